@@ -1,0 +1,27 @@
+//! Lockstep's domain: what the words of the design mean and the rules between them, without I/O.
+//!
+//! Nothing here reads a clock, a random source, a file or a socket: time, randomness and observations come in as arguments, so
+//! that every rule can be tried in a table or a property test.
+
+pub mod binding;
+pub mod choice;
+pub mod cluster;
+pub mod delivery;
+pub mod digest;
+pub mod glob;
+pub mod grant;
+pub mod history;
+pub mod id;
+pub mod kv;
+pub mod label;
+pub mod material;
+pub mod name;
+pub mod placement;
+pub mod plan;
+pub mod render;
+pub mod revision;
+pub mod selector;
+pub mod source;
+pub mod spiffe;
+pub mod trace;
+pub mod version;

@@ -1,0 +1,159 @@
+//! What each cluster should hold, and the difference to what it said it holds.
+
+use std::collections::BTreeMap;
+
+use crate::binding::{Binding, DeletionPolicy};
+use crate::choice::{Choice, choose};
+use crate::digest::Digest;
+use crate::id::BindingId;
+use crate::placement::Placement;
+use crate::revision::{Epoch, Revision, Seq};
+use crate::version::{Known, SecretState};
+
+/// What one cluster should hold for one binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// The change it comes from.
+    pub revision: Revision,
+    /// What.
+    pub want: Want,
+}
+
+/// What to do about one binding in one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Want {
+    /// Hold content rendered from these choices, one for each item.
+    Content(Vec<Choice>),
+    /// Give it up.
+    Remove(DeletionPolicy),
+    /// Send nothing; whatever the cluster holds, it keeps.
+    Withhold(Withheld),
+}
+
+/// Why nothing is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withheld {
+    /// The placement is denied.
+    Denied,
+    /// A secret was never seen live.
+    Nothing,
+    /// A secret's source went back.
+    WentBack,
+}
+
+/// The revision of a placement: the greatest of the seqs of placement, binding spec and chosen versions.
+///
+/// It grows exactly when what the cluster should hold changes; the tests below hold it to that. The registry's `desired` view spells
+/// the same rule in SQL, and a store test compares the two.
+pub fn revision(epoch: Epoch, placement_seq: Seq, binding: Option<&Binding>, secrets: &[&Known]) -> Revision {
+    let Some(binding) = binding else { return Revision { epoch, seq: placement_seq } };
+    let policy = binding.spec.delivered.source_deletion_policy;
+    let chosen = binding.spec.delivered.items.iter().zip(secrets).map(|(item, known)| choose(item, policy, known).1);
+    Revision { epoch, seq: chosen.fold(placement_seq.max(binding.spec_seq), Seq::max) }
+}
+
+/// What a cluster should hold for one placement. `secrets` are those of the binding's items, in their order; `binding` is `None`
+/// for a tombstone of a deleted binding.
+pub fn desired(
+    epoch: Epoch,
+    placement: &Placement,
+    placement_seq: Seq,
+    binding: Option<&Binding>,
+    secrets: &[&Known],
+) -> Desired {
+    let tombstone = |policy| Desired { revision: Revision { epoch, seq: placement_seq }, want: Want::Remove(policy) };
+    let binding = match (placement, binding) {
+        (Placement::Removed(policy), _) => return tombstone(*policy),
+        // The planner writes tombstones in the transaction that deletes a binding; without one, keep what is there.
+        (_, None) => return tombstone(DeletionPolicy::Retain),
+        (_, Some(binding)) => binding,
+    };
+    let revision = revision(epoch, placement_seq, Some(binding), secrets);
+    let delivered = &binding.spec.delivered;
+    let want = if matches!(placement, Placement::Denied(_)) {
+        Want::Withhold(Withheld::Denied)
+    } else if secrets.iter().any(|s| s.state == SecretState::WentBack) {
+        Want::Withhold(Withheld::WentBack)
+    } else {
+        let policy = delivered.source_deletion_policy;
+        let choices: Vec<Choice> = delivered.items.iter().zip(secrets).map(|(i, k)| choose(i, policy, k).0).collect();
+        if choices.contains(&Choice::Nothing) {
+            Want::Withhold(Withheld::Nothing)
+        } else if choices.iter().all(|c| *c == Choice::Gone) {
+            Want::Remove(DeletionPolicy::Delete)
+        } else {
+            Want::Content(choices)
+        }
+    };
+    Desired { revision, want }
+}
+
+/// What an agent says it holds for one binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// The revision it applied.
+    pub revision: Revision,
+    /// The digest of what is there now; `None` once it gave the binding up.
+    pub digest: Option<Digest>,
+}
+
+/// What has to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Content to send, in order of revision.
+    pub put: Vec<BindingId>,
+    /// Bindings to give up.
+    pub delete: Vec<BindingId>,
+    /// The cluster holds a revision that this registry never made: its history was cut. Then nothing may be sent.
+    pub history_cut: bool,
+    /// Held by the cluster, unknown to the registry: shown, never deleted.
+    pub unknown: Vec<BindingId>,
+}
+
+/// Compares. `acked` is the registry's own evidence: what each delivery's last ack said.
+///
+/// In step means: revision equal *and* the digest equal to the one stored at ack. A digest under another key says nothing, so there
+/// the revision alone decides.
+pub fn diff(
+    desired: &BTreeMap<BindingId, Desired>,
+    reported: &BTreeMap<BindingId, Reported>,
+    acked: &BTreeMap<BindingId, Reported>,
+) -> Difference {
+    let mut difference = Difference::default();
+    for (id, desired) in desired {
+        let held = reported.get(id);
+        difference.history_cut |= held.is_some_and(|r| r.revision > desired.revision);
+        let at_revision = held.is_some_and(|r| r.revision == desired.revision);
+        match &desired.want {
+            Want::Content(_) => {
+                if !(at_revision && unchanged(held, acked.get(id))) {
+                    difference.put.push(*id);
+                }
+            }
+            Want::Remove(_) => {
+                if !(at_revision && held.is_some_and(|r| r.digest.is_none())) {
+                    difference.delete.push(*id);
+                }
+            }
+            Want::Withhold(_) => {}
+        }
+    }
+    difference.unknown = reported.keys().filter(|id| !desired.contains_key(id)).copied().collect();
+    difference.put.sort_by_key(|id| desired[id].revision);
+    if difference.history_cut {
+        difference.put.clear();
+        difference.delete.clear();
+    }
+    difference
+}
+
+fn unchanged(held: Option<&Reported>, acked: Option<&Reported>) -> bool {
+    match (held.and_then(|h| h.digest.as_ref()), acked.and_then(|a| a.digest.as_ref())) {
+        (Some(held), Some(acked)) if held.key == acked.key => held == acked,
+        (Some(_), Some(_)) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! The property that everything else leans on: a revision grows exactly when the content that a cluster should hold changes.
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::binding::tests::{item, spec};
+use crate::binding::{BindingSpec, Delivered};
+use crate::cluster::{ClusterFacts, ClusterState};
+use crate::digest::DigestKeyId;
+use crate::grant::Grant;
+use crate::grant::tests::grant;
+use crate::id::ClusterId;
+use crate::label::Labels;
+use crate::placement::replan;
+use crate::version::tests::{at, live};
+use crate::version::{Began, CurrentVersion, Observation, Seen, Verdict, VersionNumber, observe};
+
+/// A registry in memory: the same rules in the same order as the store applies them, one seq for each change.
+struct Registry {
+    seq: u64,
+    binding: Option<Binding>,
+    last_policy: DeletionPolicy,
+    grants: Vec<Grant>,
+    clusters: Vec<ClusterFacts>,
+    secrets: Vec<Known>,
+    placements: BTreeMap<ClusterId, (Placement, Seq)>,
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Label(usize, bool),
+    State(usize, u8),
+    Grant(bool, bool),
+    Select(bool),
+    Items(u8),
+    Pin(u8),
+    SourcePolicy(bool),
+    DeletionPolicy(bool),
+    DeleteBinding,
+    Observe(usize, i64, u64, u8),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (0..3_usize, any::<bool>()).prop_map(|(c, l)| Op::Label(c, l)),
+        (0..3_usize, 0..4_u8).prop_map(|(c, s)| Op::State(c, s)),
+        (any::<bool>(), any::<bool>()).prop_map(|(a, b)| Op::Grant(a, b)),
+        any::<bool>().prop_map(Op::Select),
+        (1..4_u8).prop_map(Op::Items),
+        (0..3_u8).prop_map(Op::Pin),
+        any::<bool>().prop_map(Op::SourcePolicy),
+        any::<bool>().prop_map(Op::DeletionPolicy),
+        Just(Op::DeleteBinding),
+        (0..2_usize, 0..3_i64, 1..5_u64, 0..4_u8).prop_map(|(s, i, n, k)| Op::Observe(s, i, n, k)),
+        (0..2_usize, 0..3_i64, 1..5_u64, 0..4_u8).prop_map(|(s, i, n, k)| Op::Observe(s, i, n, k)),
+    ]
+}
+
+fn labels(prod: bool) -> Labels {
+    Labels::try_from(BTreeMap::from([("env".to_owned(), if prod { "prod" } else { "dev" }.to_owned())])).unwrap()
+}
+
+fn policy(delete: bool) -> DeletionPolicy {
+    if delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain }
+}
+
+impl Registry {
+    fn new() -> Self {
+        let clusters =
+            (0..3).map(|i| ClusterFacts { id: Uuid::from_u128(i + 1).into(), labels: labels(true), state: ClusterState::Active });
+        Self {
+            seq: 0,
+            binding: None,
+            last_policy: DeletionPolicy::Retain,
+            grants: Vec::new(),
+            clusters: clusters.collect(),
+            secrets: vec![Known::default(); 2],
+            placements: BTreeMap::new(),
+        }
+    }
+
+    fn project() -> crate::id::ProjectId {
+        Uuid::from_u128(99).into()
+    }
+
+    fn respecify(&mut self, change: impl FnOnce(&mut BindingSpec)) {
+        let mut new = self.binding.as_ref().map_or_else(|| spec(vec![item("a", &[])], "env=prod"), |b| b.spec.clone());
+        change(&mut new);
+        let seq = Seq::new(self.seq);
+        self.last_policy = new.deletion_policy;
+        if let Some(binding) = &mut self.binding {
+            binding.respecify(new, seq);
+        } else {
+            self.binding = Some(Binding { id: Uuid::from_u128(50).into(), project: Self::project(), spec: new, spec_seq: seq });
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        self.seq += 1;
+        let seq = Seq::new(self.seq);
+        match op {
+            Op::Label(c, prod) => self.clusters[*c].labels = labels(*prod),
+            Op::State(c, s) => {
+                self.clusters[*c].state =
+                    [ClusterState::Active, ClusterState::Paused, ClusterState::Revoked, ClusterState::Removing][usize::from(*s)];
+            }
+            Op::Grant(a, b) => {
+                self.grants.clear();
+                for (path, granted) in [("a", *a), ("b", *b)] {
+                    if granted {
+                        self.grants.push(grant(Self::project(), path, "", "**"));
+                    }
+                }
+            }
+            Op::Select(prod) => self.respecify(|s| s.clusters = if *prod { "env=prod" } else { "env" }.parse().unwrap()),
+            Op::Items(mask) => self.respecify(|s| {
+                let paths = [("a", 1), ("b", 2)].into_iter().filter(|(_, bit)| mask & bit != 0);
+                s.delivered.items = paths.map(|(p, _)| item(p, &[])).collect();
+            }),
+            Op::Pin(n) => self.respecify(|s| s.delivered.items[0].pin = VersionNumber::new(u64::from(*n))),
+            Op::SourcePolicy(delete) => self.respecify(|s| s.delivered.source_deletion_policy = policy(*delete)),
+            Op::DeletionPolicy(delete) => self.respecify(|s| s.deletion_policy = policy(*delete)),
+            Op::DeleteBinding => self.binding = None,
+            Op::Observe(s, incarnation, number, kind) => self.observe(*s, *incarnation, *number, *kind),
+        }
+        let recorded = self.placements.iter().map(|(c, (p, _))| (*c, p.clone())).collect();
+        let changed = replan(&recorded, self.binding.as_ref().ok_or(self.last_policy), self.clusters.iter(), &self.grants);
+        self.placements.extend(changed.into_iter().map(|(c, p)| (c, (p, seq))));
+    }
+
+    fn observe(&mut self, secret: usize, incarnation: i64, number: u64, kind: u8) {
+        let current = live(incarnation * 100, number);
+        let seen = match kind {
+            0 => Seen::Current(CurrentVersion { deletion_time: Some(at(1)), ..current }),
+            1 => Seen::Nothing,
+            _ => Seen::Current(current),
+        };
+        let began = Began { token: 1, ordinal: self.seq };
+        let known = &mut self.secrets[secret];
+        if let Verdict::Changed(change) = observe(known, &Observation { began, at: at(1_000), confirmed: true, seen }) {
+            known.apply(&change, Seq::new(self.seq));
+        }
+    }
+
+    fn desired(&self) -> BTreeMap<ClusterId, Desired> {
+        let paths = |b: &Binding| b.spec.delivered.items.iter().map(|i| i.secret.path.clone()).collect::<Vec<_>>();
+        let secrets: Vec<&Known> = self
+            .binding
+            .as_ref()
+            .map_or_else(Vec::new, |b| paths(b).iter().map(|p| &self.secrets[usize::from(p.as_str() == "b")]).collect());
+        let one =
+            |(c, (p, s)): (&ClusterId, &(Placement, Seq))| (*c, desired(Epoch::new(1), p, *s, self.binding.as_ref(), &secrets));
+        self.placements.iter().map(one).collect()
+    }
+
+    /// What a cluster should hold, said without any seq.
+    fn content(&self) -> BTreeMap<ClusterId, Content> {
+        let paths =
+            |b: &Binding| b.spec.delivered.items.iter().map(|i| usize::from(i.secret.path.as_str() == "b")).collect::<Vec<_>>();
+        let one = |(c, (p, _)): (&ClusterId, &(Placement, Seq))| {
+            let spec = match (p, &self.binding) {
+                (Placement::Removed(_), _) | (_, None) => None,
+                (_, Some(b)) => {
+                    let items = b.spec.delivered.items.iter().zip(paths(b));
+                    let choice = items.map(|(i, s)| choose(i, b.spec.delivered.source_deletion_policy, &self.secrets[s]).0);
+                    Some((b.spec.delivered.clone(), choice.collect()))
+                }
+            };
+            (*c, (p.clone(), spec))
+        };
+        self.placements.iter().map(one).collect()
+    }
+}
+
+type Content = (Placement, Option<(Delivered, Vec<Choice>)>);
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn a_revision_grows_exactly_when_content_changes(ops in prop::collection::vec(op(), 1..60)) {
+        let mut registry = Registry::new();
+        for op in &ops {
+            let (content, before) = (registry.content(), registry.desired());
+            registry.apply(op);
+            let (new_content, after) = (registry.content(), registry.desired());
+            for (cluster, desired) in &after {
+                let Some(old) = before.get(cluster) else { continue };
+                if content[cluster] == new_content[cluster] {
+                    prop_assert_eq!(desired.revision, old.revision, "unchanged content, {:?}", op);
+                } else {
+                    prop_assert!(desired.revision > old.revision, "{:?}: {:?} -> {:?}", op, content[cluster], new_content[cluster]);
+                }
+            }
+        }
+    }
+}
+
+fn reported(seq: u64, digest: Option<(&str, u8)>) -> Reported {
+    Reported {
+        revision: Revision { epoch: Epoch::new(1), seq: Seq::new(seq) },
+        digest: digest.map(|(key, byte)| Digest { key: DigestKeyId::new(key.to_owned()), hmac: [byte; 32] }),
+    }
+}
+
+#[test]
+fn a_cluster_is_sent_what_it_lacks_and_nothing_else() {
+    let id: BindingId = Uuid::from_u128(1).into();
+    let want =
+        |seq, want| BTreeMap::from([(id, Desired { revision: Revision { epoch: Epoch::new(1), seq: Seq::new(seq) }, want })]);
+    let content = || Want::Content(Vec::new());
+    let none = BTreeMap::new;
+    let one = |r| BTreeMap::from([(id, r)]);
+    let (a, b, other_key) = (Some(("k", 1)), Some(("k", 2)), Some(("l", 3)));
+    for (case, desired, held, acked, put, delete) in [
+        ("new", want(5, content()), none(), none(), true, false),
+        ("in step", want(5, content()), one(reported(5, a)), one(reported(5, a)), false, false),
+        ("older", want(5, content()), one(reported(4, a)), one(reported(4, a)), true, false),
+        ("edited in the cluster", want(5, content()), one(reported(5, b)), one(reported(5, a)), true, false),
+        (
+            "digest under another key: unknown, not changed",
+            want(5, content()),
+            one(reported(5, other_key)),
+            one(reported(5, a)),
+            false,
+            false,
+        ),
+        ("ack was lost", want(5, content()), one(reported(5, a)), none(), true, false),
+        ("tombstone", want(5, Want::Remove(DeletionPolicy::Delete)), one(reported(4, a)), none(), false, true),
+        ("tombstone done", want(5, Want::Remove(DeletionPolicy::Delete)), one(reported(5, None)), none(), false, false),
+        ("denied: keeps what it has", want(5, Want::Withhold(Withheld::Denied)), one(reported(4, a)), none(), false, false),
+    ] {
+        let difference = diff(&desired, &held, &acked);
+        assert_eq!((difference.put.len() == 1, difference.delete.len() == 1), (put, delete), "{case}");
+        assert!(!difference.history_cut, "{case}");
+    }
+}
+
+#[test]
+fn a_registry_that_went_back_sends_nothing_and_an_unknown_binding_is_never_deleted() {
+    let (known, unknown): (BindingId, BindingId) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let desired = BTreeMap::from([(
+        known,
+        Desired { revision: Revision { epoch: Epoch::new(1), seq: Seq::new(5) }, want: Want::Content(Vec::new()) },
+    )]);
+    let held = BTreeMap::from([(known, reported(6, Some(("k", 1)))), (unknown, reported(3, Some(("k", 1))))]);
+    let difference = diff(&desired, &held, &BTreeMap::new());
+    assert!(difference.history_cut && difference.put.is_empty() && difference.delete.is_empty());
+    assert_eq!(difference.unknown, [unknown]);
+}

@@ -1,0 +1,272 @@
+//! Versions of a secret, and the rules by which an observation of Vault's metadata becomes one.
+//!
+//! Facts from KV v2: after a metadata deletion numbering restarts at 1, so a number alone names nothing; soft deletion changes
+//! neither `current_version` nor `updated_time`, so the version's own fields decide; a `deletion_time` in the future is still live.
+
+use std::fmt;
+use std::num::NonZeroU64;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::revision::Seq;
+
+/// Which life of a path: the metadata's `created_time`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Incarnation(pub DateTime<Utc>);
+
+/// Vault's version number, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VersionNumber(NonZeroU64);
+
+impl VersionNumber {
+    /// `None` for 0, which is Vault's way to say that there is no version.
+    pub fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Names one version of a secret; ordered as they came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VersionId {
+    /// Which life of the path.
+    pub incarnation: Incarnation,
+    /// Its number in that life.
+    pub number: VersionNumber,
+}
+
+/// A version with the time Vault made it, which a read of its data is checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Which one.
+    pub id: VersionId,
+    /// The version's own `created_time`.
+    pub created: DateTime<Utc>,
+}
+
+/// What the metadata says of its current version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurrentVersion {
+    /// Which one.
+    pub version: Version,
+    /// Vault's `deletion_time`, if any.
+    pub deletion_time: Option<DateTime<Utc>>,
+    /// Whether its data was destroyed.
+    pub destroyed: bool,
+}
+
+/// What one look at a secret's metadata showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Metadata with a current version.
+    Current(CurrentVersion),
+    /// No metadata, or metadata without any version.
+    Nothing,
+}
+
+/// When a look began, in an order without clocks: the watch lease's fencing token, then a counter of its holder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Began {
+    /// The lease's fencing token.
+    pub token: u64,
+    /// Grows with every request under that token.
+    pub ordinal: u64,
+}
+
+/// One look at one secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// When the request began.
+    pub began: Began,
+    /// The time at which a future `deletion_time` is judged.
+    pub at: DateTime<Utc>,
+    /// Whether it is the answer to a GET of this one path, made to confirm.
+    pub confirmed: bool,
+    /// What it showed.
+    pub seen: Seen,
+}
+
+/// How a secret stands at its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SecretState {
+    /// Not looked at yet.
+    Unseen,
+    /// Its newest version can be read.
+    Live,
+    /// Its newest version is soft-deleted.
+    Deleted,
+    /// Its newest version's data was destroyed.
+    Destroyed,
+    /// No metadata: the path does not exist.
+    Missing,
+    /// The source shows an older history than it did: restored from a backup. Held at what was known.
+    WentBack,
+}
+
+impl SecretState {
+    /// Whether the source says, beyond doubt, that there is nothing to deliver.
+    pub const fn is_gone(self) -> bool {
+        match self {
+            Self::Deleted | Self::Destroyed | Self::Missing => true,
+            Self::Unseen | Self::Live | Self::WentBack => false,
+        }
+    }
+
+    /// The word as stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unseen => "Unseen",
+            Self::Live => "Live",
+            Self::Deleted => "Deleted",
+            Self::Destroyed => "Destroyed",
+            Self::Missing => "Missing",
+            Self::WentBack => "WentBack",
+        }
+    }
+
+    /// The state with that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Unseen, Self::Live, Self::Deleted, Self::Destroyed, Self::Missing, Self::WentBack]
+            .into_iter()
+            .find(|s| s.as_str() == word)
+    }
+}
+
+/// What the registry knows of a secret's versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// When the last accepted look began.
+    pub began: Began,
+    /// The newest version seen, live or not.
+    pub latest: Option<Version>,
+    /// How the secret stands.
+    pub state: SecretState,
+    /// The newest version that was seen live: what is delivered.
+    pub chosen: Option<Version>,
+    /// The changes that moved what is delivered.
+    pub seqs: SecretSeqs,
+}
+
+/// Which changes last moved the parts of a secret that content depends on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SecretSeqs {
+    /// When `chosen` moved.
+    pub chosen: Seq,
+    /// When `chosen` moved to another incarnation.
+    pub incarnation: Seq,
+    /// When the secret came to be gone, or ceased to be.
+    pub presence: Seq,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { began: Began::default(), latest: None, state: SecretState::Unseen, chosen: None, seqs: SecretSeqs::default() }
+    }
+}
+
+/// What an observation means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its request began before that of the last accepted one: it may show an older state.
+    Overtaken,
+    /// Nothing new.
+    Unchanged,
+    /// It would take something away: look again at this one path before believing it.
+    Confirm,
+    /// Something changed.
+    Changed(Change),
+}
+
+/// A change of a secret, to be recorded under the next seq.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The new state.
+    pub state: SecretState,
+    /// The new newest version, if it moved.
+    pub latest: Option<Version>,
+}
+
+/// Decides what an observation means, given what is known.
+pub fn observe(known: &Known, observation: &Observation) -> Verdict {
+    if observation.began < known.began {
+        return Verdict::Overtaken;
+    }
+    match observation.seen {
+        Seen::Nothing => match known.state {
+            SecretState::Missing => Verdict::Unchanged,
+            _ if !observation.confirmed => Verdict::Confirm,
+            _ => Verdict::Changed(Change { state: SecretState::Missing, latest: None }),
+        },
+        Seen::Current(current) => observe_current(known, observation, &current),
+    }
+}
+
+fn observe_current(known: &Known, observation: &Observation, current: &CurrentVersion) -> Verdict {
+    let state = state_of(current, observation.at);
+    let Some(latest) = known.latest else {
+        return Verdict::Changed(Change { state, latest: Some(current.version) });
+    };
+    // The same number made at another time is another version: the source was restored and written again.
+    let went_back =
+        current.version.id < latest.id || (current.version.id == latest.id && current.version.created != latest.created);
+    if went_back {
+        return match known.state {
+            SecretState::WentBack => Verdict::Unchanged,
+            _ if !observation.confirmed => Verdict::Confirm,
+            _ => Verdict::Changed(Change { state: SecretState::WentBack, latest: None }),
+        };
+    }
+    if current.version.id > latest.id {
+        Verdict::Changed(Change { state, latest: Some(current.version) })
+    } else if known.state == state {
+        Verdict::Unchanged
+    } else {
+        Verdict::Changed(Change { state, latest: None })
+    }
+}
+
+fn state_of(current: &CurrentVersion, at: DateTime<Utc>) -> SecretState {
+    if current.destroyed {
+        SecretState::Destroyed
+    } else if current.deletion_time.is_some_and(|t| t <= at) {
+        SecretState::Deleted
+    } else {
+        SecretState::Live
+    }
+}
+
+impl Known {
+    /// Records a change under `seq`.
+    pub fn apply(&mut self, change: &Change, seq: Seq) {
+        if self.state.is_gone() != change.state.is_gone() {
+            self.seqs.presence = seq;
+        }
+        self.state = change.state;
+        if let Some(latest) = change.latest {
+            self.latest = Some(latest);
+        }
+        if self.state == SecretState::Live && self.chosen != self.latest {
+            if self.chosen.map(|v| v.id.incarnation) != self.latest.map(|v| v.id.incarnation) {
+                self.seqs.incarnation = seq;
+            }
+            self.chosen = self.latest;
+            self.seqs.chosen = seq;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
