@@ -1,0 +1,19 @@
+//! The agent protocol: generated messages ([`v1`]) and their conversion to and from the domain.
+//!
+//! Nothing outside this crate reads a field of a message that carries an id, a revision or a digest: [`convert`] parses them once.
+
+pub mod convert;
+pub mod redact;
+
+/// Generated from `proto/lockstep/agent/v1/agent.proto`; `tests/generated.rs` keeps it current.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
+pub mod v1 {
+    include!("gen/lockstep.agent.v1.rs");
+}
+
+/// The most bytes one message may have: the largest content (1 MiB) with room for its names, or an inventory of about 40,000
+/// bindings.
+pub const MESSAGE_MAX_BYTES: usize = 4 << 20;
+
+/// What an agent signs to renew with an expired certificate, before the nonce.
+pub const RENEW_CONTEXT: &[u8] = b"lockstep renew v1 ";

@@ -1,0 +1,25 @@
+//! The generated code is checked in, so that nobody needs a protobuf compiler. This test keeps it current:
+//! `LOCKSTEP_BLESS=1 cargo test -p lockstep-proto` writes it anew.
+
+use std::path::Path;
+
+#[test]
+fn generated_code_is_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let descriptors = protox::compile([root.join("proto/lockstep/agent/v1/agent.proto")], [root.join("proto")]).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    tonic_prost_build::configure()
+        .bytes(".none")
+        .skip_debug(["Entry", "Welcome", "JoinRequest"].map(|m| format!(".lockstep.agent.v1.{m}")))
+        .out_dir(out.path())
+        .compile_fds(descriptors)
+        .unwrap();
+    let file = "lockstep.agent.v1.rs";
+    let new = std::fs::read_to_string(out.path().join(file)).unwrap();
+    let checked_in = root.join("src/gen").join(file);
+    if std::env::var_os("LOCKSTEP_BLESS").is_some() {
+        std::fs::write(&checked_in, &new).unwrap();
+    }
+    let old = std::fs::read_to_string(&checked_in).unwrap_or_default();
+    assert!(old == new, "src/gen/{file} is not what agent.proto gives: run LOCKSTEP_BLESS=1 cargo test -p lockstep-proto");
+}
