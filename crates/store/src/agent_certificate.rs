@@ -1,0 +1,48 @@
+//! The newest certificate of each agent installation: what an expired agent proves itself with.
+
+use chrono::{DateTime, Utc};
+use lockstep_core::id::{ClusterId, InstanceId};
+use sqlx::PgConnection;
+
+use crate::Result;
+
+/// A certificate as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub public_key: Vec<u8>,
+    /// When it ends, or ended.
+    pub not_after: DateTime<Utc>,
+}
+
+/// Records a newly signed certificate.
+pub async fn record(
+    connection: &mut PgConnection,
+    cluster: ClusterId,
+    instance: InstanceId,
+    serial: &str,
+    recorded: &Recorded,
+) -> Result<()> {
+    sqlx::query(
+        "insert into agent_certificate (instance_id, cluster_id, public_key, serial, not_after) values ($1, $2, $3, $4, $5) \
+         on conflict (instance_id) do update set public_key = $3, serial = $4, not_after = $5",
+    )
+    .bind(instance.uuid())
+    .bind(cluster.uuid())
+    .bind(&recorded.public_key)
+    .bind(serial)
+    .bind(recorded.not_after)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The recorded certificate of an installation.
+pub async fn get(connection: &mut PgConnection, instance: InstanceId) -> Result<Option<Recorded>> {
+    let row: Option<(Vec<u8>, DateTime<Utc>)> =
+        sqlx::query_as("select public_key, not_after from agent_certificate where instance_id = $1")
+            .bind(instance.uuid())
+            .fetch_optional(connection)
+            .await?;
+    Ok(row.map(|(public_key, not_after)| Recorded { public_key, not_after }))
+}

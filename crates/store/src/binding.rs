@@ -1,0 +1,149 @@
+//! Bindings and their items.
+
+use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Item};
+use lockstep_core::id::{BindingId, ProjectId};
+use lockstep_core::name::ProjectName;
+use lockstep_core::revision::Seq;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::meta::{MetaRow, Registered, Written, seq, stored};
+use crate::page::{Page, cut};
+use crate::{Result, StoreError, secret};
+
+/// A binding with its project's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingRecord {
+    /// Whose it is.
+    pub project: ProjectName,
+    /// The binding.
+    pub binding: Binding,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    meta: MetaRow,
+    project: String,
+    project_id: Uuid,
+    spec: Json<BindingSpec>,
+    spec_seq: i64,
+}
+
+impl TryFrom<Row> for Registered<BindingRecord> {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self> {
+        let project = row.project.parse().map_err(|e| StoreError::corrupt("project")(&e))?;
+        let mut registered = row.meta.with(());
+        let binding =
+            Binding { id: registered.id.into(), project: row.project_id.into(), spec: row.spec.0, spec_seq: seq(row.spec_seq) };
+        Ok(Registered {
+            spec: BindingRecord { project, binding },
+            id: registered.id,
+            name: std::mem::take(&mut registered.name),
+            labels: registered.labels,
+            annotations: registered.annotations,
+            seq: registered.seq,
+            created_at: registered.created_at,
+        })
+    }
+}
+
+const SELECT: &str =
+    "select b.*, p.name as project from binding b join project p on p.id = b.project_id where b.deleted_at is null";
+
+/// The binding of that name.
+pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered<BindingRecord>> {
+    let row: Option<Row> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} and b.name = $1"))).bind(name).fetch_optional(connection).await?;
+    row.ok_or_else(|| StoreError::NotFound { kind: "binding", name: name.to_owned() })?.try_into()
+}
+
+/// One page.
+pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<BindingRecord>>, Option<String>)> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{SELECT} and b.name > $1 and selected(b.labels, $2) order by b.name limit $3"
+    )))
+    .bind(page.after())
+    .bind(Json(&page.selector))
+    .bind(page.rows())
+    .fetch_all(connection)
+    .await?;
+    let bindings = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+    Ok(cut(bindings, page.limit, |r: &Registered<_>| r.name.clone()))
+}
+
+/// All bindings, or those of a project, for the planner.
+pub async fn of_project(connection: &mut PgConnection, project: Option<ProjectId>) -> Result<Vec<Binding>> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} and ($1::uuid is null or b.project_id = $1)")))
+        .bind(project.map(ProjectId::uuid))
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| r.spec.binding)).collect()
+}
+
+/// Registers a new binding, written by change `seq`.
+pub async fn insert(
+    connection: &mut PgConnection,
+    written: &Written,
+    project: ProjectId,
+    spec: &BindingSpec,
+    seq: Seq,
+) -> Result<Binding> {
+    let id: Uuid = sqlx::query_scalar(
+        "insert into binding (name, labels, annotations, project_id, spec, spec_seq, seq) values ($1, $2, $3, $4, $5, $6, $6) \
+         returning id",
+    )
+    .bind(&written.name)
+    .bind(Json(&written.labels))
+    .bind(Json(&written.annotations))
+    .bind(project.uuid())
+    .bind(Json(spec))
+    .bind(stored(seq))
+    .fetch_one(&mut *connection)
+    .await?;
+    let binding = Binding { id: id.into(), project, spec: spec.clone(), spec_seq: seq };
+    write_items(connection, binding.id, &spec.delivered.items).await?;
+    Ok(binding)
+}
+
+/// Writes a binding that was respecified by change `seq`.
+pub async fn update(connection: &mut PgConnection, written: &Written, binding: &Binding, seq: Seq) -> Result<()> {
+    sqlx::query("update binding set labels = $2, annotations = $3, spec = $4, spec_seq = $5, seq = $6 where id = $1")
+        .bind(binding.id.uuid())
+        .bind(Json(&written.labels))
+        .bind(Json(&written.annotations))
+        .bind(Json(&binding.spec))
+        .bind(stored(binding.spec_seq))
+        .bind(stored(seq))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("delete from binding_item where binding_id = $1").bind(binding.id.uuid()).execute(&mut *connection).await?;
+    write_items(connection, binding.id, &binding.spec.delivered.items).await
+}
+
+async fn write_items(connection: &mut PgConnection, binding: BindingId, items: &[Item]) -> Result<()> {
+    for (position, item) in (0_i32..).zip(items) {
+        let secret = secret::ensure(connection, &item.secret).await?;
+        sqlx::query("insert into binding_item (binding_id, position, secret_id, pin) values ($1, $2, $3, $4)")
+            .bind(binding.uuid())
+            .bind(position)
+            .bind(secret.uuid())
+            .bind(item.pin.map(|p| p.get().cast_signed()))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Deletes it for callers. The row stays until every cluster acked, the items go at once: its secrets need no watching for it.
+pub async fn delete(connection: &mut PgConnection, binding: &Binding, seq: Seq) -> Result<DeletionPolicy> {
+    sqlx::query("update binding set deleted_at = clock_timestamp(), seq = $2 where id = $1")
+        .bind(binding.id.uuid())
+        .bind(stored(seq))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("delete from binding_item where binding_id = $1").bind(binding.id.uuid()).execute(connection).await?;
+    Ok(binding.spec.deletion_policy)
+}

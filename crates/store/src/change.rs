@@ -1,0 +1,220 @@
+//! The history: every change, hash-chained, and the one way to write one.
+
+use chrono::{DateTime, Utc};
+use lockstep_core::history::{ChangeBody, ChangeHash, Mark, chain};
+use lockstep_core::revision::{Epoch, Seq};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use crate::meta::{seq, stored};
+use crate::{Result, StoreError, notify, page};
+
+/// A change being made. It holds the registry row's lock until it is committed or dropped; dropped, nothing happened.
+pub struct Writing {
+    transaction: Transaction<'static, Postgres>,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The change's number.
+    pub seq: Seq,
+    at: DateTime<Utc>,
+    previous: ChangeHash,
+}
+
+/// Who did what to what.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Such as `token:bootstrap`.
+    pub actor: String,
+    /// Such as `BindingWritten`.
+    pub kind: &'static str,
+    /// Such as `binding/checkout-db`.
+    pub subject: String,
+    /// More; never material.
+    pub detail: Value,
+}
+
+#[derive(sqlx::FromRow)]
+struct HeadRow {
+    epoch: i64,
+    seq: i64,
+    hash: Vec<u8>,
+    at: DateTime<Utc>,
+}
+
+impl Writing {
+    /// Takes the next number. Everything that the change depends on must be read after this.
+    pub async fn begin(pool: &PgPool) -> Result<Self> {
+        let mut transaction = pool.begin().await?;
+        let head: HeadRow = sqlx::query_as(
+            "update registry set seq = seq + 1 returning epoch, seq, hash, date_trunc('microseconds', clock_timestamp()) as at",
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        let previous = hash(&head.hash)?;
+        Ok(Self { transaction, epoch: Epoch::new(head.epoch.cast_unsigned()), seq: seq(head.seq), at: head.at, previous })
+    }
+
+    /// The transaction's connection.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Moves the registry to the next epoch, which this change is then the first of.
+    pub async fn next_epoch(&mut self) -> Result<Epoch> {
+        let epoch: i64 =
+            sqlx::query_scalar("update registry set epoch = epoch + 1 returning epoch").fetch_one(&mut *self.transaction).await?;
+        self.epoch = Epoch::new(epoch.cast_unsigned());
+        Ok(self.epoch)
+    }
+
+    /// Writes the entry and commits both; every replica is told.
+    pub async fn commit(mut self, entry: &Entry) -> Result<Mark> {
+        let detail = entry.detail.to_string();
+        let body = ChangeBody {
+            epoch: self.epoch,
+            seq: self.seq,
+            at: self.at,
+            actor: &entry.actor,
+            kind: entry.kind,
+            subject: &entry.subject,
+            detail: &detail,
+        };
+        let hash = chain(&self.previous, &body);
+        sqlx::query(
+            "insert into change (seq, epoch, at, actor, kind, subject, detail, hash) values ($1, $2, $3, $4, $5, $6, $7::json, $8)",
+        )
+        .bind(stored(self.seq))
+        .bind(self.epoch.get().cast_signed())
+        .bind(self.at)
+        .bind(&entry.actor)
+        .bind(entry.kind)
+        .bind(&entry.subject)
+        .bind(&detail)
+        .bind(hash.bytes().as_slice())
+        .execute(&mut *self.transaction)
+        .await?;
+        sqlx::query("update registry set hash = $1").bind(hash.bytes().as_slice()).execute(&mut *self.transaction).await?;
+        notify::changed(&mut self.transaction, self.seq).await?;
+        self.transaction.commit().await?;
+        Ok(Mark { epoch: self.epoch, seq: self.seq, hash })
+    }
+
+    /// Gives the change up: nothing happened, and its number is used by the next one.
+    pub async fn abandon(self) -> Result<()> {
+        Ok(self.transaction.rollback().await?)
+    }
+}
+
+/// One recorded change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Where in the history.
+    pub mark: Mark,
+    /// Postgres' time.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub kind: String,
+    /// To what.
+    pub subject: String,
+    /// More.
+    pub detail: Value,
+}
+
+#[derive(sqlx::FromRow)]
+struct ChangeRow {
+    seq: i64,
+    epoch: i64,
+    at: DateTime<Utc>,
+    actor: String,
+    kind: String,
+    subject: String,
+    detail: String,
+    hash: Vec<u8>,
+}
+
+const COLUMNS: &str = "seq, epoch, at, actor, kind, subject, detail::text as detail, hash";
+
+fn hash(bytes: &[u8]) -> Result<ChangeHash> {
+    bytes.try_into().map(ChangeHash::new).map_err(|e| StoreError::corrupt("change")(&e))
+}
+
+/// Changes, newest first. `before` is where an earlier page ended.
+pub async fn list(
+    connection: &mut PgConnection,
+    subject: Option<&str>,
+    before: Option<Seq>,
+    limit: usize,
+) -> Result<(Vec<Change>, Option<String>)> {
+    let limit = limit.min(page::PAGE_MAX);
+    let rows: Vec<ChangeRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from change where ($1::text is null or subject = $1) and ($2::bigint is null or seq < $2) \
+         order by seq desc limit $3"
+    )))
+    .bind(subject)
+    .bind(before.map(stored))
+    .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await?;
+    let (rows, next) = page::cut(rows, limit, |r| r.seq.to_string());
+    Ok((rows.into_iter().map(Change::try_from).collect::<Result<_>>()?, next))
+}
+
+/// The hash of change `at`, if there is one.
+pub async fn hash_at(connection: &mut PgConnection, at: Seq) -> Result<Option<ChangeHash>> {
+    let bytes: Option<Vec<u8>> =
+        sqlx::query_scalar("select hash from change where seq = $1").bind(stored(at)).fetch_optional(connection).await?;
+    bytes.as_deref().map(hash).transpose()
+}
+
+/// What a walk along the chain found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// Every hash follows from the one before it, up to this change.
+    UpTo(Seq),
+    /// This change, or the one before it, is not what was written.
+    BrokenAt(Seq),
+}
+
+/// Walks the whole chain, in batches.
+pub async fn verify(connection: &mut PgConnection) -> Result<Verified> {
+    const BATCH: i64 = 5_000;
+    let (mut previous, mut at) = (ChangeHash::ORIGIN, 0_i64);
+    loop {
+        let rows: Vec<ChangeRow> =
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from change where seq > $1 order by seq limit $2")))
+                .bind(at)
+                .bind(BATCH)
+                .fetch_all(&mut *connection)
+                .await?;
+        if rows.is_empty() {
+            return Ok(Verified::UpTo(seq(at)));
+        }
+        for row in rows {
+            let body = ChangeBody {
+                epoch: Epoch::new(row.epoch.cast_unsigned()),
+                seq: seq(row.seq),
+                at: row.at,
+                actor: &row.actor,
+                kind: &row.kind,
+                subject: &row.subject,
+                detail: &row.detail,
+            };
+            previous = chain(&previous, &body);
+            if row.seq != at + 1 || previous.bytes().as_slice() != row.hash {
+                return Ok(Verified::BrokenAt(seq(row.seq)));
+            }
+            at = row.seq;
+        }
+    }
+}
+
+impl TryFrom<ChangeRow> for Change {
+    type Error = StoreError;
+    fn try_from(row: ChangeRow) -> Result<Self> {
+        let mark = Mark { epoch: Epoch::new(row.epoch.cast_unsigned()), seq: seq(row.seq), hash: hash(&row.hash)? };
+        let detail = serde_json::from_str(&row.detail).map_err(|e| StoreError::corrupt("change")(&e))?;
+        Ok(Self { mark, at: row.at, actor: row.actor, kind: row.kind, subject: row.subject, detail })
+    }
+}

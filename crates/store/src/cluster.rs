@@ -1,0 +1,165 @@
+//! Clusters.
+
+use lockstep_core::cluster::{ClusterFacts, ClusterState};
+use lockstep_core::id::{ClusterId, InstanceId};
+use lockstep_core::label::Labels;
+use lockstep_core::revision::Seq;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::meta::{MetaRow, Registered, Written, stored};
+use crate::page::{Page, cut};
+use crate::{Result, StoreError};
+
+/// A cluster with how it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRecord {
+    /// Where it is in its life.
+    pub state: ClusterState,
+    /// Why nothing is sent to it.
+    pub held: Option<String>,
+    /// The agent installation whose certificates are accepted.
+    pub instance: Option<InstanceId>,
+    /// Bindings its agent holds and the registry does not know.
+    pub unknown_bindings: u64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    meta: MetaRow,
+    state: String,
+    held: Option<String>,
+    instance_id: Option<Uuid>,
+    unknown_bindings: i64,
+}
+
+impl TryFrom<Row> for Registered<ClusterRecord> {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(row.meta.with(ClusterRecord {
+            state: row.state.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?,
+            held: row.held,
+            instance: row.instance_id.map(Into::into),
+            unknown_bindings: row.unknown_bindings.cast_unsigned(),
+        }))
+    }
+}
+
+/// The cluster of that name.
+pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered<ClusterRecord>> {
+    let row: Option<Row> = sqlx::query_as("select * from cluster where name = $1").bind(name).fetch_optional(connection).await?;
+    row.ok_or_else(|| StoreError::NotFound { kind: "cluster", name: name.to_owned() })?.try_into()
+}
+
+/// The cluster of that id.
+pub async fn by_id(connection: &mut PgConnection, id: ClusterId) -> Result<Registered<ClusterRecord>> {
+    let row: Option<Row> =
+        sqlx::query_as("select * from cluster where id = $1").bind(id.uuid()).fetch_optional(connection).await?;
+    row.ok_or_else(|| StoreError::NotFound { kind: "cluster", name: id.to_string() })?.try_into()
+}
+
+/// One page.
+pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<ClusterRecord>>, Option<String>)> {
+    let rows: Vec<Row> = sqlx::query_as("select * from cluster where name > $1 and selected(labels, $2) order by name limit $3")
+        .bind(page.after())
+        .bind(Json(&page.selector))
+        .bind(page.rows())
+        .fetch_all(connection)
+        .await?;
+    let clusters = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+    Ok(cut(clusters, page.limit, |r: &Registered<_>| r.name.clone()))
+}
+
+/// All clusters, for the planner.
+pub async fn facts(connection: &mut PgConnection) -> Result<Vec<ClusterFacts>> {
+    let rows: Vec<(Uuid, Json<Labels>, String)> =
+        sqlx::query_as("select id, labels, state from cluster").fetch_all(connection).await?;
+    let one = |(id, labels, state): (Uuid, Json<Labels>, String)| {
+        let state = state.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?;
+        Ok(ClusterFacts { id: id.into(), labels: labels.0, state })
+    };
+    rows.into_iter().map(one).collect()
+}
+
+/// Creates it, `Pending`, or replaces its labels and annotations.
+pub async fn put(connection: &mut PgConnection, written: &Written, seq: Seq) -> Result<()> {
+    sqlx::query(
+        "insert into cluster (name, labels, annotations, seq) values ($1, $2, $3, $4) \
+         on conflict (name) do update set labels = $2, annotations = $3, seq = $4",
+    )
+    .bind(&written.name)
+    .bind(Json(&written.labels))
+    .bind(Json(&written.annotations))
+    .bind(stored(seq))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Moves it to another state of its life.
+pub async fn set_state(connection: &mut PgConnection, id: ClusterId, state: ClusterState, seq: Seq) -> Result<()> {
+    sqlx::query("update cluster set state = $2, seq = $3 where id = $1")
+        .bind(id.uuid())
+        .bind(state.as_str())
+        .bind(stored(seq))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Records that an agent joined: from now on only this installation's certificates are accepted.
+pub async fn set_instance(connection: &mut PgConnection, id: ClusterId, instance: InstanceId) -> Result<()> {
+    sqlx::query("update cluster set instance_id = $2 where id = $1")
+        .bind(id.uuid())
+        .bind(instance.uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Holds one cluster.
+pub async fn hold(connection: &mut PgConnection, id: ClusterId, reason: &str) -> Result<()> {
+    sqlx::query("update cluster set held = $2 where id = $1").bind(id.uuid()).bind(reason).execute(connection).await?;
+    Ok(())
+}
+
+/// Ends every hold: a new epoch was opened.
+pub async fn release_all(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("update cluster set held = null where held is not null").execute(connection).await?;
+    Ok(())
+}
+
+/// How many clusters are held.
+pub async fn count_held(connection: &mut PgConnection) -> Result<u64> {
+    let count: i64 = sqlx::query_scalar("select count(*) from cluster where held is not null").fetch_one(connection).await?;
+    Ok(count.cast_unsigned())
+}
+
+/// Notes how many bindings its agent holds that the registry does not know.
+pub async fn note_unknown_bindings(connection: &mut PgConnection, id: ClusterId, count: usize) -> Result<()> {
+    sqlx::query("update cluster set unknown_bindings = $2 where id = $1 and unknown_bindings <> $2")
+        .bind(id.uuid())
+        .bind(i64::try_from(count).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Clusters being removed whose last placement is gone, or that never had an agent.
+pub async fn removable(connection: &mut PgConnection) -> Result<Vec<(ClusterId, String)>> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "select id, name from cluster c where state = 'Removing' \
+         and (instance_id is null or not exists (select from placement p where p.cluster_id = c.id))",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(id, name)| (id.into(), name)).collect())
+}
+
+/// Deletes the row of a removed cluster.
+pub async fn delete(connection: &mut PgConnection, id: ClusterId) -> Result<()> {
+    sqlx::query("delete from cluster where id = $1").bind(id.uuid()).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+use thiserror::Error;
+
+/// Why the registry did not answer as asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Nothing of that kind and name.
+    #[error("{kind} {name:?} does not exist")]
+    NotFound {
+        /// Such as `binding`.
+        kind: &'static str,
+        /// The name asked for.
+        name: String,
+    },
+    /// Something else still needs it.
+    #[error("{subject} is still used by {by}: remove that first")]
+    InUse {
+        /// What was to be deleted.
+        subject: String,
+        /// What needs it.
+        by: String,
+    },
+    /// The lease under which this was to be written has passed to another holder.
+    #[error("lease {name:?} is held by another replica now: the write was fenced")]
+    Fenced {
+        /// The lease's name.
+        name: String,
+    },
+    /// A stored row that this version cannot read.
+    #[error("a row of {table} cannot be read: {cause}; was the database written by a newer version?")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong with it. Rows hold no material.
+        cause: String,
+    },
+    /// Postgres.
+    #[error("Postgres did not answer as expected")]
+    Postgres(#[from] sqlx::Error),
+    /// A schema migration failed.
+    #[error("the schema could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The connection is not a session.
+    #[error(
+        "LISTEN does not work over this database URL: it goes through a transaction-pooling proxy. Give a URL that reaches Postgres \
+         itself, or a session-pooling port"
+    )]
+    NoSession,
+    /// Another Postgres than the design supports.
+    #[error("Postgres {version} is too old: Lockstep needs 15 or newer")]
+    TooOld {
+        /// What the server said.
+        version: String,
+    },
+}
+
+impl StoreError {
+    /// A row that cannot be read.
+    pub(crate) fn corrupt(table: &'static str) -> impl Fn(&dyn std::fmt::Display) -> Self {
+        move |cause| Self::Corrupt { table, cause: cause.to_string() }
+    }
+
+    /// Whether Postgres could not be reached, rather than refusing something.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::Postgres(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_))
+        ) || matches!(self, Self::Postgres(sqlx::Error::Database(e)) if e.code().is_some_and(|c| c.starts_with("57P") || c.starts_with("08")))
+    }
+}

@@ -1,0 +1,32 @@
+//! The registry in Postgres: the only crate with SQL.
+//!
+//! A module per table, plain functions on a connection. Rows are private; what goes in and out is the domain's. A change goes through
+//! [`change::Writing`], which takes the next seq under the registry row's lock before anything else is read.
+
+pub mod agent_certificate;
+pub mod api_token;
+pub mod binding;
+pub mod change;
+pub mod cluster;
+pub mod delivery;
+pub mod desired;
+mod error;
+pub mod grant;
+pub mod join_token;
+pub mod lease;
+pub mod meta;
+pub mod notify;
+pub mod page;
+pub mod placement;
+pub mod pool;
+pub mod project;
+pub mod registry;
+pub mod secret;
+pub mod session;
+pub mod source;
+
+pub use error::StoreError;
+pub use sqlx::{PgConnection, PgPool};
+
+/// The result of every function here.
+pub type Result<T> = std::result::Result<T, StoreError>;

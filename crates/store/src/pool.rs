@@ -1,0 +1,47 @@
+//! Connecting, and bringing the schema up to date.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::timeout;
+
+use crate::{Result, StoreError};
+
+/// The oldest Postgres that the schema is tested against, as `server_version_num`.
+const OLDEST_VERSION: i32 = 150_000;
+/// How long a NOTIFY of our own may take before the connection is judged to be no session.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a statement waits for a connection of the pool.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A pool of at most `connections`, after the server has been found fit.
+pub async fn connect(url: &str, connections: u32) -> Result<PgPool> {
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT).connect(url).await?;
+    let version: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await?;
+    if version.parse().is_ok_and(|v: i32| v < OLDEST_VERSION) {
+        return Err(StoreError::TooOld { version });
+    }
+    probe_session(url, &pool).await?;
+    Ok(pool)
+}
+
+/// A transaction-pooling proxy accepts LISTEN and never delivers: so listen, notify from elsewhere, and see whether it arrives.
+async fn probe_session(url: &str, pool: &PgPool) -> Result<()> {
+    let mut listener = PgListener::connect(url).await?;
+    let channel = format!("lockstep_probe_{}", uuid::Uuid::new_v4().simple());
+    listener.listen(&channel).await?;
+    // Several rounds through the pool give a pooling proxy the chance to hand the listener's backend to somebody else.
+    for _ in 0..3 {
+        sqlx::query("select pg_notify($1, '')").bind(&channel).execute(pool).await?;
+    }
+    timeout(PROBE_LIMIT, listener.recv()).await.map_err(|_| StoreError::NoSession)??;
+    Ok(())
+}
+
+/// Applies the migrations that are missing. Safe on any number of replicas at once: sqlx takes an advisory lock.
+pub async fn migrate(url: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    sqlx::migrate!("../../migrations").run(&mut connection).await?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! The registry row: epoch, newest seq, and whether the whole history is held.
+
+use chrono::{DateTime, Utc};
+use lockstep_core::history::{ChangeHash, Mark};
+use lockstep_core::id::RegistryId;
+use lockstep_core::revision::Epoch;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::meta::seq;
+use crate::{Result, StoreError};
+
+/// The registry now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    /// Its identity.
+    pub id: RegistryId,
+    /// Its newest change.
+    pub head: Mark,
+    /// Why nothing is sent to any cluster.
+    pub held: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    epoch: i64,
+    seq: i64,
+    hash: Vec<u8>,
+    held: Option<String>,
+}
+
+/// Reads it.
+pub async fn get(connection: &mut PgConnection) -> Result<Registry> {
+    let row: Row = sqlx::query_as("select id, epoch, seq, hash, held from registry").fetch_one(connection).await?;
+    let hash = row.hash.as_slice().try_into().map(ChangeHash::new).map_err(|e| StoreError::corrupt("registry")(&e))?;
+    let head = Mark { epoch: Epoch::new(row.epoch.cast_unsigned()), seq: seq(row.seq), hash };
+    Ok(Registry { id: row.id.into(), head, held: row.held })
+}
+
+/// Holds the whole registry, or ends that.
+pub async fn set_held(connection: &mut PgConnection, held: Option<&str>) -> Result<()> {
+    sqlx::query("update registry set held = $1").bind(held).execute(connection).await?;
+    Ok(())
+}
+
+/// Postgres' time: the only clock for due times, leases and expiry.
+pub async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>> {
+    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(connection).await?)
+}

@@ -1,0 +1,104 @@
+//! Sessions: the one accepted stream of each cluster. The highest lease term wins; among equal terms the newest stream.
+
+use chrono::{DateTime, Utc};
+use lockstep_core::id::{ClusterId, InstanceId, SessionId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::Result;
+
+/// A stream that wants to be its cluster's.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Chosen by the replica.
+    pub id: SessionId,
+    /// From the certificate.
+    pub cluster: ClusterId,
+    /// From the certificate.
+    pub instance: InstanceId,
+    /// The replica that serves it.
+    pub replica: String,
+    /// From Hello.
+    pub lease_term: u64,
+    /// From Hello.
+    pub agent_version: String,
+    /// From the certificate.
+    pub certificate_not_after: DateTime<Utc>,
+}
+
+/// An accepted stream as shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The replica that serves it.
+    pub replica: String,
+    /// Of the agent's software.
+    pub agent_version: String,
+    /// Since when.
+    pub connected_at: DateTime<Utc>,
+    /// When it was last heard.
+    pub heard_at: DateTime<Utc>,
+    /// When its certificate ends.
+    pub certificate_not_after: DateTime<Utc>,
+}
+
+/// Accepts the stream, unless one with a higher lease term is there. An older one is superseded: its replica finds out by [`touch`].
+pub async fn open(connection: &mut PgConnection, session: &Session) -> Result<bool> {
+    let accepted = sqlx::query(
+        "insert into session as s (cluster_id, id, replica, instance_id, lease_term, agent_version, certificate_not_after) \
+         values ($1, $2, $3, $4, $5, $6, $7) \
+         on conflict (cluster_id) do update set id = $2, replica = $3, instance_id = $4, lease_term = $5, agent_version = $6, \
+             certificate_not_after = $7, connected_at = now(), heard_at = now() \
+         where s.lease_term <= $5 or s.heard_at < now() - interval '1 minute'",
+    )
+    .bind(session.cluster.uuid())
+    .bind(session.id.uuid())
+    .bind(&session.replica)
+    .bind(session.instance.uuid())
+    .bind(session.lease_term.cast_signed())
+    .bind(&session.agent_version)
+    .bind(session.certificate_not_after)
+    .execute(connection)
+    .await?;
+    Ok(accepted.rows_affected() == 1)
+}
+
+/// Notes that these were heard of; answers those that are still their cluster's, with their cluster's state.
+pub async fn touch(connection: &mut PgConnection, sessions: &[SessionId]) -> Result<Vec<(SessionId, String)>> {
+    let ids: Vec<Uuid> = sessions.iter().map(|s| s.uuid()).collect();
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "update session s set heard_at = now() from cluster c where s.id = any($1) and c.id = s.cluster_id returning s.id, c.state",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(id, state)| (id.into(), state)).collect())
+}
+
+/// The stream ended.
+pub async fn close(connection: &mut PgConnection, session: SessionId) -> Result<()> {
+    sqlx::query("delete from session where id = $1").bind(session.uuid()).execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets streams whose replica died with them.
+pub async fn forget_silent(connection: &mut PgConnection) -> Result<u64> {
+    let gone = sqlx::query("delete from session where heard_at < now() - interval '1 minute'").execute(connection).await?;
+    Ok(gone.rows_affected())
+}
+
+/// A cluster's stream, if it has one.
+pub async fn of_cluster(connection: &mut PgConnection, cluster: ClusterId) -> Result<Option<Shown>> {
+    let row: Option<(String, String, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>)> = sqlx::query_as(
+        "select replica, agent_version, connected_at, heard_at, certificate_not_after from session where cluster_id = $1",
+    )
+    .bind(cluster.uuid())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(replica, agent_version, connected_at, heard_at, certificate_not_after)| Shown {
+        replica,
+        agent_version,
+        connected_at,
+        heard_at,
+        certificate_not_after,
+    }))
+}

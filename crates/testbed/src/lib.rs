@@ -1,0 +1,43 @@
+//! Starts the real parts on loopback, for tests, demo and benchmarks: Postgres, OpenBao, a Kubernetes API server.
+//!
+//! A part is looked for on the machine first and fetched once into the user's cache otherwise (see [`fetch`]). Each
+//! listens on a free port, works in a folder of its own, and ends with its owner: when the value is dropped, and also
+//! when the owner panics, is interrupted, or is killed with `kill -9` (see [`process`]).
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use lockstep_testbed::{OpenBao, Postgres};
+//!
+//! let database = Postgres::shared().await?.create_database().await?;
+//! let bao = OpenBao::start().await?;
+//! bao.enable_kv("kv").await?;
+//! let version = bao.kv_put("kv", "team/db", &serde_json::json!({ "password": "s3cret" })).await?;
+//! assert_eq!(version, 1);
+//! # let _ = database.url();
+//! # Ok(())
+//! # }
+//! ```
+
+mod bin;
+pub mod cache;
+mod executable;
+pub mod fetch;
+mod folder;
+mod http;
+pub mod kubernetes;
+pub mod openbao;
+pub mod part;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod relay;
+pub mod wait;
+
+pub use bin::bin;
+pub use folder::Folder;
+pub use http::Refused;
+pub use kubernetes::Kubernetes;
+pub use openbao::OpenBao;
+pub use postgres::{Database, Postgres};
+pub use process::Process;
+pub use relay::Relay;

@@ -1,0 +1,36 @@
+//! What the server's audit device wrote: the witness for "reads once" and "as whom".
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::OpenBao;
+
+impl OpenBao {
+    /// All audit entries so far, requests and responses, oldest first.
+    pub fn audit_entries(&self) -> Result<Vec<Value>> {
+        let path = self.audit_log();
+        let log = match fs::read_to_string(path) {
+            Ok(log) => log,
+            // Not there until the server is unsealed for the first time.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("reading the audit log {}", path.display())),
+        };
+        // The last line may be under way.
+        log.split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+            .map(|line| serde_json::from_str(line).with_context(|| format!("parsing an audit entry: {line}")))
+            .collect()
+    }
+
+    /// How many requests were made, so far, for which `counts(path, operation)` holds: `kv/data/team/db` and `read`.
+    pub fn count_requests(&self, counts: impl Fn(&str, &str) -> bool) -> Result<usize> {
+        let entries = self.audit_entries()?;
+        let requests = entries.iter().filter(|entry| entry["type"] == "request").map(|entry| &entry["request"]);
+        let counted = requests.filter(|request| {
+            counts(request["path"].as_str().unwrap_or_default(), request["operation"].as_str().unwrap_or_default())
+        });
+        Ok(counted.count())
+    }
+}
