@@ -122,6 +122,7 @@ create table binding (
 );
 create unique index binding_name on binding (name) where deleted_at is null;
 create index binding_project on binding (project_id);
+create index binding_spec_seq on binding (spec_seq);
 
 create table secret (
     id                 uuid primary key default gen_random_uuid(),
@@ -141,8 +142,11 @@ create table secret (
     incarnation_seq    bigint not null default 0,
     presence_seq       bigint not null default 0,
     trace              text,         -- of the observation that moved chosen
+    problem            text,         -- why this one cannot be looked at, while the source can
     unique (source_id, mount, path)
 );
+-- What moved since: dispatch asks on every commit, and must not look at what did not.
+create index secret_moved on secret (greatest(chosen_seq, incarnation_seq, presence_seq));
 
 create table version (
     secret_id   uuid        not null references secret on delete cascade,
@@ -171,6 +175,7 @@ create table placement (
     primary key (binding_id, cluster_id)
 );
 create index placement_cluster on placement (cluster_id);
+create index placement_seq on placement (seq);
 
 create table delivery (
     binding_id      uuid   not null,
@@ -225,6 +230,29 @@ create function selected(labels jsonb, selector jsonb) returns boolean language 
         end)
 $$;
 
+-- What a binding's secrets add to its revision, and what is wrong with them: once a binding, in however many clusters it is.
+create view binding_content as
+select bi.binding_id,
+       max(case
+               when s.chosen_number is null then 0
+               when bi.pin is not null then s.incarnation_seq
+               when b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Delete' then greatest(s.chosen_seq, s.presence_seq)
+               else s.chosen_seq
+           end) as seq,
+       min(so.name || ' ' || s.mount || '/' || s.path) filter (where s.chosen_number is null and s.state <> 'Unseen') as missing,
+       min(so.name || ' ' || s.mount || '/' || s.path) filter (where s.chosen_number is null and s.state = 'Unseen') as unseen,
+       min(so.name || ' ' || s.mount || '/' || s.path || ' is ' || lower(s.state)) filter (
+           where s.state in ('Deleted', 'Destroyed', 'Missing') and s.chosen_number is not null and bi.pin is null
+           and b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Retain') as gone,
+       min(so.name || ' ' || s.mount || '/' || s.path) filter (where s.state = 'WentBack') as went_back,
+       min(so.name || ': ' || w.failing) as failing
+from binding_item bi
+join binding b on b.id = bi.binding_id
+join secret s on s.id = bi.secret_id
+join source so on so.id = s.source_id
+left join source_watch w on w.source_id = s.source_id
+group by bi.binding_id;
+
 -- What each cluster should hold, as a revision. The same rule as lockstep_core::plan::revision; a store test compares the two.
 create view desired as
 select p.cluster_id, p.binding_id, p.answer, p.detail, p.seq as placement_seq, r.epoch,
@@ -232,38 +260,20 @@ select p.cluster_id, p.binding_id, p.answer, p.detail, p.seq as placement_seq, r
            when p.answer = 'Removed' then p.seq
            else greatest(p.seq, b.spec_seq, coalesce(i.seq, 0))
        end as seq,
-       i.missing, i.gone, i.went_back, i.unseen, i.failing
+       i.problem, i.missing, i.gone, i.went_back, i.unseen, i.failing
 from placement p
 cross join registry r
 join binding b on b.id = p.binding_id
-left join lateral (
-    select max(case
-                   when s.chosen_number is null then 0
-                   when bi.pin is not null then s.incarnation_seq
-                   when b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Delete' then greatest(s.chosen_seq, s.presence_seq)
-                   else s.chosen_seq
-               end) as seq,
-           min(s.path) filter (where s.chosen_number is null and s.state <> 'Unseen') as missing,
-           min(s.path) filter (where s.chosen_number is null and s.state = 'Unseen') as unseen,
-           min(s.state || ' ' || s.path) filter (
-               where s.state in ('Deleted', 'Destroyed', 'Missing') and bi.pin is null
-               and b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Retain') as gone,
-           min(s.path) filter (where s.state = 'WentBack') as went_back,
-           min(so.name || ': ' || w.failing) as failing
-    from binding_item bi
-    join secret s on s.id = bi.secret_id
-    join source so on so.id = s.source_id
-    left join source_watch w on w.source_id = s.source_id
-    where bi.binding_id = p.binding_id
-) i on true;
+left join binding_content i on i.binding_id = p.binding_id;
 
 -- How each placement stands, for the API, metrics and Grafana alike. Tombstones are not deliveries.
+-- The first rule that holds gives status and cause. A cause says what is so, what that means for the cluster, and what to do.
 create view delivery_status as
 select d.cluster_id, d.binding_id, c.name as cluster, b.name as binding, pr.name as project,
        d.epoch as desired_epoch, d.seq as desired_seq,
        l.applied_epoch, l.applied_seq, l.applied_at,
        coalesce(l.targets_applied, 0) as targets_applied, coalesce(l.targets_total, 0) as targets_total,
-       x.status, x.cause
+       x.verdict[1] as status, x.verdict[2] as cause
 from desired d
 join cluster c on c.id = d.cluster_id
 join binding b on b.id = d.binding_id
@@ -274,33 +284,37 @@ left join session n on n.cluster_id = d.cluster_id
 cross join lateral (
     select (l.applied_epoch = d.epoch and l.applied_seq = d.seq) is true as in_step,
            (l.epoch = d.epoch and l.seq = d.seq) is true as attempted,
-           l.applied_seq is not null as has_some
+           l.applied_digest is not null as has_some
 ) a
 cross join lateral (
-    select * from (values
-        (1, d.answer = 'Denied', 'Denied', d.detail ->> 'text'),
-        (2, r.held is not null, 'Held', r.held),
-        (3, c.held is not null, 'Held', c.held),
-        (4, c.state = 'Paused', 'Paused', 'the cluster is paused: lockstep cluster resume ' || c.name),
-        (5, d.went_back is not null, 'Held',
-            'source went back: secret ' || d.went_back || ' is older than it was; the last good version is kept'),
-        (6, d.missing is not null, 'Failed',
-            'secret ' || d.missing || ' has no version that can be read: write it in Vault, or correct the binding''s path'),
-        (7, d.gone is not null and a.has_some, 'Stale',
-            'gone at the source (' || d.gone || '): the last good version is kept'),
-        (8, d.gone is not null, 'Failed', 'gone at the source (' || d.gone || ') and this cluster never had it'),
-        (9, a.in_step and d.failing is not null, 'Stale', 'source ' || d.failing || '; the last good version is kept'),
-        (10, a.in_step, 'InSync', null),
-        (11, a.attempted and l.outcome in ('Conflict', 'Failed', 'Denied'), l.outcome, l.cause),
-        (12, a.attempted and l.outcome = 'Unreadable' and a.has_some, 'Stale', l.cause),
-        (13, a.attempted and l.outcome = 'Unreadable', 'Failed', l.cause),
-        (14, d.failing is not null and a.has_some, 'Stale', 'source ' || d.failing || '; the last good version is kept'),
-        (15, d.failing is not null, 'Failed', 'source ' || d.failing),
-        (16, d.unseen is not null, 'Pending', 'secret ' || d.unseen || ' was not looked at yet'),
-        (17, n.cluster_id is null, 'Pending', 'the cluster''s agent is not connected'),
-        (18, a.attempted and l.outcome = 'Sent', 'Sending', null),
-        (19, true, 'Pending', null)
-    ) as rule(position, holds, status, cause)
-    where holds order by position limit 1
+    select case
+        when d.answer = 'Denied' then array['Denied', d.detail ->> 'text']
+        when r.held is not null then array['Held', r.held]
+        when c.held is not null then array['Held', c.held]
+        when c.state = 'Paused' then array['Paused', 'the cluster is paused; to go on: lockstep cluster resume ' || c.name]
+        when d.went_back is not null then array['Held', 'the source went back: it shows secret ' || d.went_back
+            || ' as it was before, as after a restore. The cluster keeps what it has until the source shows a newer version: write it there again']
+        when d.missing is not null then array['Failed', 'secret ' || d.missing
+            || ' has no version that can be read: write it in Vault, or correct the binding''s mount and path']
+        when d.gone is not null and a.has_some then array['Stale', 'gone at the source (' || d.gone
+            || '): the cluster keeps the last good version; write it again, or remove it from the binding']
+        when d.gone is not null then array['Failed', 'gone at the source (' || d.gone
+            || ') and this cluster never had it: write it again, or remove it from the binding']
+        when d.problem is not null then array[case when a.has_some then 'Stale' else 'Failed' end, 'secret ' || d.problem]
+        -- A refusal counts also where the revision was confirmed before: an object can be taken over or lost later.
+        when a.attempted and l.outcome in ('Conflict', 'Failed', 'Denied') then array[l.outcome, l.cause]
+        when a.attempted and l.outcome = 'Unreadable' then array[case when a.has_some then 'Stale' else 'Failed' end, l.cause]
+        when d.failing is not null and (a.in_step or a.has_some) then array['Stale', 'source ' || d.failing
+            || '; the cluster keeps the last good version']
+        when d.failing is not null then array['Failed', 'source ' || d.failing || '; this cluster never had it']
+        when a.in_step and not a.has_some then array['InSync',
+            'gone at the source and removed from the cluster, as the binding''s sourceDeletionPolicy asks']
+        when a.in_step then array['InSync', null]
+        when d.unseen is not null then array['Pending', 'secret ' || d.unseen || ' was not looked at yet']
+        when c.state = 'Pending' then array['Pending', 'no agent has joined the cluster yet']
+        when n.cluster_id is null then array['Pending', 'the cluster''s agent is not connected: its log in the cluster says why']
+        when a.attempted and l.outcome = 'Sent' then array['Sending', null]
+        else array['Pending', null]
+    end as verdict
 ) x
 where d.answer <> 'Removed';

@@ -20,7 +20,8 @@ pub struct Manifest<S, T> {
     /// What is wanted.
     pub spec: S,
     /// What is. Ignored where a manifest is written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    // No `default`: an absent `Option` is `None` anyway, and serde's derive would ask for `T: Default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<T>,
 }
 

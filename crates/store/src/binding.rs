@@ -71,7 +71,7 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
     .fetch_all(connection)
     .await?;
     let bindings = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
-    Ok(cut(bindings, page.limit, |r: &Registered<_>| r.name.clone()))
+    Ok(cut(bindings, page.size(), |r: &Registered<_>| r.name.clone()))
 }
 
 /// All bindings, or those of a project, for the planner.

@@ -44,7 +44,8 @@ struct HeadRow {
 impl Writing {
     /// Takes the next number. Everything that the change depends on must be read after this.
     pub async fn begin(pool: &PgPool) -> Result<Self> {
-        let mut transaction = pool.begin().await?;
+        // Said here, because under another isolation level that a server may default to, waiting writers would fail.
+        let mut transaction = pool.begin_with("begin isolation level read committed").await?;
         let head: HeadRow = sqlx::query_as(
             "update registry set seq = seq + 1 returning epoch, seq, hash, date_trunc('microseconds', clock_timestamp()) as at",
         )
@@ -147,7 +148,7 @@ pub async fn list(
     before: Option<Seq>,
     limit: usize,
 ) -> Result<(Vec<Change>, Option<String>)> {
-    let limit = limit.min(page::PAGE_MAX);
+    let limit = limit.clamp(1, page::PAGE_MAX);
     let rows: Vec<ChangeRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from change where ($1::text is null or subject = $1) and ($2::bigint is null or seq < $2) \
          order by seq desc limit $3"
@@ -177,35 +178,45 @@ pub enum Verified {
     BrokenAt(Seq),
 }
 
-/// Walks the whole chain, in batches.
+/// Walks the whole chain, in batches, up to the registry's newest change as of now.
 pub async fn verify(connection: &mut PgConnection) -> Result<Verified> {
     const BATCH: i64 = 5_000;
+    let head = crate::registry::get(connection).await?.head;
     let (mut previous, mut at) = (ChangeHash::ORIGIN, 0_i64);
-    loop {
-        let rows: Vec<ChangeRow> =
-            sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from change where seq > $1 order by seq limit $2")))
-                .bind(at)
-                .bind(BATCH)
-                .fetch_all(&mut *connection)
-                .await?;
+    while at < stored(head.seq) {
+        let rows: Vec<ChangeRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "select {COLUMNS} from change where seq > $1 and seq <= $2 order by seq limit $3"
+        )))
+        .bind(at)
+        .bind(stored(head.seq))
+        .bind(BATCH)
+        .fetch_all(&mut *connection)
+        .await?;
         if rows.is_empty() {
-            return Ok(Verified::UpTo(seq(at)));
+            return Ok(Verified::BrokenAt(seq(at + 1)));
         }
         for row in rows {
-            let body = ChangeBody {
-                epoch: Epoch::new(row.epoch.cast_unsigned()),
-                seq: seq(row.seq),
-                at: row.at,
-                actor: &row.actor,
-                kind: &row.kind,
-                subject: &row.subject,
-                detail: &row.detail,
-            };
-            previous = chain(&previous, &body);
+            previous = chain(&previous, &row.body());
             if row.seq != at + 1 || previous.bytes().as_slice() != row.hash {
                 return Ok(Verified::BrokenAt(seq(row.seq)));
             }
             at = row.seq;
+        }
+    }
+    // The registry remembers the newest hash apart from the history: a chain that was made anew from some change on ends in another.
+    Ok(if previous == head.hash { Verified::UpTo(head.seq) } else { Verified::BrokenAt(head.seq) })
+}
+
+impl ChangeRow {
+    fn body(&self) -> ChangeBody<'_> {
+        ChangeBody {
+            epoch: Epoch::new(self.epoch.cast_unsigned()),
+            seq: seq(self.seq),
+            at: self.at,
+            actor: &self.actor,
+            kind: &self.kind,
+            subject: &self.subject,
+            detail: &self.detail,
         }
     }
 }

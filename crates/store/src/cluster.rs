@@ -69,7 +69,7 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
         .fetch_all(connection)
         .await?;
     let clusters = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
-    Ok(cut(clusters, page.limit, |r: &Registered<_>| r.name.clone()))
+    Ok(cut(clusters, page.size(), |r: &Registered<_>| r.name.clone()))
 }
 
 /// All clusters, for the planner.

@@ -7,10 +7,11 @@ use lockstep_core::delivery::{DeliveryStatus, Outcome};
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, ClusterId, SessionId};
 use lockstep_core::revision::{Epoch, Revision};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::meta::{seq, stored};
-use crate::page::{Page, cut};
+use crate::page::{self, Page, cut};
 use crate::{Result, StoreError};
 
 /// One report about one placement.
@@ -34,55 +35,74 @@ pub struct Report {
     pub targets: (u32, u32),
 }
 
-/// Writes a batch. Reports of sessions that are no longer their cluster's are ignored; returns how many were written.
+/// The newest attempt of each placement in a batch, and apart from it the newest confirmation: an agent may confirm an older
+/// revision after a newer one was sent, and then the one is how it stands and the other what it holds. Reports through a session
+/// that is no longer its cluster's are left out before any is chosen. The last report of a revision counts.
+const WRITE: &str = "with report as ( \
+        select r.* from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], \
+            $9::bytea[], $10::int[], $11::int[]) with ordinality \
+            as r(session, cluster, binding, epoch, seq, outcome, cause, key, digest, applied, total, place) \
+        join session n on n.id = r.session and n.cluster_id = r.cluster \
+        join placement p on p.binding_id = r.binding and p.cluster_id = r.cluster), \
+    attempt as (select distinct on (cluster, binding) * from report order by cluster, binding, epoch desc, seq desc, place desc), \
+    confirmation as (select distinct on (cluster, binding) * from report where outcome = 'Applied' \
+        order by cluster, binding, epoch desc, seq desc, place desc) \
+    insert into delivery as d (binding_id, cluster_id, epoch, seq, outcome, cause, at, \
+        applied_epoch, applied_seq, applied_key, applied_digest, applied_at, targets_applied, targets_total) \
+    select a.binding, a.cluster, a.epoch, a.seq, a.outcome, a.cause, clock_timestamp(), \
+        c.epoch, c.seq, c.key, c.digest, case when c.seq is not null then clock_timestamp() end, \
+        coalesce(c.applied, a.applied), coalesce(c.total, a.total) \
+    from attempt a left join confirmation c using (cluster, binding) order by a.cluster, a.binding \
+    on conflict (binding_id, cluster_id) do update set ";
+
+/// Each half of the row moves only forward.
+const FORWARD: &str = "where (excluded.epoch, excluded.seq) >= (d.epoch, d.seq) or (excluded.applied_epoch, excluded.applied_seq) \
+    >= (coalesce(d.applied_epoch, 0), coalesce(d.applied_seq, 0))";
+
+/// What a report updates of its row.
+fn update() -> String {
+    let attempt = ["epoch", "seq", "outcome", "cause", "at"]
+        .map(|c| format!("{c} = case when (excluded.epoch, excluded.seq) >= (d.epoch, d.seq) then excluded.{c} else d.{c} end"));
+    let confirmation =
+        ["applied_epoch", "applied_seq", "applied_key", "applied_digest", "applied_at", "targets_applied", "targets_total"].map(
+            |c| {
+                format!(
+                    "{c} = case when (excluded.applied_epoch, excluded.applied_seq) >= (coalesce(d.applied_epoch, 0), \
+                     coalesce(d.applied_seq, 0)) then excluded.{c} else d.{c} end"
+                )
+            },
+        );
+    [attempt.as_slice(), &confirmation].concat().join(", ")
+}
+
+/// Writes a batch. Reports of sessions that are no longer their cluster's are ignored; returns how many placements were written.
 ///
 /// An acked tombstone goes, and with a deleted binding's last one the binding.
 pub async fn write(connection: &mut PgConnection, reports: &[Report]) -> Result<u64> {
     if reports.is_empty() {
         return Ok(0);
     }
+    let mut transaction = connection.begin().await?;
     let column = |f: fn(&Report) -> i64| reports.iter().map(f).collect::<Vec<_>>();
-    let written = sqlx::query(
-        "with report as (select distinct on (cluster, binding) * from unnest(\
-             $1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bytea[], \
-             $10::int[], $11::int[]) with ordinality \
-             as r(session, cluster, binding, epoch, seq, outcome, cause, key, digest, applied, total, place) \
-             order by cluster, binding, place desc) \
-         insert into delivery as d (binding_id, cluster_id, epoch, seq, outcome, cause, at, \
-             applied_epoch, applied_seq, applied_key, applied_digest, applied_at, targets_applied, targets_total) \
-         select r.binding, r.cluster, r.epoch, r.seq, r.outcome, r.cause, clock_timestamp(), \
-             case when outcome = 'Applied' then epoch end, case when outcome = 'Applied' then seq end, \
-             r.key, r.digest, case when outcome = 'Applied' then clock_timestamp() end, r.applied, r.total \
-         from report r join session n on n.id = r.session and n.cluster_id = r.cluster \
-         join placement p on p.binding_id = r.binding and p.cluster_id = r.cluster \
-         on conflict (binding_id, cluster_id) do update set \
-             epoch = excluded.epoch, seq = excluded.seq, outcome = excluded.outcome, cause = excluded.cause, at = excluded.at, \
-             applied_epoch = coalesce(excluded.applied_epoch, d.applied_epoch), \
-             applied_seq = coalesce(excluded.applied_seq, d.applied_seq), \
-             applied_key = case when excluded.outcome = 'Applied' then excluded.applied_key else d.applied_key end, \
-             applied_digest = case when excluded.outcome = 'Applied' then excluded.applied_digest else d.applied_digest end, \
-             applied_at = coalesce(excluded.applied_at, d.applied_at), \
-             targets_applied = case when excluded.outcome = 'Applied' then excluded.targets_applied else d.targets_applied end, \
-             targets_total = case when excluded.outcome = 'Applied' then excluded.targets_total else d.targets_total end \
-         where (excluded.epoch, excluded.seq) >= (d.epoch, d.seq)",
-    )
-    .bind(reports.iter().map(|r| r.session.uuid()).collect::<Vec<_>>())
-    .bind(reports.iter().map(|r| r.cluster.uuid()).collect::<Vec<_>>())
-    .bind(reports.iter().map(|r| r.binding.uuid()).collect::<Vec<_>>())
-    .bind(column(|r| r.revision.epoch.get().cast_signed()))
-    .bind(column(|r| stored(r.revision.seq)))
-    .bind(reports.iter().map(|r| r.outcome.as_str()).collect::<Vec<_>>())
-    .bind(reports.iter().map(|r| r.cause.clone()).collect::<Vec<_>>())
-    .bind(reports.iter().map(|r| r.digest.as_ref().map(|d| d.key.as_str().to_owned())).collect::<Vec<_>>())
-    .bind(reports.iter().map(|r| r.digest.as_ref().map(|d| d.hmac.to_vec())).collect::<Vec<_>>())
-    .bind(reports.iter().map(|r| r.targets.0.cast_signed()).collect::<Vec<_>>())
-    .bind(reports.iter().map(|r| r.targets.1.cast_signed()).collect::<Vec<_>>())
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
+    let written = sqlx::query(sqlx::AssertSqlSafe(format!("{WRITE} {} {FORWARD}", update())))
+        .bind(reports.iter().map(|r| r.session.uuid()).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.cluster.uuid()).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.binding.uuid()).collect::<Vec<_>>())
+        .bind(column(|r| r.revision.epoch.get().cast_signed()))
+        .bind(column(|r| stored(r.revision.seq)))
+        .bind(reports.iter().map(|r| r.outcome.as_str()).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.cause.clone()).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.digest.as_ref().map(|d| d.key.as_str().to_owned())).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.digest.as_ref().map(|d| d.hmac.to_vec())).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.targets.0.cast_signed()).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.targets.1.cast_signed()).collect::<Vec<_>>())
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
     if reports.iter().any(|r| r.outcome == Outcome::Applied && r.digest.is_none()) {
-        bury(connection, reports).await?;
+        bury(&mut transaction, reports).await?;
     }
+    transaction.commit().await?;
     Ok(written)
 }
 
@@ -107,7 +127,8 @@ async fn bury(connection: &mut PgConnection, reports: &[Report]) -> Result<()> {
     Ok(())
 }
 
-/// Deletes bindings that nobody was ever placed for: there is no tombstone to wait for.
+/// Deletes bindings that were deleted and have no tombstone to wait for: never placed, their last cluster deleted, or their last two
+/// tombstones acked in the same moment through two replicas. Called after deletions and by a timer.
 pub async fn bury_unplaced(connection: &mut PgConnection) -> Result<()> {
     sqlx::query(
         "delete from binding b where deleted_at is not null and not exists (select from placement p where p.binding_id = b.id)",
@@ -190,19 +211,22 @@ impl TryFrom<Row> for Listed {
 
 /// One page, by cluster and binding name.
 pub async fn list(connection: &mut PgConnection, filter: Filter<'_>, page: &Page) -> Result<(Vec<Listed>, Option<String>)> {
+    let [cluster, binding] = page::parts(page.after());
     let rows: Vec<Row> = sqlx::query_as(
         "select * from delivery_status where ($1::text is null or cluster = $1) and ($2::text is null or binding = $2) \
-         and ($3::text is null or status = $3) and cluster || '/' || binding > $4 order by cluster || '/' || binding limit $5",
+         and ($3::text is null or status = $3) and cluster >= $4 and (cluster, binding) > ($4, $5) \
+         order by cluster, binding limit $6",
     )
     .bind(filter.cluster)
     .bind(filter.binding)
     .bind(filter.status.map(DeliveryStatus::as_str))
-    .bind(page.after())
+    .bind(cluster)
+    .bind(binding)
     .bind(page.rows())
     .fetch_all(connection)
     .await?;
     let listed = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
-    Ok(cut(listed, page.limit, |l: &Listed| format!("{}/{}", l.cluster, l.binding)))
+    Ok(cut(listed, page.size(), |l: &Listed| format!("{}/{}", l.cluster, l.binding)))
 }
 
 /// How many deliveries have which status, for a cluster, for a binding, or for all.
@@ -225,4 +249,40 @@ pub async fn count_by_cluster(connection: &mut PgConnection) -> Result<Vec<(Stri
             .fetch_all(connection)
             .await?;
     Ok(rows.into_iter().map(|(cluster, status, n)| (cluster, status, n.cast_unsigned())).collect())
+}
+
+/// How many deliveries of each of these clusters have which status. One without any is absent.
+pub async fn count_of_clusters(
+    connection: &mut PgConnection,
+    clusters: &[ClusterId],
+) -> Result<BTreeMap<ClusterId, BTreeMap<String, u64>>> {
+    let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(
+        "select cluster_id, status, count(*) from delivery_status where cluster_id = any($1) group by cluster_id, status",
+    )
+    .bind(clusters.iter().map(|c| c.uuid()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(grouped(rows))
+}
+
+/// How many deliveries of each of these bindings have which status. One without any is absent.
+pub async fn count_of_bindings(
+    connection: &mut PgConnection,
+    bindings: &[BindingId],
+) -> Result<BTreeMap<BindingId, BTreeMap<String, u64>>> {
+    let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(
+        "select binding_id, status, count(*) from delivery_status where binding_id = any($1) group by binding_id, status",
+    )
+    .bind(bindings.iter().map(|b| b.uuid()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(grouped(rows))
+}
+
+fn grouped<T: From<Uuid> + Ord>(rows: Vec<(Uuid, String, i64)>) -> BTreeMap<T, BTreeMap<String, u64>> {
+    let mut counts: BTreeMap<T, BTreeMap<String, u64>> = BTreeMap::new();
+    for (id, status, n) in rows {
+        counts.entry(id.into()).or_default().insert(status, n.cast_unsigned());
+    }
+    counts
 }

@@ -1,10 +1,10 @@
 //! What connected clusters should hold, read for dispatch: placements with what they depend on, and the last evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::binding::{Binding, BindingSpec};
 use lockstep_core::digest::{Digest, DigestKeyId};
-use lockstep_core::id::{BindingId, ClusterId};
+use lockstep_core::id::ClusterId;
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::{Desired, Reported, desired};
 use lockstep_core::revision::{Epoch, Revision, Seq};
@@ -65,14 +65,19 @@ struct Row {
     binding_id: Uuid,
     detail: Json<Detail>,
     placement_seq: i64,
-    name: String,
-    project_id: Uuid,
-    spec: Json<BindingSpec>,
-    spec_seq: i64,
     applied_epoch: Option<i64>,
     applied_seq: Option<i64>,
     applied_key: Option<String>,
     applied_digest: Option<Vec<u8>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct BindingRow {
+    id: Uuid,
+    name: String,
+    project_id: Uuid,
+    spec: Json<BindingSpec>,
+    spec_seq: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -82,39 +87,48 @@ struct ItemRow {
     secret: SecretRow,
 }
 
-/// Reads the placements of `clusters` in one snapshot.
+/// A binding as read once, for however many clusters.
+struct Bound {
+    name: String,
+    binding: Binding,
+    secrets: Vec<SecretRecord>,
+}
+
+const ALL: &str = "select binding_id, cluster_id from placement where cluster_id = any($1) and $2::bigint is null";
+
+/// A superset of what changed, found by index from each place where a seq can move: asking the view would compute every placement's.
+const MOVED: &str = "select binding_id, cluster_id from placement where cluster_id = any($1) and seq > $2 \
+    union select p.binding_id, p.cluster_id from placement p join ( \
+        select id as binding_id from binding where spec_seq > $2 \
+        union select i.binding_id from binding_item i join secret s on s.id = i.secret_id \
+              where greatest(s.chosen_seq, s.incarnation_seq, s.presence_seq) > $2 \
+    ) moved using (binding_id) where p.cluster_id = any($1)";
+
+const NOT_IN_STEP: &str = "select d.binding_id, d.cluster_id from desired d \
+    left join delivery l on l.binding_id = d.binding_id and l.cluster_id = d.cluster_id \
+    where d.cluster_id = any($1) and $2::bigint is null \
+      and (l.applied_epoch, l.applied_seq) is distinct from (d.epoch, d.seq)";
+
+/// Reads the placements of `clusters` in one snapshot. The connection must not be in a transaction.
 pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: Which) -> Result<Snapshot> {
     let mut transaction = connection.begin_with("begin isolation level repeatable read, read only").await?;
     let registry = registry::get(&mut transaction).await?;
     let ids: Vec<Uuid> = clusters.iter().map(|c| c.uuid()).collect();
-    let (since, all) = match which {
-        Which::All => (None, true),
-        Which::ChangedSince(seq) => (Some(stored(seq)), false),
-        Which::NotInStep => (None, false),
+    let (picked, since) = match which {
+        Which::All => (ALL, None),
+        Which::ChangedSince(seq) => (MOVED, Some(seq)),
+        Which::NotInStep => (NOT_IN_STEP, None),
     };
-    let rows: Vec<Row> = sqlx::query_as(
-        "select d.cluster_id, d.binding_id, d.detail, d.placement_seq, b.name, b.project_id, b.spec, b.spec_seq, \
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select p.cluster_id, p.binding_id, p.detail, p.seq as placement_seq, \
                 l.applied_epoch, l.applied_seq, l.applied_key, l.applied_digest \
-         from desired d join binding b on b.id = d.binding_id \
-         left join delivery l on l.binding_id = d.binding_id and l.cluster_id = d.cluster_id \
-         where d.cluster_id = any($1) and ($2 or d.seq > $3 \
-             or ($3 is null and (l.applied_epoch, l.applied_seq) is distinct from (d.epoch, d.seq)))",
-    )
+         from ({picked}) picked join placement p using (binding_id, cluster_id) left join delivery l using (binding_id, cluster_id)"
+    )))
     .bind(&ids)
-    .bind(all)
-    .bind(since)
+    .bind(since.map(stored))
     .fetch_all(&mut *transaction)
     .await?;
-    let mut bindings: Vec<Uuid> = rows.iter().map(|r| r.binding_id).collect();
-    bindings.sort_unstable();
-    bindings.dedup();
-    let items: Vec<ItemRow> = sqlx::query_as(
-        "select i.binding_id, s.* from binding_item i join secret s on s.id = i.secret_id \
-         where i.binding_id = any($1) order by i.binding_id, i.position",
-    )
-    .bind(&bindings)
-    .fetch_all(&mut *transaction)
-    .await?;
+    let bindings = bound(&mut transaction, &rows).await?;
     let withheld: Vec<(Uuid, String)> = sqlx::query_as(
         "select id, coalesce(held, 'the cluster is paused') from cluster where id = any($1) and (held is not null or state = 'Paused')",
     )
@@ -123,16 +137,43 @@ pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: 
     .await?;
     transaction.commit().await?;
 
-    let mut secrets: BTreeMap<Uuid, Vec<SecretRecord>> = BTreeMap::new();
-    for item in items {
-        secrets.entry(item.binding_id).or_default().push(item.secret.try_into()?);
-    }
     let epoch = registry.head.epoch;
-    let facts = rows.into_iter().map(|row| facts(row, epoch, &secrets)).collect::<Result<_>>()?;
+    let mut facts = rows.into_iter().map(|row| facts(row, epoch, &bindings)).collect::<Result<Vec<_>>>()?;
+    if let Some(since) = since {
+        facts.retain(|f| f.desired.revision.seq > since);
+    }
     Ok(Snapshot { registry, withheld: withheld.into_iter().map(|(id, why)| (id.into(), why)).collect(), facts })
 }
 
-fn facts(row: Row, epoch: Epoch, secrets: &BTreeMap<Uuid, Vec<SecretRecord>>) -> Result<Facts> {
+/// The bindings of these placements, with the secrets of their items.
+async fn bound(connection: &mut PgConnection, rows: &[Row]) -> Result<BTreeMap<Uuid, Bound>> {
+    let ids: Vec<Uuid> = rows.iter().map(|r| r.binding_id).collect::<BTreeSet<_>>().into_iter().collect();
+    let bindings: Vec<BindingRow> = sqlx::query_as("select id, name, project_id, spec, spec_seq from binding where id = any($1)")
+        .bind(&ids)
+        .fetch_all(&mut *connection)
+        .await?;
+    let items: Vec<ItemRow> = sqlx::query_as(
+        "select i.binding_id, s.* from binding_item i join secret s on s.id = i.secret_id \
+         where i.binding_id = any($1) order by i.binding_id, i.position",
+    )
+    .bind(&ids)
+    .fetch_all(connection)
+    .await?;
+    let one = |row: BindingRow| {
+        let binding =
+            Binding { id: row.id.into(), project: row.project_id.into(), spec: row.spec.0, spec_seq: seq(row.spec_seq) };
+        (row.id, Bound { name: row.name, binding, secrets: Vec::new() })
+    };
+    let mut bound: BTreeMap<Uuid, Bound> = bindings.into_iter().map(one).collect();
+    for item in items {
+        if let Some(bound) = bound.get_mut(&item.binding_id) {
+            bound.secrets.push(item.secret.try_into()?);
+        }
+    }
+    Ok(bound)
+}
+
+fn facts(row: Row, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> Result<Facts> {
     let acked = match (row.applied_epoch, row.applied_seq) {
         (Some(epoch), Some(at)) => Some(Reported {
             revision: Revision { epoch: Epoch::new(epoch.cast_unsigned()), seq: seq(at) },
@@ -140,17 +181,20 @@ fn facts(row: Row, epoch: Epoch, secrets: &BTreeMap<Uuid, Vec<SecretRecord>>) ->
         }),
         _ => None,
     };
-    let binding = Binding {
-        id: BindingId::from(row.binding_id),
-        project: row.project_id.into(),
-        spec: row.spec.0,
-        spec_seq: seq(row.spec_seq),
-    };
-    let secrets = secrets.get(&row.binding_id).cloned().unwrap_or_default();
+    let missing = || StoreError::corrupt("placement")(&format!("its binding {} does not exist", row.binding_id));
+    let Bound { name, binding, secrets } = bindings.get(&row.binding_id).ok_or_else(missing)?;
     let known: Vec<&Known> = secrets.iter().map(|s| &s.known).collect();
     let placement = row.detail.0.placement;
-    let desired = desired(epoch, &placement, seq(row.placement_seq), Some(&binding), &known);
-    Ok(Facts { cluster: row.cluster_id.into(), name: row.name, binding, placement, desired, secrets, acked })
+    let desired = desired(epoch, &placement, seq(row.placement_seq), Some(binding), &known);
+    Ok(Facts {
+        cluster: row.cluster_id.into(),
+        name: name.clone(),
+        binding: binding.clone(),
+        placement,
+        desired,
+        secrets: secrets.clone(),
+        acked,
+    })
 }
 
 fn digest(key: Option<String>, hmac: Option<Vec<u8>>) -> Result<Option<Digest>> {

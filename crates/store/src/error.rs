@@ -12,7 +12,7 @@ pub enum StoreError {
         name: String,
     },
     /// Something else still needs it.
-    #[error("{subject} is still used by {by}: remove that first")]
+    #[error("{subject} is still used by {by}: that has to go first")]
     InUse {
         /// What was to be deleted.
         subject: String,

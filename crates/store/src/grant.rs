@@ -60,7 +60,7 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
     .fetch_all(connection)
     .await?;
     let grants = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
-    Ok(cut(grants, page.limit, |r: &Registered<_>| r.name.clone()))
+    Ok(cut(grants, page.size(), |r: &Registered<_>| r.name.clone()))
 }
 
 /// The grants of a project, for the planner.

@@ -17,6 +17,7 @@ pub mod lease;
 pub mod meta;
 pub mod notify;
 pub mod page;
+pub mod permit;
 pub mod placement;
 pub mod pool;
 pub mod project;

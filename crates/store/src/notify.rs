@@ -1,13 +1,20 @@
 //! NOTIFY wakes; sweeps guarantee. A lost notification costs time, never correctness.
 
+use std::time::Duration;
+
 use lockstep_core::revision::Seq;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
+use tokio::time::timeout;
 
-use crate::Result;
+use crate::{Result, StoreError};
 
 /// The channel that carries the seq of each commit.
 const CHANNEL: &str = "lockstep";
+/// How long the channel may be silent before the connection is tried.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// How long connecting and that trial may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Tells every replica, once the surrounding transaction commits.
 pub(crate) async fn changed(connection: &mut PgConnection, seq: Seq) -> Result<()> {
@@ -25,21 +32,48 @@ pub enum Woken {
 }
 
 /// A connection that hears of every commit.
-pub struct Listener(PgListener);
+pub struct Listener {
+    url: String,
+    /// None: lost, and not yet back.
+    connection: Option<PgListener>,
+}
 
 impl Listener {
     /// Connects and listens.
     pub async fn connect(url: &str) -> Result<Self> {
-        let mut listener = PgListener::connect(url).await?;
-        listener.listen(CHANNEL).await?;
-        Ok(Self(listener))
+        Ok(Self { url: url.to_owned(), connection: Some(listen(url).await?) })
     }
 
-    /// Waits for the next wake-up; reconnects by itself.
+    /// Waits for the next wake-up. After an error the next call connects anew; it may be cancelled.
     pub async fn woken(&mut self) -> Result<Woken> {
-        match self.0.try_recv().await? {
-            Some(_) => Ok(Woken::Changed),
-            None => Ok(Woken::Reconnected),
+        let Some(connection) = &mut self.connection else {
+            self.connection = Some(listen(&self.url).await?);
+            return Ok(Woken::Reconnected);
+        };
+        let woken = heard(connection).await;
+        if woken.is_err() {
+            self.connection = None;
         }
+        woken
+    }
+}
+
+async fn listen(url: &str) -> Result<PgListener> {
+    let connecting = async {
+        let mut listener = PgListener::connect(url).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    };
+    timeout(ANSWER_LIMIT, connecting).await.unwrap_or(Err(StoreError::Postgres(sqlx::Error::PoolTimedOut)))
+}
+
+/// In silence, asks whether the server is still there: a connection whose other end vanished says nothing by itself.
+async fn heard(connection: &mut PgListener) -> Result<Woken> {
+    loop {
+        if let Ok(notification) = timeout(SILENCE_LIMIT, connection.try_recv()).await {
+            return Ok(notification?.map_or(Woken::Reconnected, |_| Woken::Changed));
+        }
+        let asked = timeout(ANSWER_LIMIT, sqlx::query("select 1").execute(&mut *connection)).await;
+        asked.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
     }
 }

@@ -25,15 +25,26 @@ impl Default for Page {
 }
 
 impl Page {
+    /// How many items the page has at most. Never none: such a page would say that the list ends here.
+    pub(crate) fn size(&self) -> usize {
+        self.limit.clamp(1, PAGE_MAX)
+    }
+
     /// How many rows to ask for: one more than the page has, to see whether there is another.
     pub(crate) fn rows(&self) -> i64 {
-        i64::try_from(self.limit.min(PAGE_MAX)).unwrap_or(i64::MAX).saturating_add(1)
+        i64::try_from(self.size()).unwrap_or(i64::MAX).saturating_add(1)
     }
 
     /// The key to begin after; the empty text is before every name.
     pub(crate) fn after(&self) -> &str {
         self.after.as_deref().unwrap_or_default()
     }
+}
+
+/// The parts of a key of several names, which hold no `/`; missing ones are before every name.
+pub(crate) fn parts<const N: usize>(key: &str) -> [&str; N] {
+    let mut parts = key.split('/');
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
 }
 
 /// Cuts `items`, which were asked for with one more than the limit, and says where the next page begins.

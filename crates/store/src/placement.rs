@@ -1,9 +1,10 @@
 //! Placements: the planner's answers. Written in the transaction of the change that they follow from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::binding::{Binding, DeletionPolicy};
 use lockstep_core::cluster::ClusterFacts;
+use lockstep_core::grant::Grant;
 use lockstep_core::id::{BindingId, ClusterId, ProjectId};
 use lockstep_core::placement::{Placement, replan};
 use lockstep_core::revision::Seq;
@@ -13,7 +14,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::meta::{seq, stored};
-use crate::page::{Page, cut};
+use crate::page::{self, Page, cut};
 use crate::{Result, binding, cluster, grant};
 
 /// An answer as stored: the whole of it, and its reason in words for the status view.
@@ -45,26 +46,53 @@ pub async fn replan_binding(
         Err(_) => Vec::new(),
     };
     let recorded = recorded(connection, id).await?;
-    let changed = replan(&recorded, spec, clusters.iter(), &grants);
-    write(connection, id, &changed, seq).await?;
+    let changed = of_binding(id, replan(&recorded, spec, clusters.iter(), &grants));
+    write(connection, &changed, seq).await?;
     Ok(changed.len())
 }
 
-/// Plans every binding anew, or every binding of a project: a grant, or a cluster's labels or state changed.
+/// Plans every binding anew, or every binding of a project: a grant changed. For one cluster see [`replan_cluster`].
 pub async fn replan_all(connection: &mut PgConnection, project: Option<ProjectId>, seq: Seq) -> Result<usize> {
     let clusters: Vec<ClusterFacts> = cluster::facts(connection).await?;
-    let mut grants = BTreeMap::new();
+    let bindings = binding::of_project(connection, project).await?;
+    let grants = grants(connection, &bindings).await?;
     let mut count = 0;
-    for binding in binding::of_project(connection, project).await? {
-        if !grants.contains_key(&binding.project) {
-            grants.insert(binding.project, grant::of_project(connection, binding.project).await?);
-        }
+    for binding in bindings {
         let recorded = recorded(connection, binding.id).await?;
-        let changed = replan(&recorded, Ok(&binding), clusters.iter(), &grants[&binding.project]);
-        write(connection, binding.id, &changed, seq).await?;
+        let changed = of_binding(binding.id, replan(&recorded, Ok(&binding), clusters.iter(), &grants[&binding.project]));
+        write(connection, &changed, seq).await?;
         count += changed.len();
     }
     Ok(count)
+}
+
+/// Plans every binding anew for one cluster: its labels or its state changed. What the other clusters hold does not depend on it.
+pub async fn replan_cluster(connection: &mut PgConnection, cluster: ClusterId, seq: Seq) -> Result<usize> {
+    let facts: Vec<ClusterFacts> = cluster::facts(connection).await?.into_iter().filter(|c| c.id == cluster).collect();
+    let rows: Vec<(Uuid, Json<Detail>)> = sqlx::query_as("select binding_id, detail from placement where cluster_id = $1")
+        .bind(cluster.uuid())
+        .fetch_all(&mut *connection)
+        .await?;
+    let recorded: BTreeMap<BindingId, Placement> = rows.into_iter().map(|(b, detail)| (b.into(), detail.0.placement)).collect();
+    let bindings = binding::of_project(connection, None).await?;
+    let grants = grants(connection, &bindings).await?;
+    let mut changed = Vec::new();
+    for binding in bindings {
+        let recorded = recorded.get(&binding.id).map(|p| (cluster, p.clone())).into_iter().collect();
+        let answers = replan(&recorded, Ok(&binding), facts.iter(), &grants[&binding.project]);
+        changed.extend(answers.into_values().map(|answer| (binding.id, cluster, answer)));
+    }
+    write(connection, &changed, seq).await?;
+    Ok(changed.len())
+}
+
+/// The grants of each binding's project.
+async fn grants(connection: &mut PgConnection, bindings: &[Binding]) -> Result<BTreeMap<ProjectId, Vec<Grant>>> {
+    let mut grants = BTreeMap::new();
+    for project in bindings.iter().map(|b| b.project).collect::<BTreeSet<_>>() {
+        grants.insert(project, grant::of_project(connection, project).await?);
+    }
+    Ok(grants)
 }
 
 async fn recorded(connection: &mut PgConnection, id: BindingId) -> Result<BTreeMap<ClusterId, Placement>> {
@@ -75,12 +103,10 @@ async fn recorded(connection: &mut PgConnection, id: BindingId) -> Result<BTreeM
     Ok(rows.into_iter().map(|(cluster, detail)| (cluster.into(), detail.0.placement)).collect())
 }
 
-async fn write(connection: &mut PgConnection, id: BindingId, changed: &BTreeMap<ClusterId, Placement>, at: Seq) -> Result<()> {
+async fn write(connection: &mut PgConnection, changed: &[(BindingId, ClusterId, Placement)], at: Seq) -> Result<()> {
     if changed.is_empty() {
         return Ok(());
     }
-    let clusters: Vec<Uuid> = changed.keys().map(|c| c.uuid()).collect();
-    let answers: Vec<&str> = changed.values().map(word).collect();
     let detail = |p: &Placement| {
         let text = match p {
             Placement::Denied(denial) => Some(denial.to_string()),
@@ -88,20 +114,23 @@ async fn write(connection: &mut PgConnection, id: BindingId, changed: &BTreeMap<
         };
         Json(Detail { placement: p.clone(), text })
     };
-    let details: Vec<Json<Detail>> = changed.values().map(detail).collect();
     sqlx::query(
         "insert into placement (binding_id, cluster_id, answer, detail, seq) \
-         select $1, c, a, d, $5 from unnest($2::uuid[], $3::text[], $4::jsonb[]) as x(c, a, d) \
+         select b, c, a, d, $5 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) as x(b, c, a, d) \
          on conflict (binding_id, cluster_id) do update set answer = excluded.answer, detail = excluded.detail, seq = excluded.seq",
     )
-    .bind(id.uuid())
-    .bind(clusters)
-    .bind(answers)
-    .bind(details)
+    .bind(changed.iter().map(|(binding, _, _)| binding.uuid()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, cluster, _)| cluster.uuid()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, _, answer)| word(answer)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, _, answer)| detail(answer)).collect::<Vec<_>>())
     .bind(stored(at))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn of_binding(id: BindingId, answers: BTreeMap<ClusterId, Placement>) -> Vec<(BindingId, ClusterId, Placement)> {
+    answers.into_iter().map(|(cluster, answer)| (id, cluster, answer)).collect()
 }
 
 /// A placement as listed.
@@ -119,31 +148,33 @@ pub struct Listed {
     pub seq: Seq,
 }
 
-/// One page, by cluster and binding name.
+/// One page, by cluster and binding name. A deleted binding's tombstone may bear the same names as a placement: its id is in the key.
 pub async fn list(
     connection: &mut PgConnection,
     cluster: Option<&str>,
     binding: Option<&str>,
     page: &Page,
 ) -> Result<(Vec<Listed>, Option<String>)> {
-    let rows: Vec<(String, String, Json<Detail>, i64)> = sqlx::query_as(
-        "select c.name, b.name, p.detail, p.seq from placement p \
+    let [after_cluster, after_binding, after_id] = page::parts(page.after());
+    let rows: Vec<(String, String, Uuid, Json<Detail>, i64)> = sqlx::query_as(
+        "select c.name, b.name, b.id, p.detail, p.seq from placement p \
          join cluster c on c.id = p.cluster_id join binding b on b.id = p.binding_id \
-         where ($1::text is null or c.name = $1) and ($2::text is null or b.name = $2) and c.name || '/' || b.name > $3 \
-         order by c.name || '/' || b.name limit $4",
+         where ($1::text is null or c.name = $1) and ($2::text is null or b.name = $2) \
+           and c.name >= $3 and (c.name, b.name, b.id) > ($3, $4, $5) order by c.name, b.name, b.id limit $6",
     )
     .bind(cluster)
     .bind(binding)
-    .bind(page.after())
+    .bind(after_cluster)
+    .bind(after_binding)
+    .bind(after_id.parse().unwrap_or(Uuid::nil()))
     .bind(page.rows())
     .fetch_all(connection)
     .await?;
-    let one = |(cluster, binding, detail, at): (String, String, Json<Detail>, i64)| Listed {
-        cluster,
-        binding,
-        answer: word(&detail.0.placement),
-        reason: detail.0.text,
-        seq: seq(at),
+    let one = |(cluster, binding, id, detail, at): (String, String, Uuid, Json<Detail>, i64)| {
+        let key = format!("{cluster}/{binding}/{id}");
+        let answer = word(&detail.0.placement);
+        (key, Listed { cluster, binding, answer, reason: detail.0.text, seq: seq(at) })
     };
-    Ok(cut(rows.into_iter().map(one).collect(), page.limit, |l| format!("{}/{}", l.cluster, l.binding)))
+    let (listed, next) = cut(rows.into_iter().map(one).collect(), page.size(), |(key, _)| key.clone());
+    Ok((listed.into_iter().map(|(_, l)| l).collect(), next))
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
 use crate::{Result, StoreError};
@@ -15,15 +16,43 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a connection of the pool.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a transaction may rest between two statements. A replica that is cut off or frozen inside a change holds the registry row,
+/// and with it every other writer, until Postgres ends its connection.
+const IDLE_IN_TRANSACTION_LIMIT: Duration = Duration::from_secs(10);
+/// How long one statement may take; the longest is planning every placement anew.
+const STATEMENT_LIMIT: Duration = Duration::from_mins(1);
+
 /// A pool of at most `connections`, after the server has been found fit.
 pub async fn connect(url: &str, connections: u32) -> Result<PgPool> {
-    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT).connect(url).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        .after_connect(|connection, _| Box::pin(limit(connection)))
+        .connect(url)
+        .await?;
     let version: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await?;
     if version.parse().is_ok_and(|v: i32| v < OLDEST_VERSION) {
         return Err(StoreError::TooOld { version });
     }
     probe_session(url, &pool).await?;
     Ok(pool)
+}
+
+/// A connection of the pool.
+pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+    Ok(pool.acquire().await?)
+}
+
+/// Not as start-up parameters, which session-pooling proxies refuse.
+async fn limit(connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
+    sqlx::query(
+        "select set_config('idle_in_transaction_session_timeout', $1, false), set_config('statement_timeout', $2, false)",
+    )
+    .bind(IDLE_IN_TRANSACTION_LIMIT.as_millis().to_string())
+    .bind(STATEMENT_LIMIT.as_millis().to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// A transaction-pooling proxy accepts LISTEN and never delivers: so listen, notify from elsewhere, and see whether it arrives.
@@ -42,6 +71,7 @@ async fn probe_session(url: &str, pool: &PgPool) -> Result<()> {
 /// Applies the migrations that are missing. Safe on any number of replicas at once: sqlx takes an advisory lock.
 pub async fn migrate(url: &str) -> Result<()> {
     let mut connection = PgConnection::connect(url).await?;
-    sqlx::migrate!("../../migrations").run(&mut connection).await?;
+    // Not `run`, whose future cannot be spawned: https://github.com/rust-lang/rust/issues/100013
+    sqlx::migrate!("../../migrations").run_direct(None, &mut connection, false).await?;
     Ok(())
 }

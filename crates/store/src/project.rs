@@ -65,7 +65,7 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
             .bind(page.rows())
             .fetch_all(connection)
             .await?;
-    Ok(cut(rows.into_iter().map(Into::into).collect(), page.limit, |r: &Registered<_>| r.name.clone()))
+    Ok(cut(rows.into_iter().map(Into::into).collect(), page.size(), |r: &Registered<_>| r.name.clone()))
 }
 
 /// Creates or replaces it.
@@ -86,17 +86,24 @@ pub async fn put(connection: &mut PgConnection, written: &Written, description: 
 
 /// Deletes it; refused while bindings or grants belong to it.
 pub async fn delete(connection: &mut PgConnection, name: &str) -> Result<()> {
-    let project = get(connection, name).await?;
+    let Registered { id, spec: ProjectRecord { bindings, grants, .. }, .. } = get(connection, name).await?;
     // Deleted bindings stay until their tombstones were acked, and still belong to it.
-    let used: i64 = sqlx::query_scalar(
-        "select (select count(*) from binding where project_id = $1) + (select count(*) from \"grant\" where project_id = $1)",
-    )
-    .bind(project.id)
-    .fetch_one(&mut *connection)
-    .await?;
-    if used > 0 {
-        return Err(StoreError::InUse { subject: format!("project {name}"), by: format!("{used} bindings and grants") });
+    let deleted: i64 = sqlx::query_scalar("select count(*) from binding where project_id = $1 and deleted_at is not null")
+        .bind(id)
+        .fetch_one(&mut *connection)
+        .await?;
+    let used: Vec<String> = [
+        (bindings, "bindings"),
+        (grants, "grants"),
+        (deleted.cast_unsigned(), "deleted bindings that not every cluster has given up yet"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    if !used.is_empty() {
+        return Err(StoreError::InUse { subject: format!("project {name}"), by: used.join(", ") });
     }
-    sqlx::query("delete from project where id = $1").bind(project.id).execute(connection).await?;
+    sqlx::query("delete from project where id = $1").bind(id).execute(connection).await?;
     Ok(())
 }

@@ -27,6 +27,8 @@ pub struct SecretRecord {
     pub known: Known,
     /// The trace of the observation that moved what is delivered.
     pub trace: Option<TraceId>,
+    /// Why this one cannot be looked at, while its source can.
+    pub problem: Option<String>,
 }
 
 /// A watched secret as listed.
@@ -58,6 +60,7 @@ pub(crate) struct SecretRow {
     incarnation_seq: i64,
     presence_seq: i64,
     trace: Option<String>,
+    problem: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -94,24 +97,24 @@ impl TryFrom<SecretRow> for SecretRecord {
             path: row.path.parse().map_err(|e| corrupt(&e))?,
             known,
             trace: row.trace.and_then(|t| t.parse().ok()),
+            problem: row.problem,
         })
     }
 }
 
 /// The id of the secret by name; recorded as unseen if it is new. The source must be registered.
 pub async fn ensure(connection: &mut PgConnection, secret: &SecretRef) -> Result<SecretId> {
-    let source = crate::source::get(connection, secret.source.as_str()).await?.id;
     // The update is what makes a conflicting insert return the row.
-    let id: Uuid = sqlx::query_scalar(
-        "insert into secret (source_id, mount, path) values ($1, $2, $3) \
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "insert into secret (source_id, mount, path) select id, $2, $3 from source where name = $1 \
          on conflict (source_id, mount, path) do update set path = excluded.path returning id",
     )
-    .bind(source)
+    .bind(secret.source.as_str())
     .bind(secret.mount.as_str())
     .bind(secret.path.as_str())
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(id.into())
+    id.map(Into::into).ok_or_else(|| StoreError::NotFound { kind: "source", name: secret.source.to_string() })
 }
 
 /// The secrets of a source that some binding uses.
@@ -148,7 +151,7 @@ pub async fn list(connection: &mut PgConnection, source: Option<&str>, page: &Pa
     .await?;
     let one = |r: ListedRow| Ok(Listed { source: r.source, record: r.secret.try_into()?, bindings: r.bindings.cast_unsigned() });
     let listed = rows.into_iter().map(one).collect::<Result<Vec<_>>>()?;
-    Ok(cut(listed, page.limit, |l| l.record.id.to_string()))
+    Ok(cut(listed, page.size(), |l| l.record.id.to_string()))
 }
 
 /// Writes what is known now. `recorded` names the change under which a new newest version is kept.
@@ -192,5 +195,11 @@ pub async fn write(
     .bind(stored(recorded))
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Notes that this secret cannot be looked at, while its source can; or that it can again.
+pub async fn note_problem(connection: &mut PgConnection, id: SecretId, problem: Option<&str>) -> Result<()> {
+    sqlx::query("update secret set problem = $2 where id = $1").bind(id.uuid()).bind(problem).execute(connection).await?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Sessions: the one accepted stream of each cluster. The highest lease term wins; among equal terms the newest stream.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{ClusterId, InstanceId, SessionId};
 use sqlx::PgConnection;
@@ -27,7 +29,7 @@ pub struct Session {
 }
 
 /// An accepted stream as shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Shown {
     /// The replica that serves it.
     pub replica: String,
@@ -42,13 +44,16 @@ pub struct Shown {
 }
 
 /// Accepts the stream, unless one with a higher lease term is there. An older one is superseded: its replica finds out by [`touch`].
+///
+/// Terms compare within one installation only: a new one begins to count anew, and the stream of the one before it has no say.
 pub async fn open(connection: &mut PgConnection, session: &Session) -> Result<bool> {
     let accepted = sqlx::query(
         "insert into session as s (cluster_id, id, replica, instance_id, lease_term, agent_version, certificate_not_after) \
          values ($1, $2, $3, $4, $5, $6, $7) \
          on conflict (cluster_id) do update set id = $2, replica = $3, instance_id = $4, lease_term = $5, agent_version = $6, \
              certificate_not_after = $7, connected_at = now(), heard_at = now() \
-         where s.lease_term <= $5 or s.heard_at < now() - interval '1 minute'",
+         where s.lease_term <= $5 or s.heard_at < now() - interval '1 minute' \
+            or s.instance_id is distinct from (select instance_id from cluster where id = $1)",
     )
     .bind(session.cluster.uuid())
     .bind(session.id.uuid())
@@ -88,17 +93,41 @@ pub async fn forget_silent(connection: &mut PgConnection) -> Result<u64> {
 
 /// A cluster's stream, if it has one.
 pub async fn of_cluster(connection: &mut PgConnection, cluster: ClusterId) -> Result<Option<Shown>> {
-    let row: Option<(String, String, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>)> = sqlx::query_as(
+    Ok(sqlx::query_as(
         "select replica, agent_version, connected_at, heard_at, certificate_not_after from session where cluster_id = $1",
     )
     .bind(cluster.uuid())
     .fetch_optional(connection)
+    .await?)
+}
+
+#[derive(sqlx::FromRow)]
+struct ShownRow {
+    cluster_id: Uuid,
+    replica: String,
+    agent_version: String,
+    connected_at: DateTime<Utc>,
+    heard_at: DateTime<Utc>,
+    certificate_not_after: DateTime<Utc>,
+}
+
+/// The streams of these clusters. One that has none is absent.
+pub async fn of_clusters(connection: &mut PgConnection, clusters: &[ClusterId]) -> Result<BTreeMap<ClusterId, Shown>> {
+    let rows: Vec<ShownRow> = sqlx::query_as(
+        "select cluster_id, replica, agent_version, connected_at, heard_at, certificate_not_after from session where cluster_id = any($1)",
+    )
+    .bind(clusters.iter().map(|c| c.uuid()).collect::<Vec<_>>())
+    .fetch_all(connection)
     .await?;
-    Ok(row.map(|(replica, agent_version, connected_at, heard_at, certificate_not_after)| Shown {
-        replica,
-        agent_version,
-        connected_at,
-        heard_at,
-        certificate_not_after,
-    }))
+    let shown = |row: ShownRow| {
+        let shown = Shown {
+            replica: row.replica,
+            agent_version: row.agent_version,
+            connected_at: row.connected_at,
+            heard_at: row.heard_at,
+            certificate_not_after: row.certificate_not_after,
+        };
+        (row.cluster_id.into(), shown)
+    };
+    Ok(rows.into_iter().map(shown).collect())
 }

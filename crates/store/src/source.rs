@@ -72,7 +72,7 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
     .bind(page.rows())
     .fetch_all(connection)
     .await?;
-    Ok(cut(rows.into_iter().map(Into::into).collect(), page.limit, |r: &Registered<_>| r.name.clone()))
+    Ok(cut(rows.into_iter().map(Into::into).collect(), page.size(), |r: &Registered<_>| r.name.clone()))
 }
 
 /// Creates or replaces it.

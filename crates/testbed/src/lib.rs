@@ -22,6 +22,7 @@ mod bin;
 pub mod cache;
 mod executable;
 pub mod fetch;
+pub mod fleet;
 mod folder;
 mod http;
 pub mod kubernetes;
@@ -34,6 +35,7 @@ pub mod relay;
 pub mod wait;
 
 pub use bin::bin;
+pub use fleet::Fleet;
 pub use folder::Folder;
 pub use http::Refused;
 pub use kubernetes::Kubernetes;

@@ -1,0 +1,147 @@
+//! What all parts of a running agent share.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::command::RunArguments;
+use crate::holdings::Holdings;
+use crate::join::JoinError;
+use crate::metrics::Metrics;
+use crate::need::DriftMemory;
+use crate::sink::SinkError;
+use crate::state::identity::Identity;
+use crate::state::{StateDir, StateError};
+
+/// Why an agent ends by itself.
+#[derive(Debug, Error)]
+pub enum AgentError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The directory root cannot be used.
+    #[error("the directory root cannot be used: {0}")]
+    Root(String),
+    /// It has no identity, and was not told how to get one.
+    #[error("this agent has not joined a cluster yet: give it --join, --token-file and --pin, as they came with the join token")]
+    NotJoined,
+    /// The token file cannot be used.
+    #[error("the token file {} cannot be used: {cause}", path.display())]
+    Token {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// Joining, or renewing an expired certificate, was refused for good.
+    #[error("{0}")]
+    Join(String),
+    /// The cluster was revoked.
+    #[error(
+        "this cluster was revoked ({0}): what was delivered stays as it is; register the cluster anew and join with an empty --state-dir"
+    )]
+    Revoked(String),
+    /// Metrics cannot be served.
+    #[error("cannot serve metrics: {0}")]
+    Metrics(String),
+}
+
+/// What an agent finds around it.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What it counts.
+    pub(crate) metrics: Metrics,
+    /// Cancelled when it is asked to end.
+    pub(crate) stop: CancellationToken,
+    /// 0 to 1: when, within its window, this agent renews.
+    pub(crate) renewal_jitter: f64,
+}
+
+/// A running agent, which has joined.
+pub(crate) struct Agent {
+    /// What it was told: where servers are, and its lease term.
+    pub(crate) arguments: RunArguments,
+    /// Its state directory.
+    pub(crate) state: StateDir,
+    /// What it finds around it.
+    pub(crate) surroundings: Surroundings,
+    holdings: Arc<Mutex<Holdings>>,
+    drift: Mutex<DriftMemory>,
+    identity: Mutex<Arc<Identity>>,
+}
+
+impl Agent {
+    /// An agent of that identity with those holdings.
+    pub(crate) fn new(
+        arguments: RunArguments,
+        state: StateDir,
+        surroundings: Surroundings,
+        identity: Identity,
+        holdings: Holdings,
+    ) -> Self {
+        let metrics = &surroundings.metrics;
+        metrics.bindings.set(i64::try_from(holdings.held_count()).unwrap_or(i64::MAX));
+        metrics.certificate_expiry.set(identity.leaf.not_after.timestamp());
+        Self {
+            arguments,
+            state,
+            surroundings,
+            holdings: Arc::new(Mutex::new(holdings)),
+            drift: Mutex::default(),
+            identity: Mutex::new(Arc::new(identity)),
+        }
+    }
+
+    /// The current slot. Every connection asks anew, so a renewed certificate is used from the next one on.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Uses `identity` from now on.
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        self.surroundings.metrics.certificate_expiry.set(identity.leaf.not_after.timestamp());
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+    }
+
+    /// What is remembered about drift.
+    pub(crate) fn with_drift<T>(&self, work: impl FnOnce(&mut DriftMemory) -> T) -> T {
+        work(&mut self.drift.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Works on the holdings, off the async threads. A step that was begun is finished also if nobody waits for it any more.
+    pub(crate) async fn with_holdings<T: Send + 'static>(&self, work: impl FnOnce(&mut Holdings) -> T + Send + 'static) -> T {
+        let (holdings, bindings) = (self.holdings.clone(), self.surroundings.metrics.bindings.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            // What a panic interrupted is whole on disk, and memory follows the disk.
+            let mut holdings = holdings.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = work(&mut holdings);
+            bindings.set(i64::try_from(holdings.held_count()).unwrap_or(i64::MAX));
+            result
+        });
+        match done.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only a runtime that shuts down cancels; then nobody is left to take an answer.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+impl From<JoinError> for AgentError {
+    fn from(error: JoinError) -> Self {
+        Self::Join(error.to_string())
+    }
+}
+
+impl From<SinkError> for AgentError {
+    fn from(error: SinkError) -> Self {
+        Self::Root(error.to_string())
+    }
+}

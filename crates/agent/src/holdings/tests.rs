@@ -1,0 +1,207 @@
+use super::*;
+use lockstep_core::digest::DigestKeyId;
+use lockstep_core::history::ChangeHash;
+use lockstep_core::revision::{Epoch, Seq};
+use std::fs;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+use crate::delivery::{Answer, Applied, Delete, Put};
+use crate::sink::directory::Directory;
+use crate::state::StateDir;
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    holdings: Holdings,
+}
+
+fn key() -> ClusterKey {
+    ClusterKey::new(DigestKeyId::new("k1".into()), [1; 32])
+}
+
+fn binding() -> BindingId {
+    Uuid::from_u128(1).into()
+}
+
+fn revision(epoch: u64, seq: u64) -> Revision {
+    Revision { epoch: Epoch::new(epoch), seq: Seq::new(seq) }
+}
+
+fn head(seq: u64) -> Mark {
+    Mark { epoch: Epoch::new(1), seq: Seq::new(seq), hash: ChangeHash::new([2; 32]) }
+}
+
+fn put(seq: u64, target: &str, value: &str) -> Put {
+    let content = Rendered::of([("K".to_owned(), Material::new(value.as_bytes().to_vec()))]).unwrap();
+    Put {
+        binding: binding(),
+        name: "b".into(),
+        revision: revision(1, seq),
+        head: head(seq),
+        target: Target::Directory { name: target.parse().unwrap() },
+        digest: key().digest(&content),
+        content,
+        trace: None,
+    }
+}
+
+fn delete(seq: u64, purge: bool) -> Delete {
+    Delete { binding: binding(), revision: revision(1, seq), head: head(seq), purge }
+}
+
+fn load(folder: &tempfile::TempDir) -> Holdings {
+    let state = StateDir::ensure(&folder.path().join("state")).unwrap();
+    let sinks = Sinks { directory: Directory::open(&folder.path().join("root")).unwrap() };
+    Holdings::new(Ledger::load(&state).unwrap(), KeyRing::load(&state).unwrap(), sinks)
+}
+
+fn kind(answer: &Answer) -> Option<RefusalKind> {
+    answer.result.as_ref().err().map(|refusal| refusal.kind)
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut holdings = load(&folder);
+        holdings.welcome(Uuid::from_u128(9).into(), &key()).unwrap();
+        Self { folder, holdings }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("root").join(path)
+    }
+
+    fn value(&self, target: &str) -> Option<String> {
+        fs::read_to_string(self.path(target).join("K")).ok()
+    }
+
+    fn restart(&mut self) {
+        self.holdings = load(&self.folder);
+    }
+}
+
+#[test]
+fn no_revision_goes_back() {
+    let mut fixture = Fixture::new();
+    for (seq, value, want) in [(5, "a", None), (5, "a", None), (4, "b", Some(RefusalKind::Older)), (6, "c", None)] {
+        assert_eq!(kind(&fixture.holdings.put(&put(seq, "out", value))), want, "{seq}");
+    }
+    let next_epoch = Put { revision: revision(2, 1), ..put(1, "out", "d") };
+    assert_eq!(kind(&fixture.holdings.put(&next_epoch)), None);
+    assert_eq!(kind(&fixture.holdings.put(&put(99, "out", "e"))), Some(RefusalKind::Older));
+    assert_eq!(kind(&fixture.holdings.delete(&delete(99, true))), Some(RefusalKind::Older));
+    assert_eq!(fixture.value("out").as_deref(), Some("d"));
+    fixture.restart();
+    assert_eq!(kind(&fixture.holdings.put(&put(100, "out", "f"))), Some(RefusalKind::Older));
+}
+
+#[test]
+fn content_that_does_not_match_its_digest_is_not_written() {
+    let mut fixture = Fixture::new();
+    let torn = Put { digest: put(1, "out", "other").digest, ..put(1, "out", "canary") };
+    let unknown = ClusterKey::new(DigestKeyId::new("k2".into()), [1; 32]);
+    let strange = put(1, "out", "canary");
+    let strange = Put { digest: unknown.digest(&strange.content), ..strange };
+    for (put, part) in [(torn, "does not match"), (strange, "k2")] {
+        let refusal = fixture.holdings.put(&put).result.unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::Failed);
+        assert!(refusal.cause.contains(part) && !refusal.cause.contains("canary"), "{}", refusal.cause);
+    }
+    assert!(!fixture.path("out").exists());
+}
+
+#[test]
+fn a_renamed_target_is_written_first_and_the_former_removed_then() {
+    let mut fixture = Fixture::new();
+    fixture.holdings.put(&put(1, "one", "a"));
+    fixture.holdings.put(&put(2, "two", "b"));
+    assert_eq!((fixture.value("one"), fixture.value("two").as_deref()), (None, Some("b")));
+    fixture.holdings.put(&put(3, "one", "c"));
+    assert_eq!((fixture.value("one").as_deref(), fixture.value("two")), (Some("c"), None));
+}
+
+#[test]
+fn a_former_target_that_a_crash_left_is_removed_at_the_next_look() {
+    let mut fixture = Fixture::new();
+    fixture.holdings.put(&put(1, "one", "a"));
+    let Some(Holding::Held(one)) = fixture.holdings.ledger.get(binding()).cloned() else { panic!("held") };
+    fixture.holdings.put(&put(2, "two", "b"));
+    let Some(Holding::Held(two)) = fixture.holdings.ledger.get(binding()).cloned() else { panic!("held") };
+    // Back to the moment between recording the new target and removing the old one.
+    fixture.holdings.ledger.record(binding(), Holding::Held(one.clone())).unwrap();
+    fs::rename(fixture.path("two"), fixture.path("aside")).unwrap();
+    fixture.holdings.put(&put(1, "one", "a"));
+    fs::rename(fixture.path("aside"), fixture.path("two")).unwrap();
+    let between = crate::state::ledger::Held { former: vec![one.target], ..two };
+    fixture.holdings.ledger.record(binding(), Holding::Held(between)).unwrap();
+    fixture.restart();
+    fixture.holdings.inventory();
+    assert_eq!((fixture.value("one"), fixture.value("two").as_deref()), (None, Some("b")));
+}
+
+#[test]
+fn what_was_applied_but_not_recorded_before_a_crash_is_taken_up() {
+    let mut fixture = Fixture::new();
+    fixture.holdings.put(&put(1, "out", "a"));
+    let before = fixture.holdings.ledger.get(binding()).cloned().unwrap();
+    fixture.holdings.put(&put(2, "out", "b"));
+    fixture.holdings.ledger.record(binding(), before).unwrap();
+    fixture.restart();
+    let inventory = fixture.holdings.inventory();
+    assert_eq!(inventory.held[0].1.revision, revision(1, 2));
+    assert_eq!(kind(&fixture.holdings.put(&put(1, "out", "a"))), Some(RefusalKind::Older));
+}
+
+#[test]
+fn a_given_up_binding_is_purged_or_kept_and_answered_again() {
+    for (purge, want) in [(true, None), (false, Some("a"))] {
+        let mut fixture = Fixture::new();
+        fixture.holdings.put(&put(1, "out", "a"));
+        for _ in 0..2 {
+            assert_eq!(fixture.holdings.delete(&delete(2, purge)).result, Ok(Applied::Delete));
+            fixture.restart();
+        }
+        assert_eq!(fixture.value("out").as_deref(), want);
+        let inventory = fixture.holdings.inventory();
+        assert_eq!((inventory.held[0].1.digest.clone(), inventory.floor), (None, Some(head(2))));
+        // It may come back later, over what was kept.
+        assert_eq!(kind(&fixture.holdings.put(&put(3, "out", "b"))), None);
+    }
+}
+
+#[test]
+fn a_purge_never_takes_what_is_somebody_elses() {
+    let mut fixture = Fixture::new();
+    fixture.holdings.put(&put(1, "out", "a"));
+    fs::remove_dir_all(fixture.path("out")).unwrap();
+    fs::create_dir(fixture.path("out")).unwrap();
+    fs::write(fixture.path("out/K"), "mine").unwrap();
+    assert_eq!(fixture.holdings.check(binding()), Checked::Taken);
+    assert_eq!(kind(&fixture.holdings.delete(&delete(2, true))), Some(RefusalKind::Conflict));
+    assert_eq!(fixture.value("out").as_deref(), Some("mine"));
+}
+
+#[test]
+fn a_look_tells_drift_from_what_is_as_it_should_be() {
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.holdings.check(binding()), Checked::Same, "not held");
+    fixture.holdings.put(&put(1, "out", "a"));
+    assert_eq!(fixture.holdings.check(binding()), Checked::Same);
+    fs::write(fixture.path("out/K"), "b").unwrap();
+    assert_eq!(fixture.holdings.check(binding()), Checked::Drifted);
+    fs::remove_dir_all(fixture.path("out")).unwrap();
+    assert_eq!(fixture.holdings.check(binding()), Checked::Drifted);
+    let inventory = fixture.holdings.inventory();
+    let digest = inventory.held[0].1.digest.clone().unwrap();
+    let empty = key().digest(&Rendered::default());
+    assert!(digest != put(1, "out", "a").digest && digest != empty, "missing is neither what is wanted nor an empty content");
+}
+
+#[test]
+fn a_greeting_of_another_registry_is_refused() {
+    let mut fixture = Fixture::new();
+    let other = fixture.holdings.welcome(Uuid::from_u128(8).into(), &ClusterKey::new(DigestKeyId::new("x".into()), [3; 32]));
+    assert!(matches!(other, Err(WelcomeError::Registry { .. })));
+    assert_eq!(fixture.holdings.ring.current().unwrap().id, key().id, "its key is not taken");
+    fixture.holdings.welcome(Uuid::from_u128(9).into(), &key()).unwrap();
+}

@@ -1,0 +1,37 @@
+//! The Lockstep agent: one for each cluster. It dials a server, says what it holds, and holds what the server sends.
+//!
+//! What always holds: nothing is deleted on doubt, no revision goes back, no plaintext is written anywhere but to its target, and
+//! the agent may be killed between any two steps.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`command`], [`run`], [`status`], [`logging`] | the command and its edges |
+//! | `join`, `tls`, `connect`, `key`, `certificate` | who the agent is, and the way to a server |
+//! | `link` | the one stream: greeting, work, drift, renewal |
+//! | `holdings` | what comes and goes, by which rules |
+//! | `sink` | where content is written |
+//! | `state`, `durable` | what survives a restart |
+
+pub mod address;
+pub mod agent;
+pub mod clock;
+pub mod command;
+pub mod logging;
+pub mod run;
+pub mod state;
+pub mod status;
+pub mod tls;
+
+mod backoff;
+mod certificate;
+mod connect;
+mod delivery;
+mod durable;
+mod holdings;
+mod join;
+mod key;
+mod link;
+mod metrics;
+mod need;
+mod probe;
+mod sink;

@@ -1,0 +1,89 @@
+//! Between the protocol's messages and the domain's words.
+
+use lockstep_core::id::BindingId;
+use lockstep_proto::convert::{ProtocolError, binding_id, content, held_message, revision, trace_id};
+use lockstep_proto::v1::{self, agent_message::Message, reject};
+
+use crate::delivery::{Answer, Applied, Delete, Put, Refusal, RefusalKind};
+use crate::holdings::Inventory;
+use crate::sink::Sinks;
+
+/// A message of the agent.
+pub(super) fn from_agent(message: Message) -> v1::AgentMessage {
+    v1::AgentMessage { message: Some(message) }
+}
+
+/// The first message.
+pub(super) fn hello(inventory: Inventory, lease_term: u64) -> v1::AgentMessage {
+    from_agent(Message::Hello(v1::Hello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        lease_term,
+        floor: inventory.floor.map(Into::into),
+        inventory: inventory.held.into_iter().map(|(binding, reported)| held_message(binding, reported)).collect(),
+        sinks: Sinks::NAMES.map(str::to_owned).to_vec(),
+    }))
+}
+
+/// Bindings as the protocol carries them.
+pub(super) fn bindings(bindings: &[BindingId]) -> Vec<Vec<u8>> {
+    bindings.iter().map(|binding| binding.uuid().as_bytes().to_vec()).collect()
+}
+
+/// A put. One that names its binding and revision but is wrong otherwise is answered, not a reason to end the link.
+pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError> {
+    let binding = binding_id(&message.binding)?;
+    let revision = revision(message.revision)?;
+    let trace = trace_id(&message.trace)?;
+    let rest = || -> Result<Put, ProtocolError> {
+        Ok(Put {
+            binding,
+            name: message.binding_name,
+            revision,
+            head: message.head.ok_or(ProtocolError::Missing("head"))?.try_into()?,
+            target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
+            content: content(message.content)?,
+            digest: message.digest.ok_or(ProtocolError::Missing("digest"))?.try_into()?,
+            trace,
+        })
+    };
+    Ok(rest().map_err(|e| Answer {
+        binding,
+        revision,
+        trace,
+        result: Err(Refusal::failed(format!("the server's message cannot be used: {e}"))),
+    }))
+}
+
+/// A delete.
+pub(super) fn delete(message: v1::Delete) -> Result<Delete, ProtocolError> {
+    Ok(Delete {
+        binding: binding_id(&message.binding)?,
+        revision: revision(message.revision)?,
+        head: message.head.ok_or(ProtocolError::Missing("head"))?.try_into()?,
+        purge: message.purge,
+    })
+}
+
+/// An answer.
+pub(super) fn answer(answer: Answer) -> v1::AgentMessage {
+    let binding = answer.binding.uuid().as_bytes().to_vec();
+    let revision = Some(answer.revision.into());
+    let trace = answer.trace.map(|t| t.bytes().to_vec()).unwrap_or_default();
+    from_agent(match answer.result {
+        Ok(Applied::Put(digest)) => {
+            let digest = Some(digest.into());
+            Message::Ack(v1::Ack { binding, revision, digest, targets_applied: 1, targets_total: 1, trace })
+        }
+        Ok(Applied::Delete) => {
+            Message::Ack(v1::Ack { binding, revision, digest: None, targets_applied: 0, targets_total: 0, trace })
+        }
+        Err(Refusal { kind, cause }) => {
+            let kind = match kind {
+                RefusalKind::Conflict => reject::Kind::Conflict,
+                RefusalKind::Failed => reject::Kind::Failed,
+                RefusalKind::Older => reject::Kind::Older,
+            };
+            Message::Reject(v1::Reject { binding, revision, kind: kind.into(), cause, trace })
+        }
+    })
+}

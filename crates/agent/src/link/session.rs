@@ -1,0 +1,149 @@
+//! One stream, from the greeting to its end.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use lockstep_proto::MESSAGE_MAX_BYTES;
+use lockstep_proto::v1::agent_client::AgentClient;
+use lockstep_proto::v1::agent_message::Message as FromAgent;
+use lockstep_proto::v1::server_message::Message as FromServer;
+use lockstep_proto::v1::{AgentMessage, Heartbeat, ServerMessage};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use super::message::{self, from_agent};
+use super::welcome::{SILENCE_INTERVALS, Welcome};
+use super::work::{self, WORK_MAX, Work};
+use super::{End, LinkError, renewal, verification};
+use crate::address::ServerAddress;
+use crate::agent::Agent;
+use crate::connect::connect;
+use crate::tls;
+
+/// How many messages wait to be sent.
+const OUT_MAX: usize = 256;
+/// How long a server may take to greet.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long what was begun may take to finish when a stream ends by agreement.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last answers may take to be sent.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A stream on which the server has greeted.
+pub(super) struct Session<'a> {
+    agent: &'a Agent,
+    welcome: Welcome,
+    inbound: Streaming<ServerMessage>,
+    out: mpsc::Sender<AgentMessage>,
+}
+
+impl<'a> Session<'a> {
+    /// Dials, says what the agent has, and takes the greeting.
+    pub(super) async fn open(agent: &'a Agent, server: &ServerAddress) -> Result<Self, LinkError> {
+        let config = tls::for_link(&agent.identity()).map_err(crate::connect::ConnectError::from)?;
+        let channel = connect(server, config).await?;
+        let mut client =
+            AgentClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES);
+        let (out, requests) = mpsc::channel(OUT_MAX);
+        let inventory = agent.with_holdings(crate::holdings::Holdings::inventory).await;
+        let _ = out.send(message::hello(inventory, agent.arguments.lease_term)).await;
+        let greeting = async {
+            let mut inbound = client.link(ReceiverStream::new(requests)).await.map_err(status)?.into_inner();
+            let first = inbound.message().await.map_err(status)?.ok_or(LinkError::Closed)?;
+            Ok::<_, LinkError>((inbound, first))
+        };
+        let greeted = timeout(WELCOME_TIMEOUT, greeting).await.map_err(|_| LinkError::Silent(WELCOME_TIMEOUT))?;
+        let (inbound, first) = greeted?;
+        let welcome = match first.message {
+            Some(FromServer::Welcome(welcome)) => Welcome::try_from(welcome)?,
+            // A server that will not serve may say so before it greets.
+            Some(FromServer::Revoked(revoked)) => return Err(LinkError::Revoked(revoked.reason)),
+            Some(FromServer::Drain(_)) | None => return Err(LinkError::Closed),
+            Some(_) => return Err(LinkError::NoWelcome),
+        };
+        let (registry, key) = (welcome.registry, welcome.key.clone());
+        agent.with_holdings(move |holdings| holdings.welcome(registry, &key)).await?;
+        tracing::info!(%server, %registry, "linked");
+        if let Some(reason) = &welcome.held {
+            tracing::warn!(%server, reason, "this cluster is held: everything is kept, nothing new comes");
+        }
+        Ok(Self { agent, welcome, inbound, out })
+    }
+
+    /// Keeps the stream until it ends, then finishes what was begun.
+    pub(super) async fn run(self) -> Result<End, LinkError> {
+        let Self { agent, welcome, mut inbound, out } = self;
+        let (queue, work) = mpsc::channel(WORK_MAX);
+        let silence = welcome.heartbeat_interval * SILENCE_INTERVALS;
+        let mut worker = pin!(work::run(agent, work, out.clone()));
+        let (ended, worked_off) = tokio::select! {
+            ended = read(agent, &mut inbound, queue, silence) => (ended, false),
+            () = &mut worker => (Err(LinkError::Closed), true),
+            () = accompany(agent, &welcome, &out) => (Err(LinkError::Closed), false),
+            () = agent.surroundings.stop.cancelled() => (Ok(End::Stopped), false),
+        };
+        // The queue has ended with the reader, so the worker ends when it is empty.
+        if !worked_off && timeout(FINISH_TIMEOUT, worker).await.is_err() {
+            tracing::warn!("what was begun did not finish in time; the next greeting says what became of it");
+        }
+        if ended.is_ok() {
+            drop(out);
+            let flushed = async { while let Ok(Some(_)) = inbound.message().await {} };
+            let _ = timeout(FLUSH_TIMEOUT, flushed).await;
+        }
+        ended
+    }
+}
+
+/// What goes on beside reading and working; ends when nothing can be sent any more.
+async fn accompany(agent: &Agent, welcome: &Welcome, out: &mpsc::Sender<AgentMessage>) {
+    tokio::select! {
+        () = heartbeat(welcome.heartbeat_interval, out.clone()) => {}
+        () = verification::run(agent, welcome.verify_interval, welcome.held.is_some(), out.clone()) => {}
+        () = renewal::run(agent, out.clone()) => {}
+    }
+}
+
+/// Reads until the stream ends or is to end. Dropping it, or its end, ends the queue.
+async fn read(
+    agent: &Agent,
+    inbound: &mut Streaming<ServerMessage>,
+    queue: mpsc::Sender<Work>,
+    silence: Duration,
+) -> Result<End, LinkError> {
+    loop {
+        let heard = timeout(silence, inbound.message()).await.map_err(|_| LinkError::Silent(silence))?;
+        let message = heard.map_err(status)?.ok_or(LinkError::Closed)?;
+        agent.surroundings.metrics.last_heard.set(agent.surroundings.clock.now().timestamp());
+        let work = match message.message {
+            Some(FromServer::Put(put)) => match message::put(put)? {
+                Ok(put) => Work::Put(Box::new(put)),
+                Err(answer) => Work::Answer(answer),
+            },
+            Some(FromServer::Delete(delete)) => Work::Delete(message::delete(delete)?),
+            Some(FromServer::Drain(drain)) => return Ok(End::Drained(drain.reason)),
+            Some(FromServer::Revoked(revoked)) => return Ok(End::Revoked(revoked.reason)),
+            Some(FromServer::Certificate(certificate)) => {
+                renewal::take(agent, certificate);
+                continue;
+            }
+            // A message of a newer server that this agent does not know, or one that needs nothing done.
+            Some(FromServer::Heartbeat(_) | FromServer::Welcome(_)) | None => continue,
+        };
+        if queue.send(work).await.is_err() {
+            return Err(LinkError::Closed);
+        }
+    }
+}
+
+async fn heartbeat(interval: Duration, out: mpsc::Sender<AgentMessage>) {
+    while out.send(from_agent(FromAgent::Heartbeat(Heartbeat {}))).await.is_ok() {
+        sleep(interval).await;
+    }
+}
+
+fn status(status: tonic::Status) -> LinkError {
+    LinkError::Status(Box::new(status))
+}

@@ -1,0 +1,80 @@
+//! Logs to standard error.
+
+use std::io::Write;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+
+use crate::command::LogFormat;
+
+/// Says what is logged, as `tracing_subscriber::EnvFilter` reads it.
+const FILTER_VARIABLE: &str = "LOCKSTEP_LOG";
+
+/// Libraries whose finer levels print what goes over the wire, plaintext included. They stay at `warn`, whatever the filter says.
+const CAPPED: [&str; 8] = ["h2", "hyper", "hyper_util", "tonic", "tower", "rustls", "tokio_rustls", "tokio_util"];
+
+/// The subscriber of the process.
+pub fn subscriber(format: LogFormat) -> impl Subscriber + Send + Sync {
+    let filter = std::env::var(FILTER_VARIABLE).unwrap_or_default();
+    subscriber_to(format, &filter, std::io::stderr)
+}
+
+/// The same, with another filter and writer.
+pub fn subscriber_to<W>(format: LogFormat, filter: &str, writer: W) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    for<'a> <W as MakeWriter<'a>>::Writer: Write,
+{
+    let asked = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(filter);
+    let filter = asked.and(filter_fn(is_allowed));
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = match format {
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => layer.with_ansi(false).boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter))
+}
+
+fn is_allowed(metadata: &Metadata<'_>) -> bool {
+    let root = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::WARN || !CAPPED.contains(&root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn wire_libraries_stay_quiet_whatever_the_filter_says() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber_to(LogFormat::Json, "trace,h2::codec=trace", move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "h2::codec", "canary");
+            tracing::debug!(target: "tonic", "canary");
+            tracing::warn!(target: "h2::proto", "wire warning");
+            tracing::info_span!("delivery.apply", revision = "1.2").in_scope(|| tracing::debug!("own"));
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("canary") && text.contains("wire warning"), "{text}");
+        let own: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!((&own["message"], &own["span"]["name"]), (&"own".into(), &"delivery.apply".into()));
+    }
+}

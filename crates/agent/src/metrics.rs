@@ -1,0 +1,63 @@
+//! The agent's metrics. They are registered in the registry that is handed in; there is none that is global.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::delivery::RefusalKind;
+
+/// Counters and gauges, shared by all parts.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    /// 1 while a server has greeted this agent and the link lives.
+    pub(crate) connected: IntGauge,
+    /// Puts and deletes that were applied.
+    pub(crate) applied: IntCounter,
+    rejected: IntCounterVec,
+    /// Bindings that have content.
+    pub(crate) bindings: IntGauge,
+    /// Targets found changed or missing.
+    pub(crate) drift: IntCounter,
+    /// Times a link was lost and dialed again.
+    pub(crate) reconnects: IntCounter,
+    /// When a server was last heard.
+    pub(crate) last_heard: IntGauge,
+    /// When the agent's certificate expires.
+    pub(crate) certificate_expiry: IntGauge,
+}
+
+impl Metrics {
+    /// Makes and registers them.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let rejected =
+            IntCounterVec::new(Opts::new("lockstep_agent_rejected_total", "Deliveries rejected, by kind."), &["kind"])?;
+        let metrics = Self {
+            connected: IntGauge::new("lockstep_agent_connected", "1 while linked to a server.")?,
+            applied: IntCounter::new("lockstep_agent_applied_total", "Deliveries applied.")?,
+            rejected,
+            bindings: IntGauge::new("lockstep_agent_bindings", "Bindings that have content here.")?,
+            drift: IntCounter::new("lockstep_agent_drift_total", "Targets found changed or missing.")?,
+            reconnects: IntCounter::new("lockstep_agent_reconnects_total", "Times a link was lost and dialed again.")?,
+            last_heard: IntGauge::new("lockstep_agent_last_heard_timestamp_seconds", "When a server was last heard.")?,
+            certificate_expiry: IntGauge::new(
+                "lockstep_agent_certificate_expiry_timestamp_seconds",
+                "When the agent's certificate expires.",
+            )?,
+        };
+        for kind in RefusalKind::ALL {
+            metrics.rejected.with_label_values(&[kind.as_str()]);
+        }
+        registry.register(Box::new(metrics.connected.clone()))?;
+        registry.register(Box::new(metrics.applied.clone()))?;
+        registry.register(Box::new(metrics.rejected.clone()))?;
+        registry.register(Box::new(metrics.bindings.clone()))?;
+        registry.register(Box::new(metrics.drift.clone()))?;
+        registry.register(Box::new(metrics.reconnects.clone()))?;
+        registry.register(Box::new(metrics.last_heard.clone()))?;
+        registry.register(Box::new(metrics.certificate_expiry.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn count_rejected(&self, kind: RefusalKind) {
+        self.rejected.with_label_values(&[kind.as_str()]).inc();
+    }
+}

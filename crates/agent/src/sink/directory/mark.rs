@@ -1,0 +1,142 @@
+//! The mark in a directory that Lockstep made. Who cannot make the HMAC cannot make a directory look like ours.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use aws_lc_rs::hmac;
+use lockstep_core::digest::{ClusterKey, DIGEST_BYTES, Digest};
+use lockstep_core::id::{BindingId, RegistryId};
+use lockstep_core::name::DirectoryName;
+use lockstep_core::revision::Revision;
+use serde::{Deserialize, Serialize};
+
+use super::{DATA, MARK, refused};
+use crate::sink::{Owner, SinkError, Stamp};
+use crate::state::keyring::KeyRing;
+
+/// The most bytes a mark may have.
+const MARK_MAX_BYTES: u64 = 4096;
+/// Sets the HMAC of a mark apart from every digest of content made with the same key.
+const MARK_CONTEXT: &[u8] = b"lockstep directory mark v1";
+
+/// Which target of which owner.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) owner: Owner,
+    pub(super) name: &'a DirectoryName,
+}
+
+/// The mark, as stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DirectoryMark {
+    registry: RegistryId,
+    binding: BindingId,
+    /// A mark copied to another directory is not valid there.
+    target: DirectoryName,
+    revision: Revision,
+    digest: Digest,
+    #[serde(with = "hex::serde")]
+    hmac: [u8; DIGEST_BYTES],
+}
+
+/// Whose mark it is.
+pub(super) enum MarkStanding {
+    /// This owner's, for this target.
+    Ours,
+    /// A valid one of another binding of the same registry.
+    OtherBinding(BindingId),
+    /// Forged, of another target or registry, or under a key that was never ours.
+    Invalid,
+}
+
+impl DirectoryMark {
+    /// A mark for what is about to be written.
+    pub(super) fn sign(place: Place<'_>, stamp: &Stamp, ring: &KeyRing) -> Result<Self, SinkError> {
+        let mut mark = Self {
+            registry: place.owner.registry,
+            binding: place.owner.binding,
+            target: place.name.clone(),
+            revision: stamp.revision,
+            digest: stamp.digest.clone(),
+            hmac: [0; DIGEST_BYTES],
+        };
+        let key = ring.get(&stamp.digest.key);
+        let key = key.ok_or_else(|| SinkError::UnknownKey(stamp.digest.key.as_str().to_owned()))?;
+        let tag = hmac::sign(&hmac_key(key), &mark.message());
+        mark.hmac.copy_from_slice(tag.as_ref());
+        Ok(mark)
+    }
+
+    /// Its file's bytes.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec_pretty(self)
+    }
+
+    /// What it stands for.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { revision: self.revision, digest: self.digest.clone() }
+    }
+
+    /// Whose it is, seen from `place`.
+    pub(super) fn standing(&self, place: Place<'_>, ring: &KeyRing) -> MarkStanding {
+        let valid = |key| hmac::verify(&hmac_key(key), &self.message(), &self.hmac).is_ok();
+        let here = self.registry == place.owner.registry && self.target == *place.name;
+        if !here || !ring.get(&self.digest.key).is_some_and(valid) {
+            MarkStanding::Invalid
+        } else if self.binding == place.owner.binding {
+            MarkStanding::Ours
+        } else {
+            MarkStanding::OtherBinding(self.binding)
+        }
+    }
+
+    /// What the HMAC is made over. The two texts carry their lengths, so that they cannot run together.
+    fn message(&self) -> Vec<u8> {
+        let mut message = MARK_CONTEXT.to_vec();
+        message.extend_from_slice(self.registry.uuid().as_bytes());
+        message.extend_from_slice(self.binding.uuid().as_bytes());
+        message.extend_from_slice(&self.revision.epoch.get().to_be_bytes());
+        message.extend_from_slice(&self.revision.seq.get().to_be_bytes());
+        for text in [self.target.as_str(), self.digest.key.as_str()] {
+            message.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            message.extend_from_slice(text.as_bytes());
+        }
+        message.extend_from_slice(&self.digest.hmac);
+        message
+    }
+}
+
+/// The mark in a content directory; `None` where there is none that can be read as one.
+pub(super) fn read(content: &Path) -> Option<DirectoryMark> {
+    // A pipe or a link put there must neither block nor lead elsewhere.
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(content.join(MARK)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(MARK_MAX_BYTES).read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// All marks in a target, that of the present content first. A crash, or somebody who removed the link to the content, leaves
+/// others.
+pub(super) fn marks_in(target: &Path) -> Result<Vec<DirectoryMark>, SinkError> {
+    let present = fs::read_link(target.join(DATA)).ok();
+    let mut marks = Vec::new();
+    for entry in fs::read_dir(target).map_err(refused("list", target))? {
+        let entry = entry.map_err(refused("list", target))?;
+        let name = entry.file_name();
+        let is_content = name.to_string_lossy().starts_with("..") && entry.file_type().is_ok_and(|t| t.is_dir());
+        let Some(mark) = is_content.then(|| read(&entry.path())).flatten() else { continue };
+        if present.as_deref() == Some(Path::new(&name)) {
+            marks.insert(0, mark);
+        } else {
+            marks.push(mark);
+        }
+    }
+    Ok(marks)
+}
+
+fn hmac_key(key: &ClusterKey) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, key.expose())
+}

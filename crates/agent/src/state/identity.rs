@@ -1,0 +1,131 @@
+//! Who the agent is: the current slot, and the next one while a certificate is awaited.
+//!
+//! The key of the next slot is on disk before anybody is asked to certify it, so a retry after a lost answer uses the same key.
+//! Key and certificate of the current slot are one file: no crash can leave one without the other.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lockstep_core::id::ClusterId;
+use rustls_pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{StateDir, StateError, damaged, io_error, read_json, read_private, write_json};
+use crate::certificate::{CertificateFacts, facts};
+use crate::durable;
+use crate::key::AgentKey;
+
+const CURRENT: &str = "identity.json";
+const NEXT: &str = "next-key.pem";
+
+/// The current slot.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// The cluster it speaks for.
+    pub(crate) cluster: ClusterId,
+    /// That cluster's name, for people.
+    pub(crate) cluster_name: String,
+    /// Its private key.
+    pub(crate) key: AgentKey,
+    /// Its certificate, leaf first.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// What it trusts.
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    /// What the leaf says.
+    pub(crate) leaf: CertificateFacts,
+}
+
+/// What a server issued.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    /// The certificate, leaf first.
+    pub(crate) chain: Vec<Vec<u8>>,
+    /// What to trust from now on.
+    pub(crate) roots: Vec<Vec<u8>>,
+    /// For which cluster.
+    pub(crate) cluster: ClusterId,
+    /// That cluster's name.
+    pub(crate) cluster_name: String,
+}
+
+/// Why an issued certificate is not taken.
+#[derive(Debug, Error)]
+pub(crate) enum IssueError {
+    /// The server's answer makes no sense.
+    #[error("the server's answer cannot be used: {0}")]
+    Answer(&'static str),
+    /// It cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// As stored.
+#[derive(Serialize, Deserialize)]
+struct IdentityFile {
+    cluster: ClusterId,
+    cluster_name: String,
+    key: Zeroizing<String>,
+    chain: Vec<String>,
+    roots: Vec<String>,
+}
+
+/// The current slot; `None` before the agent joined.
+pub(crate) fn load(dir: &StateDir) -> Result<Option<Identity>, StateError> {
+    let path = dir.file(CURRENT);
+    let Some(file) = read_json::<IdentityFile>(&path)? else { return Ok(None) };
+    let key = AgentKey::from_pem(&file.key).map_err(|_| damaged(&path, "the key"))?;
+    let chain = decode(&file.chain).ok_or_else(|| damaged(&path, "the chain"))?;
+    let roots = decode(&file.roots).ok_or_else(|| damaged(&path, "the roots"))?;
+    let leaf = chain.first().and_then(|der| facts(der).ok()).ok_or_else(|| damaged(&path, "the chain"))?;
+    Ok(Some(Identity { cluster: file.cluster, cluster_name: file.cluster_name, key, chain, roots, leaf }))
+}
+
+/// The key of the next slot, made and stored if there is none. A key that is already the current one is a leftover of a crash.
+pub(crate) fn next_key(dir: &StateDir, current: Option<&Identity>) -> Result<AgentKey, StateError> {
+    let path = dir.file(NEXT);
+    if let Some(bytes) = read_private(&path)? {
+        let pem = std::str::from_utf8(&bytes).map_err(|_| damaged(&path, "not text"))?;
+        let key = AgentKey::from_pem(pem).map_err(|_| damaged(&path, "not a private key"))?;
+        if current.is_none_or(|c| c.leaf.public_key != key.public_key()) {
+            return Ok(key);
+        }
+    }
+    let key = AgentKey::generate().map_err(|e| damaged(&path, e.to_string()))?;
+    durable::replace(&path, key.to_pem().as_bytes()).map_err(io_error("write", &path))?;
+    Ok(key)
+}
+
+/// Makes `key` and what was issued for it the current slot, and empties the next one.
+pub(crate) fn adopt(dir: &StateDir, key: AgentKey, issued: Issued) -> Result<Identity, IssueError> {
+    let leaf = issued.chain.first().and_then(|der| facts(der).ok()).ok_or(IssueError::Answer("it has no certificate"))?;
+    if leaf.public_key != key.public_key() {
+        return Err(IssueError::Answer("the certificate is for another key"));
+    }
+    if leaf.agent.as_ref().is_none_or(|agent| agent.cluster != issued.cluster) {
+        return Err(IssueError::Answer("the certificate does not name this cluster's agent"));
+    }
+    if issued.roots.is_empty() || issued.roots.iter().any(|der| facts(der).is_err()) {
+        return Err(IssueError::Answer("it names no roots to trust"));
+    }
+    let file = IdentityFile {
+        cluster: issued.cluster,
+        cluster_name: issued.cluster_name,
+        key: key.to_pem(),
+        chain: issued.chain.iter().map(|der| STANDARD.encode(der)).collect(),
+        roots: issued.roots.iter().map(|der| STANDARD.encode(der)).collect(),
+    };
+    write_json(&dir.file(CURRENT), &file)?;
+    let next = dir.file(NEXT);
+    durable::remove(&next).map_err(io_error("remove", &next))?;
+    let own = |der: Vec<Vec<u8>>| der.into_iter().map(CertificateDer::from).collect();
+    let (chain, roots) = (own(issued.chain), own(issued.roots));
+    Ok(Identity { cluster: file.cluster, cluster_name: file.cluster_name, key, chain, roots, leaf })
+}
+
+fn decode(texts: &[String]) -> Option<Vec<CertificateDer<'static>>> {
+    texts.iter().map(|text| STANDARD.decode(text).ok().map(CertificateDer::from)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! This cluster's digest keys. Older ones stay for a while: marks and digests on disk may have been made with them.
+
+use lockstep_core::digest::{ClusterKey, DIGEST_BYTES, DigestKeyId};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::{StateDir, StateError, read_json, write_json};
+
+const FILE: &str = "digest-keys.json";
+
+/// How many keys are kept: the present one and the few before it that something on disk may still be marked with.
+pub(crate) const DIGEST_KEYS_MAX: usize = 4;
+
+/// Digest keys, the present one first.
+#[derive(Debug)]
+pub(crate) struct KeyRing {
+    dir: StateDir,
+    keys: Vec<ClusterKey>,
+}
+
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct StoredKey {
+    #[zeroize(skip)]
+    id: DigestKeyId,
+    #[serde(with = "hex::serde")]
+    key: [u8; DIGEST_BYTES],
+}
+
+impl KeyRing {
+    /// From the state directory.
+    pub(crate) fn load(dir: &StateDir) -> Result<Self, StateError> {
+        let stored: Vec<StoredKey> = read_json(&dir.file(FILE))?.unwrap_or_default();
+        let keys = stored.into_iter().map(|k| ClusterKey::new(k.id.clone(), k.key)).collect();
+        Ok(Self { dir: dir.clone(), keys })
+    }
+
+    /// The present key; `None` before the first `Welcome`.
+    pub(crate) fn current(&self) -> Option<&ClusterKey> {
+        self.keys.first()
+    }
+
+    /// The key of that id.
+    pub(crate) fn get(&self, id: &DigestKeyId) -> Option<&ClusterKey> {
+        self.keys.iter().find(|key| key.id == *id)
+    }
+
+    /// Makes `key` the present one, on disk first.
+    pub(crate) fn learn(&mut self, key: &ClusterKey) -> Result<(), StateError> {
+        if self.current().is_some_and(|known| known.id == key.id && known.expose() == key.expose()) {
+            return Ok(());
+        }
+        let older = self.keys.iter().filter(|known| known.id != key.id).cloned();
+        let keys: Vec<ClusterKey> = std::iter::once(key.clone()).chain(older).take(DIGEST_KEYS_MAX).collect();
+        let stored = keys.iter().map(|k| StoredKey { id: k.id.clone(), key: *k.expose() });
+        write_json(&self.dir.file(FILE), &stored.collect::<Vec<_>>())?;
+        self.keys = keys;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: u8) -> ClusterKey {
+        ClusterKey::new(DigestKeyId::new(id.to_string()), [id; DIGEST_BYTES])
+    }
+
+    #[test]
+    fn the_newest_keys_are_kept_and_survive_a_restart() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = StateDir::ensure(temporary.path()).unwrap();
+        let mut ring = KeyRing::load(&dir).unwrap();
+        assert!(ring.current().is_none());
+        for id in [1, 2, 3, 3, 2, 4, 5, 6] {
+            ring.learn(&key(id)).unwrap();
+        }
+        let again = KeyRing::load(&dir).unwrap();
+        let ids: Vec<_> = again.keys.iter().map(|k| k.id.as_str().to_owned()).collect();
+        assert_eq!(ids, ["6", "5", "4", "2"]);
+        assert_eq!(again.get(&key(2).id).unwrap().expose(), key(2).expose());
+        assert!(again.get(&key(1).id).is_none());
+    }
+}

@@ -1,0 +1,86 @@
+//! `lockstep-agent status`: who this agent is and what it holds. No value, no key.
+
+use std::fmt::Write;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use lockstep_core::binding::Target;
+use lockstep_core::history::Mark;
+use lockstep_core::id::{BindingId, ClusterId, InstanceId, RegistryId};
+use lockstep_core::revision::Revision;
+use serde::Serialize;
+
+use crate::agent::AgentError;
+use crate::command::{OutputFormat, StatusArguments};
+use crate::state::StateDir;
+use crate::state::identity;
+use crate::state::ledger::{Holding, Ledger};
+
+/// What is shown.
+#[derive(Debug, Serialize)]
+struct Status {
+    cluster: ClusterId,
+    cluster_name: String,
+    instance: Option<InstanceId>,
+    certificate_not_after: DateTime<Utc>,
+    registry: Option<RegistryId>,
+    floor: Option<Mark>,
+    bindings: Vec<BindingStatus>,
+}
+
+/// One binding that has content.
+#[derive(Debug, Serialize)]
+struct BindingStatus {
+    binding: BindingId,
+    name: String,
+    revision: Revision,
+    target: Target,
+}
+
+/// The text to print.
+pub fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
+    let state = StateDir::at(&arguments.state_dir);
+    let identity = identity::load(&state)?.ok_or(AgentError::NotJoined)?;
+    let ledger = Ledger::load(&state)?;
+    let bindings = ledger.iter().filter_map(|(binding, holding)| match holding {
+        Holding::Held(held) => {
+            Some(BindingStatus { binding, name: held.name.clone(), revision: held.revision, target: held.target.clone() })
+        }
+        Holding::GivenUp { .. } => None,
+    });
+    let status = Status {
+        cluster: identity.cluster,
+        instance: identity.leaf.agent.map(|agent| agent.instance),
+        cluster_name: identity.cluster_name,
+        certificate_not_after: identity.leaf.not_after,
+        registry: ledger.registry(),
+        floor: ledger.floor(),
+        bindings: bindings.collect(),
+    };
+    match arguments.output {
+        OutputFormat::Json => Ok(serde_json::to_string_pretty(&status).context("writing the status as JSON")? + "\n"),
+        OutputFormat::Table => Ok(table(&status)),
+    }
+}
+
+fn table(status: &Status) -> String {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "none yet".to_owned());
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<13}{value}");
+    };
+    line("cluster", format!("{} ({})", status.cluster_name, status.cluster));
+    line("instance", or_none(status.instance.map(|i| i.to_string())));
+    line("certificate", format!("until {}", status.certificate_not_after.to_rfc3339()));
+    line("registry", or_none(status.registry.map(|r| r.to_string())));
+    line("floor", or_none(status.floor.map(|f| format!("{}.{} {}", f.epoch, f.seq, f.hash))));
+    line("bindings", status.bindings.len().to_string());
+    for binding in &status.bindings {
+        let target = match &binding.target {
+            Target::Directory { name } => format!("directory/{name}"),
+            Target::Secret { name, .. } => format!("secret/{name}"),
+        };
+        let _ = writeln!(text, "  {:<24} {:<12} {target}", binding.name, binding.revision.to_string());
+    }
+    text
+}

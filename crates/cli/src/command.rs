@@ -1,0 +1,64 @@
+//! The commands: one file each, with its options, its help and what it does.
+
+mod apply;
+mod cluster;
+mod context;
+mod delete;
+mod describe;
+mod diff;
+mod epoch;
+mod get;
+mod login;
+mod status;
+mod version;
+mod wait;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::connection::ConnectionArgs;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Login(login::Args),
+    Context(context::Args),
+    Apply(apply::Args),
+    Diff(diff::Args),
+    Delete(delete::Args),
+    Get(get::Args),
+    Describe(describe::Args),
+    Status(status::Args),
+    Wait(wait::Args),
+    Cluster(cluster::Args),
+    Epoch(epoch::Args),
+    Version(version::Args),
+}
+
+impl Command {
+    /// Does it. The exit code is for what is no error, such as a difference that `diff` found.
+    pub(crate) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Login(args) => args.run(connection).await?,
+            Self::Context(args) => args.run()?,
+            Self::Apply(args) => args.run(connection).await?,
+            Self::Diff(args) => return args.run(connection).await,
+            Self::Delete(args) => args.run(connection).await?,
+            Self::Get(args) => args.run(connection).await?,
+            Self::Describe(args) => args.run(connection).await?,
+            Self::Status(args) => args.run(connection).await?,
+            Self::Wait(args) => args.run(connection).await?,
+            Self::Cluster(args) => args.run(connection).await?,
+            Self::Epoch(args) => args.run(connection).await?,
+            Self::Version(args) => args.run()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The exit code of an error. `diff` keeps 1 for a difference, as kubectl does.
+    pub(crate) fn error_code(&self) -> ExitCode {
+        ExitCode::from(if matches!(self, Self::Diff(_)) { 2 } else { 1 })
+    }
+}

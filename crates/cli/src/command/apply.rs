@@ -1,0 +1,103 @@
+//! `lockstep apply`.
+
+use clap::ValueEnum;
+
+use crate::connection::ConnectionArgs;
+use crate::kind::Registered;
+use crate::manifest::file::FileArgs;
+use crate::manifest::object::Object;
+use crate::manifest::{self, Depth};
+use crate::rest::client::Client;
+use crate::rest::failure::Failure;
+use crate::rest::write::Mode;
+use crate::terminal;
+
+/// Create or change what manifests describe
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    files: FileArgs,
+    /// Change nothing: `server` asks what would be done, `client` only looks for mistakes
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
+    dry_run: DryRun,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep apply -f binding.yaml
+  # Everything in a directory and those below it; nothing is sent if any manifest has a mistake
+  lockstep apply -f manifests/ -R
+  # What would be done
+  lockstep apply -f manifests/ --dry-run=server
+  # Change what is there
+  lockstep get binding checkout-db -o yaml | sed 's/Retain/Delete/' | lockstep apply -f -";
+
+/// Whether anything is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum DryRun {
+    /// Keep it
+    #[default]
+    None,
+    /// The server says what it would do
+    Server,
+    /// Nothing is sent
+    Client,
+}
+
+impl Args {
+    pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
+        let objects = manifest::read(&self.files, Depth::Whole)?;
+        let mode = match self.dry_run {
+            DryRun::Client => return report_checked(&objects),
+            DryRun::Server => Mode::DryRun,
+            DryRun::None => Mode::Keep,
+        };
+        let client = connection.client()?;
+        let mut failed = 0;
+        for object in &objects {
+            match client.put(object.kind, &object.name, &object.manifest, mode).await {
+                Ok((outcome, _)) => terminal::print(&format!("{object} {outcome}{}", mode.suffix()))?,
+                Err(failure) => {
+                    failed += 1;
+                    report(object, &failure);
+                    stop_if_hopeless(&client, &failure)?;
+                }
+            }
+        }
+        conclude(failed, objects.len(), "applied")?;
+        if mode == Mode::Keep && objects.iter().any(|o| o.kind == Registered::Binding) {
+            terminal::hint("Next: `lockstep wait --for=condition=InSync --all`, or `lockstep status -w` to look on.");
+        }
+        Ok(())
+    }
+}
+
+fn report_checked(objects: &[Object]) -> anyhow::Result<()> {
+    Ok(terminal::print(&terminal::lines(objects.iter().map(|object| format!("{object} checked (client dry run)"))))?)
+}
+
+/// Tells why one object failed; mistakes that only the server can find also get their file and line.
+pub(super) fn report(object: &Object, failure: &Failure) {
+    if failure.mistakes().is_empty() {
+        terminal::note(&format!("error: {object}: {failure}"));
+        return;
+    }
+    for mistake in failure.mistakes() {
+        terminal::note(&object.place.locate(mistake).to_string());
+    }
+    terminal::note(&format!("error: {object}: {}", failure.detail()));
+}
+
+/// One object that fails does not stop the others, but without a server or a token they would all fail alike.
+pub(super) fn stop_if_hopeless(client: &Client, failure: &Failure) -> anyhow::Result<()> {
+    anyhow::ensure!(!failure.is_about_connection(), "stopped: {} cannot be used", client.server());
+    Ok(())
+}
+
+/// The last word: how many failed, if any did.
+pub(super) fn conclude(failed: usize, all: usize, done: &str) -> anyhow::Result<()> {
+    let objects = if all == 1 { "object" } else { "objects" };
+    anyhow::ensure!(failed == 0, "{failed} of {all} {objects} could not be {done}");
+    Ok(())
+}

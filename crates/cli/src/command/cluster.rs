@@ -1,0 +1,108 @@
+//! `lockstep cluster`.
+
+mod join;
+mod register;
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::age;
+use crate::connection::ConnectionArgs;
+use crate::format::Format;
+use crate::kind::Registered;
+use crate::rest::client::Client;
+use crate::rest::write::Mode;
+use crate::selection::title;
+use crate::terminal;
+
+/// Register clusters, and pause, resume and remove them
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep cluster register prod-eu --label env=prod --label region=eu
+  lockstep cluster pause prod-eu
+  lockstep cluster remove prod-eu";
+
+const REGISTER_EXAMPLES: &str = "\
+Examples:
+  lockstep cluster register prod-eu --label env=prod --label region=eu
+  # For scripts
+  lockstep cluster register prod-eu -o json | jq -r .token > token";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Register a cluster and make the token its agent joins with
+    #[command(after_help = REGISTER_EXAMPLES)]
+    Register(register::Args),
+    /// Send nothing to a cluster until it is resumed
+    #[command(after_help = "Examples:\n  lockstep cluster pause prod-eu")]
+    Pause { name: String },
+    /// Send to a paused cluster again
+    #[command(after_help = "Examples:\n  lockstep cluster resume prod-eu")]
+    Resume { name: String },
+    /// Take back what a cluster holds, as its bindings say, and forget it
+    #[command(after_help = "Examples:\n  lockstep cluster remove prod-eu && lockstep wait --for=delete cluster/prod-eu")]
+    Remove { name: String },
+    /// Make a new join token, for an agent that lost its identity
+    #[command(after_help = "Examples:\n  lockstep cluster token prod-eu --ttl 10m")]
+    Token {
+        name: String,
+        #[command(flatten)]
+        token: TokenArgs,
+    },
+    /// Take back every join token that nobody has used
+    #[command(after_help = "Examples:\n  lockstep cluster revoke-tokens prod-eu")]
+    RevokeTokens { name: String },
+}
+
+/// Of a join token.
+#[derive(Debug, Clone, clap::Args)]
+struct TokenArgs {
+    /// How long the token may be used, at most a day
+    #[arg(long, default_value = "1h", value_parser = age::parse, value_name = "DURATION")]
+    ttl: Duration,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+impl Args {
+    pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
+        let client = connection.client()?;
+        match &self.action {
+            Action::Register(args) => args.run(&client).await,
+            Action::Pause { name } => {
+                turn(&client, name, "pause").await?;
+                terminal::hint(&format!("Next: `lockstep cluster resume {name}` sends what was missed."));
+                Ok(())
+            }
+            Action::Resume { name } => turn(&client, name, "resume").await,
+            Action::Remove { name } => {
+                client.delete(Registered::Cluster, name, Mode::Keep).await?;
+                terminal::print(&format!("{} removing", title(Registered::Cluster, name)))?;
+                terminal::hint(&format!(
+                    "Next: `lockstep wait --for=delete cluster/{name}` waits until its agent has given back all."
+                ));
+                Ok(())
+            }
+            Action::Token { name, token } => join::make_token(&client, name, token).await,
+            Action::RevokeTokens { name } => {
+                client.revoke_join_tokens(name).await?;
+                Ok(terminal::print(&format!("{} join tokens revoked", title(Registered::Cluster, name)))?)
+            }
+        }
+    }
+}
+
+async fn turn(client: &Client, name: &str, verb: &str) -> anyhow::Result<()> {
+    let _: Value = client.post(&[Registered::Cluster.plural(), name, verb], &json!({})).await?;
+    Ok(terminal::print(&format!("{} {verb}d", title(Registered::Cluster, name)))?)
+}

@@ -1,0 +1,74 @@
+//! Join tokens, and the command that an agent joins with.
+
+use anyhow::Context;
+use lockstep_api::cluster::{JoinToken, JoinTokenRequest};
+
+use super::TokenArgs;
+use crate::rest::client::Client;
+use crate::{age, clock, progress, terminal};
+
+/// Makes a token and shows it: this answer is the only one that ever holds it.
+pub(super) async fn make_token(client: &Client, cluster: &str, args: &TokenArgs) -> anyhow::Result<()> {
+    let ttl_seconds = u32::try_from(args.ttl.as_secs()).context("the token's life is too long: at most a day")?;
+    let request = JoinTokenRequest { ttl_seconds: Some(ttl_seconds) };
+    let path = ["clusters", cluster, "join-tokens"];
+    let token: JoinToken = progress::during("making a join token", client.post(&path, &request)).await?;
+    let text = args.output.render(&token, || for_people(&token, &age::ago(clock::now(), token.expires_at)))?;
+    terminal::print(&text)?;
+    terminal::hint(&format!(
+        "Next: run the command above in the cluster, then `lockstep wait --for=condition=Ready cluster/{cluster}`."
+    ));
+    Ok(())
+}
+
+fn for_people(token: &JoinToken, left: &str) -> String {
+    let JoinToken { token: secret, pin, expires_at, .. } = token;
+    let expires = expires_at.format("%Y-%m-%d %H:%M:%S UTC");
+    format!(
+        "Token:    {secret}\nPin:      {pin}\nExpires:  {expires} (in {left}), used once\n\nStart the agent with:\n\n{}\n",
+        command(token)
+    )
+}
+
+/// The token goes through a file: a process's arguments can be read by everybody on its machine.
+fn command(token: &JoinToken) -> String {
+    let JoinToken { token: secret, pin, .. } = token;
+    let (server, join) = (addresses(&token.agent_addresses), addresses(&token.join_addresses));
+    format!(
+        "(umask 077 && printf %s '{secret}' > lockstep-join-token)
+lockstep-agent run \\
+  --state-dir /var/lib/lockstep --directory-root /run/secrets/lockstep \\
+  --server {server} \\
+  --join {join} \\
+  --token-file lockstep-join-token \\
+  --pin {pin}"
+    )
+}
+
+/// As the agent takes them: URLs, separated by commas.
+fn addresses(addresses: &[String]) -> String {
+    let url = |address: &String| if address.contains("://") { address.clone() } else { format!("https://{address}") };
+    addresses.iter().map(url).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_ready_to_run_and_keeps_the_token_out_of_its_arguments() {
+        let token = JoinToken {
+            cluster: "prod".to_owned(),
+            token: "t0ken".to_owned(),
+            expires_at: "2026-05-03T10:00:00Z".parse().unwrap(),
+            pin: "sha256:ab".to_owned(),
+            join_addresses: vec!["https://a:8445".to_owned(), "b:8445".to_owned()],
+            agent_addresses: vec!["https://a:8444".to_owned()],
+        };
+        let text = for_people(&token, "1h");
+        assert!(text.contains("Expires:  2026-05-03 10:00:00 UTC (in 1h), used once\n"), "{text}");
+        assert!(text.contains("--server https://a:8444 \\\n  --join https://a:8445,https://b:8445 \\\n"), "{text}");
+        let arguments = text.split("lockstep-agent run").nth(1).unwrap();
+        assert!(!arguments.contains("t0ken") && arguments.contains("--pin sha256:ab"), "{text}");
+    }
+}

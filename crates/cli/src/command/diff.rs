@@ -1,0 +1,123 @@
+//! `lockstep diff`.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+use similar::TextDiff;
+
+use super::apply::{conclude, report, stop_if_hopeless};
+use crate::connection::ConnectionArgs;
+use crate::format::yaml;
+use crate::manifest::file::FileArgs;
+use crate::manifest::object::Object;
+use crate::manifest::{self, Depth};
+use crate::rest::client::Client;
+use crate::rest::failure::Failure;
+use crate::rest::write::Mode;
+use crate::terminal;
+
+/// Show what applying manifests would change; exits 0 if nothing, 1 if something, 2 on errors
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    files: FileArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep diff -f manifests/
+  # In a pipeline: fail when what runs is not what the repository says
+  lockstep diff -R -f manifests/ || exit 1";
+
+/// Lines around a difference.
+const CONTEXT_LINES: usize = 3;
+
+impl Args {
+    pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<ExitCode> {
+        let objects = manifest::read(&self.files, Depth::Whole)?;
+        let client = connection.client()?;
+        let (mut failed, mut differs) = (0, false);
+        for object in &objects {
+            match both(&client, object).await {
+                Ok((live, merged)) => {
+                    let text = difference(&object.to_string(), live, merged)?;
+                    differs |= !text.is_empty();
+                    terminal::print(&text)?;
+                }
+                Err(failure) => {
+                    failed += 1;
+                    report(object, &failure);
+                    stop_if_hopeless(&client, &failure)?;
+                }
+            }
+        }
+        conclude(failed, objects.len(), "compared")?;
+        Ok(ExitCode::from(u8::from(differs)))
+    }
+}
+
+/// What is, and what would be.
+async fn both(client: &Client, object: &Object) -> Result<(Option<Value>, Value), Failure> {
+    let live = client.find(&[object.kind.plural(), &object.name]).await?;
+    let (_, merged) = client.put(object.kind, &object.name, &object.manifest, Mode::DryRun).await?;
+    Ok((live, merged))
+}
+
+/// A unified diff of both as YAML, without what only the server writes; empty if they are the same.
+fn difference(name: &str, live: Option<Value>, merged: Value) -> anyhow::Result<String> {
+    let text = |manifest: Option<Value>| match manifest {
+        None => Ok(String::new()),
+        Some(mut manifest) => {
+            strip_server_fields(&mut manifest);
+            yaml(&manifest)
+        }
+    };
+    let (live, merged) = (text(live)?, text(Some(merged))?);
+    let diff = TextDiff::from_lines(&live, &merged);
+    let (from, to) = (format!("live/{name}"), format!("merged/{name}"));
+    Ok(diff.unified_diff().context_radius(CONTEXT_LINES).header(&from, &to).to_string())
+}
+
+/// Metadata that only the server writes is no part of what a person wants.
+fn strip_server_fields(manifest: &mut Value) {
+    if let Some(fields) = manifest.as_object_mut() {
+        fields.remove("status");
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.retain(|key, _| !["uid", "resourceVersion", "creationTimestamp"].contains(&key.as_str()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(policy: &str, version: &str) -> Value {
+        json!({
+            "apiVersion": "lockstep.dev/v1",
+            "kind": "Binding",
+            "metadata": {"name": "b", "uid": version, "resourceVersion": version, "creationTimestamp": version},
+            "spec": {"project": "p", "deletionPolicy": policy},
+            "status": {"clusters": version},
+        })
+    }
+
+    #[test]
+    fn only_what_a_person_wrote_makes_a_difference() {
+        let same = difference("binding/b", Some(manifest("Retain", "1")), manifest("Retain", "2")).unwrap();
+        assert_eq!(same, "");
+        let text = difference("binding/b", Some(manifest("Retain", "1")), manifest("Delete", "1")).unwrap();
+        assert!(text.starts_with("--- live/binding/b\n+++ merged/binding/b\n@@ "), "{text}");
+        assert!(text.contains("\n-  deletionPolicy: Retain\n+  deletionPolicy: Delete\n"), "{text}");
+        assert!(!text.contains("status"), "{text}");
+    }
+
+    #[test]
+    fn what_is_new_is_added_as_a_whole() {
+        let text = difference("binding/b", None, manifest("Retain", "1")).unwrap();
+        assert!(text.contains("\n+kind: Binding\n") && !text.contains("\n-"), "{text}");
+    }
+}

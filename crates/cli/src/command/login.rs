@@ -1,0 +1,92 @@
+//! `lockstep login`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf, absolute};
+
+use anyhow::{Context as _, bail};
+use lockstep_api::token::Caller;
+
+use crate::connection::{ConnectionArgs, Environment, settings_file};
+use crate::rest::client::Client;
+use crate::settings::{Context, Settings, Token};
+use crate::{progress, terminal};
+
+/// Log in to a server: check the token and keep it as a context
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// File that holds the token
+    #[arg(long, value_name = "FILE", conflicts_with = "token_stdin")]
+    token_file: Option<PathBuf>,
+    /// Read the token from standard input
+    #[arg(long)]
+    token_stdin: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep login --server https://lockstep.example.com:8443 --token-file token
+  # With a private certificate authority, the token from a password store, kept as the context `prod`
+  pass lockstep/prod | lockstep login --context prod --server https://10.0.0.5:8443 --certificate-authority ca.pem --token-stdin
+  # Without a file, from the environment
+  LOCKSTEP_TOKEN=… lockstep login --server https://lockstep.example.com:8443";
+
+/// What a context is called if nobody says.
+const DEFAULT_NAME: &str = "default";
+/// A token is far smaller; a wrong file should not be read as one.
+const TOKEN_MAX_BYTES: u64 = 16 * 1024;
+
+impl Args {
+    pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
+        let file = settings_file()?;
+        let mut settings = Settings::load(&file)?;
+        let context = self.context(connection, Environment::read()?, &settings)?;
+        let client = Client::new(&context.server, context.certificate_authority.as_ref(), context.token.reveal().to_owned())?;
+        let caller: Caller = progress::during("checking the token", client.get(&["caller"])).await?;
+        let (name, server) = (context.name.clone(), context.server.clone());
+        settings.put(context);
+        settings.save(&file)?;
+        terminal::print(&format!("Logged in to {server} as {} (context {name}).", caller.actor))?;
+        terminal::hint("Next: `lockstep status` shows the clusters; `lockstep cluster register NAME` adds one.");
+        Ok(())
+    }
+
+    /// The context to keep. Logging in again to a known context needs nothing but the new token.
+    fn context(&self, args: &ConnectionArgs, environment: Environment, settings: &Settings) -> anyhow::Result<Context> {
+        let current = settings.current_context.as_deref();
+        let given = args.server.clone().or(environment.server);
+        let name = args.context.as_deref().or(current.filter(|_| given.is_none())).unwrap_or(DEFAULT_NAME);
+        let known = settings.contexts.iter().find(|c| c.name == name);
+        let server = given.or_else(|| known.map(|c| c.server.clone()));
+        let server = server.context("say which server with --server https://host:8443")?;
+        let authority = args.certificate_authority.clone().or(environment.certificate_authority);
+        let authority = authority.or_else(|| known.filter(|c| c.server == server)?.certificate_authority.clone());
+        let authority = authority.map(absolute).transpose().context("finding the certificate authority's file")?;
+        let token = self.token(environment.token)?;
+        Ok(Context { name: name.to_owned(), server, certificate_authority: authority, token })
+    }
+
+    fn token(&self, environment: Option<Token>) -> anyhow::Result<Token> {
+        if let Some(file) = &self.token_file {
+            return Token::read(&read(file)?).with_context(|| format!("reading {}", file.display()));
+        }
+        if self.token_stdin {
+            let mut text = String::new();
+            std::io::stdin().lock().take(TOKEN_MAX_BYTES).read_to_string(&mut text).context("reading standard input")?;
+            return Token::read(&text).context("reading standard input");
+        }
+        match environment {
+            Some(token) => Ok(token),
+            None => bail!("say who you are with --token-file FILE, --token-stdin or LOCKSTEP_TOKEN"),
+        }
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    let read = || -> std::io::Result<String> {
+        let mut text = String::new();
+        std::fs::File::open(file)?.take(TOKEN_MAX_BYTES).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    read().with_context(|| format!("cannot read the token in {}", file.display()))
+}

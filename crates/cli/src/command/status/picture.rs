@@ -1,0 +1,165 @@
+//! The status as tables.
+
+use std::fmt::Write as _;
+
+use anyhow::Context;
+use lockstep_api::cluster::Cluster;
+use lockstep_core::delivery::DeliveryStatus;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::overview::Overview;
+use crate::kind::Kind;
+use crate::table::cell::Cell;
+use crate::table::{self, Style, Table, Width};
+
+/// What is drawn.
+#[derive(Debug, PartialEq)]
+pub(super) struct Picture {
+    /// Why nothing is sent to any cluster.
+    held: Option<String>,
+    clusters: Table,
+    /// What is not in sync, and why.
+    wrong: Table,
+    hidden: u64,
+}
+
+/// Draws `overview`.
+pub(super) fn draw(overview: &Overview) -> anyhow::Result<Picture> {
+    Ok(Picture {
+        held: overview.epoch.held.clone(),
+        clusters: clusters(overview)?,
+        wrong: table::of(Kind::Delivery, &overview.deliveries, Width::Usual)?,
+        hidden: overview.hidden(),
+    })
+}
+
+/// A row for each cluster, a column for each status that any of them counts.
+fn clusters(overview: &Overview) -> anyhow::Result<Table> {
+    let counted = |s: &DeliveryStatus| *s == DeliveryStatus::InSync || overview.counts.get(s.as_str()).is_some_and(|n| *n > 0);
+    let statuses: Vec<_> = DeliveryStatus::ALL.into_iter().filter(counted).collect();
+    let mut titles = vec!["CLUSTER", "STATE", "AGENT", "HEARD"];
+    titles.extend(statuses.iter().map(|status| title(*status)));
+    titles.push("HELD-BECAUSE");
+    let mut table = Table::new(titles);
+    for cluster in &overview.clusters {
+        table.rows.push(row(cluster, &statuses)?);
+    }
+    Ok(table)
+}
+
+fn row(cluster: &Value, statuses: &[DeliveryStatus]) -> anyhow::Result<Vec<Cell>> {
+    let cluster = Cluster::deserialize(cluster).context("reading a cluster")?;
+    let status = cluster.status.as_ref();
+    let agent = status.and_then(|s| s.agent.as_ref());
+    let mut cells = vec![
+        Cell::text(&cluster.metadata.name),
+        Cell::word(status.map_or("", |s| s.state.as_str())),
+        Cell::word(agent.map_or("", |_| "Connected")),
+        Cell::Age(agent.map(|a| a.heard_at)),
+    ];
+    let count = |s: &DeliveryStatus| status.and_then(|c| c.deliveries.get(s.as_str())).copied().unwrap_or_default();
+    cells.extend(statuses.iter().map(|s| Cell::text(&count(s))));
+    cells.push(Cell::optional(status.and_then(|s| s.held.as_ref())));
+    Ok(cells)
+}
+
+const fn title(status: DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Pending => "PENDING",
+        DeliveryStatus::Sending => "SENDING",
+        DeliveryStatus::InSync => "IN-SYNC",
+        DeliveryStatus::Denied => "DENIED",
+        DeliveryStatus::Conflict => "CONFLICT",
+        DeliveryStatus::Failed => "FAILED",
+        DeliveryStatus::Held => "HELD",
+        DeliveryStatus::Stale => "STALE",
+        DeliveryStatus::Paused => "PAUSED",
+    }
+}
+
+impl Picture {
+    /// As text, with what to do next.
+    pub(super) fn render(&self, style: Style) -> String {
+        let mut text = String::new();
+        if let Some(held) = &self.held {
+            let _ = writeln!(text, "HELD: nothing is sent to any cluster: {held}");
+            let _ = writeln!(text, "      if the bindings are right: lockstep epoch open --reason TEXT\n");
+        }
+        if self.clusters.rows.is_empty() {
+            text.push_str("No clusters yet: lockstep cluster register NAME\n");
+            return text;
+        }
+        text.push_str(&self.clusters.render(style));
+        if self.wrong.rows.is_empty() {
+            return text;
+        }
+        let _ = write!(text, "\nNot in sync:\n{}", self.wrong.render(style));
+        if self.hidden > 0 {
+            let _ = writeln!(text, "… and {} more: lockstep get deliveries --status STATUS", self.hidden);
+        }
+        let binding = self.wrong.rows.first().and_then(|row| row.get(1));
+        if let Some(Cell::Text(binding)) = binding {
+            let _ = writeln!(text, "\nMore about one: lockstep describe binding {binding}");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use lockstep_api::change::Epoch;
+    use serde_json::json;
+
+    use super::*;
+
+    fn overview(heard: &str, held: Option<&str>) -> Overview {
+        let cluster = json!({
+            "apiVersion": "lockstep.dev/v1", "kind": "Cluster", "metadata": {"name": "prod-eu"}, "spec": {},
+            "status": {
+                "state": "Active", "unknownBindings": 0, "conditions": [], "deliveries": {"InSync": 3, "Failed": 1, "Held": 0},
+                "agent": {"version": "0.1.0", "replica": "r", "connectedAt": heard, "heardAt": heard, "certificateExpiresAt": heard},
+            },
+        });
+        let delivery = json!({
+            "cluster": "prod-eu", "binding": "checkout-db", "project": "p", "status": "Failed", "cause": "the namespace is missing",
+            "desiredRevision": "1.7", "targetsApplied": 0, "targetsTotal": 1,
+        });
+        Overview {
+            epoch: Epoch { epoch: 1, seq: 7, held: held.map(ToOwned::to_owned), held_clusters: 0 },
+            clusters: vec![cluster],
+            deliveries: vec![delivery],
+            counts: BTreeMap::from([("InSync".to_owned(), 3), ("Failed".to_owned(), 4)]),
+        }
+    }
+
+    #[test]
+    fn clusters_are_counted_by_status_and_what_is_wrong_is_said_with_its_cause() {
+        let style = Style { now: "2026-01-01T00:01:00Z".parse().unwrap(), colours: false };
+        let text = draw(&overview("2026-01-01T00:00:30Z", Some("the history was cut"))).unwrap().render(style);
+        let want = "\
+HELD: nothing is sent to any cluster: the history was cut
+      if the bindings are right: lockstep epoch open --reason TEXT
+
+CLUSTER   STATE    AGENT       HEARD   IN-SYNC   FAILED   HELD-BECAUSE
+prod-eu   Active   Connected   30s     3         1        -
+
+Not in sync:
+CLUSTER   BINDING       STATUS   TARGETS   REVISION   APPLIED   CAUSE
+prod-eu   checkout-db   Failed   0/1       -          -         the namespace is missing
+… and 3 more: lockstep get deliveries --status STATUS
+
+More about one: lockstep describe binding checkout-db
+";
+        assert_eq!(text, want);
+    }
+
+    #[test]
+    fn a_heartbeat_is_no_change() {
+        let (before, after) = (overview("2026-01-01T00:00:30Z", None), overview("2026-01-01T00:00:35Z", None));
+        assert!(!before.differs(&after).unwrap());
+        assert!(overview("2026-01-01T00:00:30Z", Some("x")).differs(&before).unwrap());
+    }
+}

@@ -1,0 +1,129 @@
+//! `lockstep wait`.
+
+mod goal;
+
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::connection::ConnectionArgs;
+use crate::kind::{Kind, Registered};
+use crate::rest::client::Client;
+use crate::rest::failure::Failure;
+use crate::selection::{named, title};
+use crate::{age, item, progress, terminal};
+use goal::Goal;
+
+/// Wait until something is so; exits 0 when it is, 1 when the time is over
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// KIND/NAME…, or KIND with --all
+    #[arg(value_name = "KIND/NAME", required_unless_present = "all")]
+    words: Vec<String>,
+    /// condition=InSync (bindings), condition=Ready (clusters, sources) or delete
+    #[arg(long = "for", value_name = "GOAL")]
+    goal: Goal,
+    /// All of the kind: bindings for InSync, clusters for Ready
+    #[arg(long)]
+    all: bool,
+    /// How long
+    #[arg(long, default_value = "60s", value_parser = age::parse, value_name = "DURATION")]
+    timeout: Duration,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep apply -f binding.yaml && lockstep wait --for=condition=InSync binding/checkout-db
+  lockstep wait --for=condition=InSync --all --timeout 5m
+  lockstep wait --for=condition=Ready cluster/prod-eu
+  lockstep wait --for=delete cluster/prod-eu";
+
+/// Soon enough for a script.
+const PERIOD: Duration = Duration::from_millis(500);
+
+impl Args {
+    pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
+        let targets = self.targets()?;
+        let client = connection.client()?;
+        let deadline = Instant::now() + self.timeout;
+        progress::during(&format!("waiting for {}", self.goal), self.wait(&client, &targets, deadline)).await
+    }
+
+    async fn wait(&self, client: &Client, targets: &Targets, deadline: Instant) -> anyhow::Result<()> {
+        let mut met: Vec<String> = Vec::new();
+        loop {
+            let missing = match self.look(client, targets, &mut met).await {
+                Ok(missing) if missing.is_empty() => return Ok(()),
+                Ok(missing) => missing.join("; "),
+                // A server that restarts is no answer yet.
+                Err(error) if error.downcast_ref::<Failure>().is_some_and(Failure::is_temporary) => format!("{error:#}"),
+                Err(error) => return Err(error),
+            };
+            if Instant::now() + PERIOD > deadline {
+                bail!("timed out after {:?}: {missing}", self.timeout);
+            }
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// Prints what is newly met; gives a sentence for each that is not.
+    async fn look(&self, client: &Client, targets: &Targets, met: &mut Vec<String>) -> anyhow::Result<Vec<String>> {
+        let mut missing = Vec::new();
+        let found = fetch(client, targets).await?;
+        if let (Targets::All(kind), [], false) = (targets, found.as_slice(), self.goal == Goal::Delete) {
+            bail!("there are no {}: nothing to wait for", kind.plural());
+        }
+        for (subject, found) in found {
+            match self.goal.missing(found.as_ref()) {
+                None if met.contains(&subject) => {}
+                None => {
+                    terminal::print(&format!("{subject} {}", self.goal.met()))?;
+                    met.push(subject);
+                }
+                Some(why) => missing.push(format!("{subject} {why}")),
+            }
+        }
+        Ok(missing)
+    }
+
+    fn targets(&self) -> anyhow::Result<Targets> {
+        if !self.all {
+            return named(&self.words).map(Targets::Named);
+        }
+        ensure!(self.words.len() <= 1, "--all takes one kind and no names");
+        match self.words.first() {
+            Some(kind) => Ok(Targets::All(kind.parse()?)),
+            None => match self.goal.usual_kind() {
+                Some(kind) => Ok(Targets::All(kind)),
+                None => bail!("say of which kind, such as `lockstep wait --for={} --all bindings`", self.goal),
+            },
+        }
+    }
+}
+
+/// Whom to look at.
+enum Targets {
+    Named(Vec<(Registered, String)>),
+    All(Registered),
+}
+
+/// Each target with its manifest, if it exists.
+async fn fetch(client: &Client, targets: &Targets) -> Result<Vec<(String, Option<Value>)>, Failure> {
+    match targets {
+        Targets::All(kind) => {
+            let items = client.list(Kind::Registered(*kind), &[]).await?;
+            let named = |manifest| (title(*kind, &item::name(Kind::Registered(*kind), &manifest)), Some(manifest));
+            Ok(items.into_iter().map(named).collect())
+        }
+        Targets::Named(names) => {
+            let mut found = Vec::new();
+            for (kind, name) in names {
+                found.push((title(*kind, name), client.find(&[kind.plural(), name]).await?));
+            }
+            Ok(found)
+        }
+    }
+}

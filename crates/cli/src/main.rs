@@ -1,0 +1,40 @@
+//! `lockstep`, the operator's command.
+
+mod age;
+mod args;
+mod clock;
+mod command;
+mod connection;
+mod format;
+mod item;
+mod kind;
+mod manifest;
+mod progress;
+mod rest;
+mod selection;
+mod settings;
+mod table;
+mod terminal;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match args.command.run(&args.connection).await {
+        Ok(code) => code,
+        // Whoever read our output has enough, as in `lockstep get bindings | head`.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::note(&format!("error: {error:#}"));
+            args.command.error_code()
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe))
+}

@@ -1,0 +1,7 @@
+//! The server's REST API, as this command uses it.
+
+pub(crate) mod client;
+pub(crate) mod failure;
+mod list;
+mod transport;
+pub(crate) mod write;

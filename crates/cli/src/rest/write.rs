@@ -1,0 +1,88 @@
+//! Manifests put and deleted.
+
+use std::fmt;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::Client;
+use super::failure::Failure;
+use crate::kind::Registered;
+
+/// The response header that says what a PUT did.
+const RESULT_HEADER: &str = "lockstep-result";
+
+/// Whether the server keeps what it is sent, or only says what would become of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Keep,
+    DryRun,
+}
+
+/// What a PUT did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Created,
+    Configured,
+    Unchanged,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Configured => "configured",
+            Self::Unchanged => "unchanged",
+        })
+    }
+}
+
+impl Mode {
+    const fn query(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Keep => &[],
+            Self::DryRun => &[("dryRun", "All")],
+        }
+    }
+
+    /// What kubectl adds to a line of a dry run.
+    pub(crate) const fn suffix(self) -> &'static str {
+        match self {
+            Self::Keep => "",
+            Self::DryRun => " (server dry run)",
+        }
+    }
+}
+
+impl Client {
+    /// Creates or changes; gives what was done and the manifest as it is then.
+    pub(crate) async fn put(
+        &self,
+        kind: Registered,
+        name: &str,
+        manifest: &Value,
+        mode: Mode,
+    ) -> Result<(Outcome, Value), Failure> {
+        let request = self.request(Method::PUT, &[kind.plural(), name]).query(mode.query()).json(manifest);
+        let response = self.send(request).await?;
+        let created = response.status() == reqwest::StatusCode::CREATED;
+        let outcome = match response.headers().get(RESULT_HEADER).and_then(|value| value.to_str().ok()) {
+            Some("created") => Outcome::Created,
+            Some("unchanged") => Outcome::Unchanged,
+            // A proxy may drop headers it does not know; the status says almost as much.
+            None if created => Outcome::Created,
+            _ => Outcome::Configured,
+        };
+        Ok((outcome, self.decode(response).await?))
+    }
+
+    /// Deletes; gives the manifest as it is then.
+    pub(crate) async fn delete(&self, kind: Registered, name: &str, mode: Mode) -> Result<Value, Failure> {
+        self.answer(self.request(Method::DELETE, &[kind.plural(), name]).query(mode.query())).await
+    }
+
+    /// Takes back every join token of a cluster that nobody has used.
+    pub(crate) async fn revoke_join_tokens(&self, cluster: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &["clusters", cluster, "join-tokens"])).await.map(drop)
+    }
+}

@@ -1,0 +1,44 @@
+//! Tables as kubectl draws them.
+
+mod binding;
+pub(crate) mod cell;
+mod change;
+mod cluster;
+mod column;
+mod condition;
+mod delivery;
+mod grant;
+mod layout;
+mod placement;
+mod project;
+mod secret;
+mod source;
+
+use serde_json::Value;
+
+use crate::kind::{Kind, Registered};
+use column::rows;
+pub(crate) use layout::{Style, Table, Width};
+
+/// `items` of `kind` as a table.
+pub(crate) fn of(kind: Kind, items: &[Value], width: Width) -> anyhow::Result<Table> {
+    match kind {
+        Kind::Registered(Registered::Project) => rows(project::COLUMNS, items, width),
+        Kind::Registered(Registered::Source) => rows(source::COLUMNS, items, width),
+        Kind::Registered(Registered::Cluster) => rows(cluster::COLUMNS, items, width),
+        Kind::Registered(Registered::Grant) => rows(grant::COLUMNS, items, width),
+        Kind::Registered(Registered::Binding) => rows(binding::COLUMNS, items, width),
+        Kind::Secret => rows(secret::COLUMNS, items, width),
+        Kind::Placement => rows(placement::COLUMNS, items, width),
+        Kind::Delivery => rows(delivery::COLUMNS, items, width),
+        Kind::Change => rows(change::COLUMNS, items, width),
+    }
+}
+
+/// Conditions as a table.
+pub(crate) fn of_conditions(conditions: &[Value]) -> anyhow::Result<Table> {
+    rows(condition::COLUMNS, conditions, Width::Usual)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! The command as a script sees it: what it prints where, and its exit code. Nothing here needs a server.
+#![expect(clippy::unwrap_used, reason = "functions that tests share are tests too")]
+
+mod certificate;
+mod connection;
+mod context;
+mod help;
+mod mistakes;
+mod run;

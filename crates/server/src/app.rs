@@ -1,0 +1,28 @@
+//! What the parts of one replica share.
+
+use std::sync::Arc;
+
+use lockstep_store::PgPool;
+
+use crate::authority::Authority;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::sources::Sources;
+
+/// One replica's shared parts. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The registry.
+    pub pool: PgPool,
+    /// Signs agents' certificates and knows the roots.
+    pub authority: Arc<Authority>,
+    /// Clients of sources, by name.
+    pub sources: Arc<Sources>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether this replica can serve.
+    pub readiness: Arc<Readiness>,
+}

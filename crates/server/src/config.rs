@@ -1,0 +1,262 @@
+//! The server's configuration: a YAML file. Nothing secret is in it, only the names of files that are.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use lockstep_core::name::CredentialsName;
+use lockstep_core::spiffe::TrustDomain;
+use serde::Deserialize;
+
+/// All of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// This replica's name, in leases, sessions and metrics. Must differ between replicas.
+    pub replica: String,
+    /// The registry.
+    pub database: Database,
+    /// The SPIFFE trust domain of all certificates.
+    pub trust_domain: String,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Where agents and operators reach the replicas, as told to a new agent.
+    pub advertise: Advertise,
+    /// The PKI, the digests' root key and the history mark.
+    pub home_vault: HomeVault,
+    /// Credential sets, which sources name.
+    pub credentials: Vec<CredentialSet>,
+    /// Watching sources.
+    #[serde(default)]
+    pub watch: Watch,
+    /// Talking to agents.
+    #[serde(default)]
+    pub agents: Agents,
+    /// How long a lease lives without being renewed.
+    #[serde(default = "lease_ms")]
+    pub lease_ms: u64,
+}
+
+/// The registry.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Database {
+    /// A file that holds the URL, which may hold a password.
+    pub url_file: PathBuf,
+    /// The most connections this replica opens.
+    #[serde(default = "connections")]
+    pub connections: u32,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// REST over TLS.
+    pub rest: SocketAddr,
+    /// Agents over mutual TLS.
+    pub agents: SocketAddr,
+    /// Joining agents over server-authenticated TLS.
+    pub join: SocketAddr,
+    /// `/metrics`, `/healthz`, `/readyz`, without TLS.
+    pub metrics: SocketAddr,
+}
+
+/// Where the replicas are reached.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Advertise {
+    /// DNS names and IP addresses for the server's certificate.
+    pub names: Vec<String>,
+    /// `https://host:port` of every replica's agent listener, or of what balances them.
+    pub agents: Vec<String>,
+    /// The same of the join listener.
+    pub join: Vec<String>,
+}
+
+/// The home Vault.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HomeVault {
+    /// Its nodes.
+    pub addresses: Vec<String>,
+    /// Vault namespace.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// A PEM file of certificates to trust.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The credential set to use.
+    pub credentials: CredentialsName,
+    /// A KV v2 mount for the digests' root key and the history mark.
+    #[serde(default = "kv_mount")]
+    pub kv_mount: String,
+    /// The PKI mount.
+    #[serde(default = "pki_mount")]
+    pub pki_mount: String,
+    /// The PKI role for agents' certificates.
+    #[serde(default = "agent_role")]
+    pub agent_role: String,
+    /// The PKI role for the replicas' certificates.
+    #[serde(default = "server_role")]
+    pub server_role: String,
+}
+
+/// A credential set and the addresses it may be sent to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CredentialSet {
+    /// What sources call it.
+    pub name: CredentialsName,
+    /// The only addresses it is ever sent to.
+    pub addresses: Vec<String>,
+    /// A file with a Vault token; read again when it changes.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// `AppRole`.
+    #[serde(default)]
+    pub app_role: Option<AppRole>,
+}
+
+/// Vault's AppRole login.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AppRole {
+    /// Where the method is mounted.
+    #[serde(default = "approle_mount")]
+    pub mount: String,
+    /// A file with the role id.
+    pub role_id_file: PathBuf,
+    /// A file with the secret id.
+    pub secret_id_file: PathBuf,
+}
+
+/// Watching sources.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Watch {
+    /// How often every bound secret is looked at, if the budget allows.
+    pub interval_ms: u64,
+    /// Requests to one source, at most.
+    pub requests_per_second: u32,
+    /// Secrets on one page of a SCAN.
+    pub scan_page: usize,
+}
+
+/// Talking to agents.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Agents {
+    /// Both sides send a heartbeat at least this often and give up after three times as long.
+    pub heartbeat_ms: u32,
+    /// Deliveries sent to one agent before its answers are awaited.
+    pub in_flight: u32,
+    /// How often an agent compares what it holds with what is there.
+    pub verify_ms: u32,
+    /// How often every connected cluster is compared anew, whatever was notified.
+    pub sweep_ms: u64,
+    /// The most streams on this replica.
+    pub streams: usize,
+    /// How long an expired certificate may still be renewed.
+    pub renewal_grace_days: u32,
+    /// How long a certificate lives.
+    pub certificate_hours: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { interval_ms: 5_000, requests_per_second: 10, scan_page: 1_000 }
+    }
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 10_000,
+            in_flight: 32,
+            verify_ms: 30_000,
+            sweep_ms: 15_000,
+            streams: 5_000,
+            renewal_grace_days: 30,
+            certificate_hours: 7 * 24,
+        }
+    }
+}
+
+fn lease_ms() -> u64 {
+    15_000
+}
+fn connections() -> u32 {
+    16
+}
+fn kv_mount() -> String {
+    "lockstep".to_owned()
+}
+fn pki_mount() -> String {
+    "lockstep-pki".to_owned()
+}
+fn agent_role() -> String {
+    "agent".to_owned()
+}
+fn server_role() -> String {
+    "server".to_owned()
+}
+fn approle_mount() -> String {
+    "approle".to_owned()
+}
+
+impl Config {
+    /// Reads and checks the file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading the configuration {}", path.display()))?;
+        let config: Self =
+            serde_saphyr::from_str(&text).map_err(|e| anyhow::anyhow!("the configuration {}: {e}", path.display()))?;
+        config.check().with_context(|| format!("the configuration {}", path.display()))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        self.trust_domain()?;
+        ensure!(!self.replica.is_empty() && self.replica.len() <= 63, "replica: give this replica a name of 1 to 63 bytes");
+        ensure!((1_000..=3_600_000).contains(&self.lease_ms), "leaseMs: use 1000 to 3600000");
+        ensure!((100..=3_600_000).contains(&self.watch.interval_ms), "watch.intervalMs: use 100 to 3600000");
+        ensure!(self.watch.requests_per_second > 0, "watch.requestsPerSecond: at least 1 is needed");
+        ensure!((1..=10_000).contains(&self.watch.scan_page), "watch.scanPage: use 1 to 10000");
+        ensure!((100..=600_000).contains(&self.agents.heartbeat_ms), "agents.heartbeatMs: use 100 to 600000");
+        ensure!((1..=1_024).contains(&self.agents.in_flight), "agents.inFlight: use 1 to 1024");
+        ensure!(!self.advertise.names.is_empty(), "advertise.names: at least one DNS name or IP address is needed");
+        ensure!(
+            self.credentials(&self.home_vault.credentials).is_some(),
+            "homeVault.credentials: no credential set {}",
+            self.home_vault.credentials
+        );
+        for set in &self.credentials {
+            let one = set.token_file.is_some() != set.app_role.is_some();
+            ensure!(one, "credentials {}: exactly one of tokenFile and appRole is needed", set.name);
+        }
+        Ok(())
+    }
+
+    /// The trust domain, checked.
+    pub fn trust_domain(&self) -> anyhow::Result<TrustDomain> {
+        self.trust_domain.parse().context("trustDomain")
+    }
+
+    /// The credential set of that name.
+    pub fn credentials(&self, name: &CredentialsName) -> Option<&CredentialSet> {
+        self.credentials.iter().find(|c| c.name == *name)
+    }
+
+    /// How long a lease lives.
+    pub fn lease_life(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    /// The database URL.
+    pub fn database_url(&self) -> anyhow::Result<String> {
+        let path = &self.database.url_file;
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading the database URL from {}", path.display()))?;
+        Ok(text.trim().to_owned())
+    }
+}

@@ -1,0 +1,143 @@
+//! Dispatch: on each commit, and on a timer, tells connected clusters' sessions what changed for them.
+//!
+//! NOTIFY wakes; the sweep guarantees. One query serves all clusters of this replica.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_core::id::ClusterId;
+use lockstep_core::revision::{Epoch, Seq};
+use lockstep_store::desired::{self, Facts, Which};
+use lockstep_store::notify::{Listener, Woken};
+use lockstep_store::{Result, pool};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::gateway::{Command, Sessions};
+use crate::history_mark::HistoryMark;
+use crate::watch::Hints;
+
+/// Several commits together are one look.
+const COALESCE: Duration = Duration::from_millis(2);
+/// The pause before listening is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Wakes dispatch on this replica.
+#[derive(Clone, Default)]
+pub struct Wake(Arc<Notify>);
+
+impl Wake {
+    /// Something may have changed.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// The dispatch loop.
+pub struct Dispatch {
+    /// The replica's shared parts.
+    pub app: App,
+    /// Whom to tell.
+    pub sessions: Arc<Sessions>,
+    /// What wakes it.
+    pub wake: Wake,
+    /// Checked when the registry's head is older than it was.
+    pub history: Arc<HistoryMark>,
+}
+
+/// What was last dispatched.
+#[derive(Clone, Copy, Default)]
+struct Position {
+    epoch: Epoch,
+    seq: Seq,
+}
+
+impl Dispatch {
+    /// Runs until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let sweep = Duration::from_millis(self.app.config.agents.sweep_ms);
+        let mut next_sweep = tokio::time::Instant::now() + sweep;
+        let mut position = Position::default();
+        let mut sweeping = true;
+        while !stop.is_cancelled() {
+            match self.activate(position, sweeping).await {
+                Ok(now) => {
+                    position = now;
+                    self.app.metrics.progressed("dispatch");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "dispatch waits for the registry");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = self.wake.0.notified() => {
+                    sweeping = false;
+                    tokio::time::sleep(COALESCE).await;
+                }
+                () = tokio::time::sleep_until(next_sweep) => {
+                    sweeping = true;
+                    next_sweep = tokio::time::Instant::now() + sweep;
+                }
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Tells every session what changed since `last`, or on a sweep all that is not in step.
+    async fn activate(&self, last: Position, sweeping: bool) -> Result<Position> {
+        let clusters = self.sessions.clusters();
+        let which = if sweeping { Which::NotInStep } else { Which::ChangedSince(last.seq) };
+        let mut connection = pool::acquire(&self.app.pool).await?;
+        let snapshot = desired::read(&mut connection, &clusters, which).await?;
+        drop(connection);
+        let head = snapshot.registry.head;
+        if head.seq < last.seq {
+            // The registry is older than what was dispatched from it.
+            self.history.activate().await;
+        }
+        let mut by_cluster: BTreeMap<ClusterId, Vec<Facts>> = clusters.iter().map(|c| (*c, Vec::new())).collect();
+        for facts in snapshot.facts {
+            by_cluster.entry(facts.cluster).or_default().push(facts);
+        }
+        for (cluster, facts) in by_cluster {
+            if head.epoch != last.epoch || head.seq < last.seq {
+                self.sessions.tell(cluster, Command::Reload);
+                continue;
+            }
+            let withheld = snapshot.registry.held.clone().or_else(|| snapshot.withheld.get(&cluster).cloned());
+            self.sessions.tell(cluster, Command::Offer { head, withheld, facts });
+        }
+        Ok(Position { epoch: head.epoch, seq: head.seq })
+    }
+}
+
+/// Listens for commits and passes them on, for as long as the replica runs. A broken connection counts as a commit.
+pub async fn listen(url: String, wake: Wake, hints: Hints, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let listening = async {
+            let mut listener = Listener::connect(&url).await?;
+            wake.wake();
+            loop {
+                match listener.woken().await? {
+                    Woken::Changed | Woken::Reconnected => {
+                        wake.wake();
+                        hints.hint();
+                    }
+                }
+            }
+            #[expect(unreachable_code, reason = "gives the block its type")]
+            Ok::<(), lockstep_store::StoreError>(())
+        };
+        tokio::select! {
+            result = listening => if let Err(error) = result {
+                tracing::warn!(%error, "commits are not heard of; sweeps go on");
+                tokio::time::sleep(RETRY).await;
+            },
+            () = stop.cancelled() => {}
+        }
+    }
+}

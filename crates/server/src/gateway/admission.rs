@@ -1,0 +1,137 @@
+//! Admitting an agent: its cluster's state, its installation, its lease term, and whether its history is ours.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use lockstep_core::cluster::ClusterState;
+use lockstep_core::history::{Mark, Standing, standing};
+use lockstep_core::id::{BindingId, ClusterId, SessionId};
+use lockstep_core::plan::Reported;
+use lockstep_core::spiffe::AgentIdentity;
+use lockstep_proto::{convert, v1};
+use lockstep_store::change::{Entry, Writing};
+use lockstep_store::{PgPool, StoreError, change, cluster, pool, registry, session};
+use serde_json::json;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::actor;
+use crate::gateway::Gateway;
+use crate::gateway::sessions::Inbox;
+
+/// Who is at the other end, from the certificate.
+pub(super) struct Peer {
+    pub(super) identity: AgentIdentity,
+    pub(super) not_after: DateTime<Utc>,
+}
+
+/// An admitted agent.
+pub(super) struct Admitted {
+    pub(super) session: SessionId,
+    pub(super) identity: AgentIdentity,
+    pub(super) name: String,
+    pub(super) reported: BTreeMap<BindingId, Reported>,
+    pub(super) registry: registry::Registry,
+    pub(super) held: Option<String>,
+    pub(super) inbox: Inbox,
+}
+
+/// What an operator reads where a history was cut.
+const HISTORY_CUT: &str = "history cut: changes were seen here that the registry does not have, as after a restore from an older \
+                               backup. Nothing is sent or deleted. Check the registry, then run: lockstep epoch open --reason ...";
+
+/// Decides, records the session, and enters it on this replica.
+pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> Result<Admitted, Status> {
+    let app = &gateway.app;
+    let id = peer.identity.cluster;
+    let unavailable = |error: StoreError| {
+        tracing::warn!(%error, cluster = %id, "an agent could not be admitted");
+        Status::unavailable("the registry does not answer")
+    };
+    let reported = hello
+        .inventory
+        .into_iter()
+        .map(convert::held)
+        .collect::<Result<BTreeMap<_, _>, _>>()
+        .map_err(|e| Status::invalid_argument(format!("inventory: {e}")))?;
+    let floor = hello.floor.map(Mark::try_from).transpose().map_err(|e| Status::invalid_argument(format!("floor: {e}")))?;
+
+    let mut connection = pool::acquire(&app.pool).await.map_err(unavailable)?;
+    let registered = match cluster::by_id(&mut connection, id).await {
+        Ok(registered) => registered,
+        Err(StoreError::NotFound { .. }) => {
+            return Err(Status::permission_denied("this cluster is not registered; what it holds stays"));
+        }
+        Err(error) => return Err(unavailable(error)),
+    };
+    if registered.spec.state == ClusterState::Revoked {
+        return Err(Status::permission_denied("this cluster is revoked"));
+    }
+    if registered.spec.instance != Some(peer.identity.instance) {
+        return Err(Status::permission_denied("another agent installation has joined this cluster since"));
+    }
+    let mut held = registered.spec.held.clone();
+    if held.is_none() && let Some(floor) = floor {
+        held = check_history(&app.pool, &app.config.replica, id, &registered.name, &floor).await.map_err(unavailable)?;
+    }
+    let session = session::Session {
+        id: Uuid::new_v4().into(),
+        cluster: id,
+        instance: peer.identity.instance,
+        replica: app.config.replica.clone(),
+        lease_term: hello.lease_term,
+        agent_version: hello.version.chars().take(64).collect(),
+        certificate_not_after: peer.not_after,
+    };
+    if !session::open(&mut connection, &session).await.map_err(unavailable)? {
+        return Err(Status::failed_precondition("a stream with a higher lease term is this cluster's"));
+    }
+    let registry = registry::get(&mut connection).await.map_err(unavailable)?;
+    let inbox = gateway.sessions.enter(id, session.id);
+    Ok(Admitted {
+        session: session.id,
+        identity: peer.identity.clone(),
+        name: registered.name,
+        reported,
+        held: registry.held.clone().or(held),
+        registry,
+        inbox,
+    })
+}
+
+/// Holds the cluster if it has seen a history that the registry does not have.
+async fn check_history(
+    pool: &PgPool,
+    replica: &str,
+    id: ClusterId,
+    name: &str,
+    floor: &Mark,
+) -> Result<Option<String>, StoreError> {
+    let mut connection = pool::acquire(pool).await?;
+    let head = registry::get(&mut connection).await?.head;
+    let ours = change::hash_at(&mut connection, floor.seq).await?;
+    drop(connection);
+    if standing(floor, head.epoch, ours) == Standing::Known {
+        return Ok(None);
+    }
+    hold(pool, replica, id, name).await.map(Some)
+}
+
+/// Holds one cluster and records it, once.
+pub(super) async fn hold(pool: &PgPool, replica: &str, id: ClusterId, name: &str) -> Result<String, StoreError> {
+    let mut writing = Writing::begin(pool).await?;
+    if cluster::by_id(writing.connection(), id).await?.spec.held.is_some() {
+        writing.abandon().await?;
+        return Ok(HISTORY_CUT.to_owned());
+    }
+    cluster::hold(writing.connection(), id, HISTORY_CUT).await?;
+    let entry = Entry {
+        actor: actor::server(replica),
+        kind: "ClusterHeld",
+        subject: format!("cluster/{name}"),
+        detail: json!({ "reason": HISTORY_CUT }),
+    };
+    writing.commit(&entry).await?;
+    tracing::error!(cluster = name, reason = HISTORY_CUT, "a cluster is held");
+    Ok(HISTORY_CUT.to_owned())
+}

@@ -1,0 +1,44 @@
+//! Keeping session rows true: those served here are heard of; those that passed to another replica, or were revoked, end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_core::cluster::ClusterState;
+use lockstep_store::{pool, session};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::gateway::sessions::{Command, End, Sessions};
+
+/// How often.
+const INTERVAL: Duration = Duration::from_secs(3);
+
+/// Runs until told to stop.
+pub async fn keep(app: App, sessions: Arc<Sessions>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(INTERVAL) => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = activate(&app, &sessions).await {
+            tracing::warn!(%error, "sessions could not be kept");
+        }
+    }
+}
+
+async fn activate(app: &App, sessions: &Sessions) -> lockstep_store::Result<()> {
+    let here = sessions.ids();
+    let ids: Vec<_> = here.iter().map(|(_, id)| *id).collect();
+    let mut connection = pool::acquire(&app.pool).await?;
+    let kept: HashMap<_, _> = session::touch(&mut connection, &ids).await?.into_iter().collect();
+    for (cluster, id) in here {
+        match kept.get(&id).map(String::as_str) {
+            None => sessions.tell(cluster, Command::End(End::Superseded)),
+            Some(state) if state == ClusterState::Revoked.as_str() => sessions.tell(cluster, Command::End(End::Revoked)),
+            Some(_) => {}
+        }
+    }
+    app.metrics.progressed("sessions");
+    Ok(())
+}

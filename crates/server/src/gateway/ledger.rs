@@ -1,0 +1,174 @@
+//! What one session knows: what its agent holds, what waits, what is under way. Pure; time comes in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lockstep_core::digest::Digest;
+use lockstep_core::history::Mark;
+use lockstep_core::id::BindingId;
+use lockstep_core::plan::{Difference, Reported, Want, diff};
+use lockstep_core::revision::Revision;
+use lockstep_store::desired::Facts;
+use tokio::time::Instant;
+
+/// The first pause after a delivery failed, doubled up to the longest.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_LONGEST: Duration = Duration::from_secs(120);
+/// How long an agent may take to answer before a delivery counts as lost and is sent again.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// The state of one session.
+pub(super) struct Ledger {
+    in_flight_max: usize,
+    /// What the agent said it holds.
+    reported: BTreeMap<BindingId, Reported>,
+    /// The registry's evidence: what it acked.
+    acked: BTreeMap<BindingId, Reported>,
+    /// The newest of each binding that is not yet sent. Coalesces: a slow agent gets only the newest.
+    pending: BTreeMap<BindingId, Work>,
+    in_flight: BTreeMap<BindingId, Flight>,
+    refused: BTreeMap<BindingId, Refusal>,
+}
+
+/// Something to send.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) facts: Facts,
+    pub(super) head: Mark,
+}
+
+struct Flight {
+    revision: Revision,
+    since: Instant,
+    /// Of what was sent; `None` for a Delete, or while it is being prepared.
+    digest: Option<Digest>,
+}
+
+struct Refusal {
+    revision: Revision,
+    pause: Duration,
+    until: Instant,
+}
+
+impl Ledger {
+    pub(super) fn new(reported: BTreeMap<BindingId, Reported>, in_flight_max: usize) -> Self {
+        Self {
+            in_flight_max,
+            reported,
+            acked: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// Takes placements as they are now. `true`: the agent holds what this registry never made.
+    pub(super) fn offer(&mut self, facts: Vec<Facts>, head: Mark) -> bool {
+        for facts in &facts {
+            // This session's own evidence is never older than the registry's, which is written in batches.
+            if let Some(acked) = &facts.acked {
+                let own = self.acked.get(&facts.binding.id);
+                if own.is_none_or(|own| own.revision < acked.revision) {
+                    self.acked.insert(facts.binding.id, acked.clone());
+                }
+            }
+        }
+        let desired = facts.iter().map(|f| (f.binding.id, f.desired.clone())).collect();
+        let Difference { put, delete, history_cut, .. } = diff(&desired, &self.reported, &self.acked);
+        let mut facts: BTreeMap<BindingId, Facts> = facts.into_iter().map(|f| (f.binding.id, f)).collect();
+        for id in facts.keys() {
+            // Whatever waited is settled by what is true now.
+            self.pending.remove(id);
+        }
+        for id in put.into_iter().chain(delete) {
+            if let Some(facts) = facts.remove(&id) {
+                let under_way = self.in_flight.get(&id).is_some_and(|f| f.revision >= facts.desired.revision);
+                if !under_way {
+                    self.pending.insert(id, Work { facts, head });
+                }
+            }
+        }
+        history_cut
+    }
+
+    /// Bindings the agent holds of which the registry knows nothing.
+    pub(super) fn unknown(&self, facts: &[Facts]) -> usize {
+        self.reported.iter().filter(|(id, r)| r.digest.is_some() && !facts.iter().any(|f| f.binding.id == **id)).count()
+    }
+
+    /// The next thing to send, oldest change first, and marks it as under way.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Work> {
+        if self.in_flight.len() >= self.in_flight_max {
+            return None;
+        }
+        let due = |id: &BindingId, work: &Work| {
+            !self.in_flight.contains_key(id)
+                && self.refused.get(id).is_none_or(|r| r.revision < work.facts.desired.revision || r.until <= now)
+        };
+        let id = *self.pending.iter().filter(|(id, work)| due(id, work)).min_by_key(|(_, work)| work.facts.desired.revision)?.0;
+        let work = self.pending.remove(&id)?;
+        self.in_flight.insert(id, Flight { revision: work.facts.desired.revision, since: now, digest: None });
+        Some(work)
+    }
+
+    /// It left with this digest.
+    pub(super) fn sent(&mut self, id: BindingId, digest: Option<Digest>) {
+        if let Some(flight) = self.in_flight.get_mut(&id) {
+            flight.digest = digest;
+        }
+    }
+
+    /// The agent confirmed. Answers how long it took, or `None` if nothing of that revision was under way; `Err` if what it holds is
+    /// not what was sent.
+    pub(super) fn acked(&mut self, id: BindingId, reported: Reported, now: Instant) -> Option<Result<Duration, ()>> {
+        let flight = self.in_flight.get(&id).filter(|f| f.revision == reported.revision)?;
+        let (took, as_sent) = (now - flight.since, flight.digest == reported.digest);
+        self.in_flight.remove(&id);
+        if !as_sent {
+            self.refuse(id, reported.revision, now);
+            return Some(Err(()));
+        }
+        self.refused.remove(&id);
+        self.acked.insert(id, reported.clone());
+        self.reported.insert(id, reported);
+        Some(Ok(took))
+    }
+
+    /// The agent refused it, or it could not be prepared: it is tried again after a pause, at once when something newer comes.
+    pub(super) fn refuse(&mut self, id: BindingId, revision: Revision, now: Instant) {
+        self.in_flight.remove(&id);
+        let pause = match self.refused.get(&id) {
+            Some(r) if r.revision == revision => (r.pause * 2).min(RETRY_LONGEST),
+            _ => RETRY_FIRST,
+        };
+        self.refused.insert(id, Refusal { revision, pause, until: now + pause });
+    }
+
+    /// Leave to send was not given: it comes again with the next offer.
+    pub(super) fn give_back(&mut self, id: BindingId) {
+        self.in_flight.remove(&id);
+    }
+
+    /// The agent needs these again: what it said of them no longer holds.
+    pub(super) fn needed(&mut self, ids: &[BindingId]) {
+        for id in ids {
+            self.reported.remove(id);
+            self.refused.remove(id);
+        }
+    }
+
+    /// Deliveries that were never answered count as lost. Answers how many.
+    pub(super) fn expire(&mut self, now: Instant) -> usize {
+        let before = self.in_flight.len();
+        self.in_flight.retain(|_, f| now - f.since < ANSWER_LIMIT);
+        before - self.in_flight.len()
+    }
+}
+
+/// Whether the work gives something up.
+pub(super) fn is_removal(work: &Work) -> bool {
+    matches!(work.facts.desired.want, Want::Remove(_))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,407 @@
+//! One session: offers come in, deliveries go out, answers come back.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use lockstep_core::binding::DeletionPolicy;
+use lockstep_core::delivery::Outcome;
+use lockstep_core::digest::{ClusterKey, Digest};
+use lockstep_core::id::BindingId;
+use lockstep_core::plan::{Reported, Want};
+use lockstep_core::revision::Revision;
+use lockstep_core::spiffe::AgentIdentity;
+use lockstep_core::trace::TraceId;
+use lockstep_proto::convert;
+use lockstep_proto::v1::{self, AgentMessage, ServerMessage, agent_message, server_message};
+use lockstep_store::delivery::Report;
+use lockstep_store::desired::{self, Which};
+use lockstep_store::{StoreError, agent_certificate, cluster, pool};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tonic::{Status, Streaming};
+
+use crate::app::App;
+use crate::authority::request_key_hash;
+use crate::gateway::Gateway;
+use crate::gateway::admission::{Admitted, hold};
+use crate::gateway::ledger::{Ledger, Work, is_removal};
+use crate::gateway::prepare::{Prepared, prepare};
+use crate::gateway::sessions::{Command, End};
+
+type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
+
+/// How often waiting work, lost answers and silence are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// The pause between two reloads that an agent's Need asked for.
+const NEED_PAUSE: Duration = Duration::from_secs(2);
+
+/// What preparing one delivery came to.
+enum Ready {
+    /// To be written to the link.
+    Send(BindingId, Option<Digest>, Box<ServerMessage>),
+    /// Leave was not given.
+    NotNow(BindingId),
+    /// There is nothing to send.
+    Failed(BindingId, Revision),
+}
+
+struct Session {
+    gateway: Gateway,
+    admitted: Admitted,
+    key: ClusterKey,
+    ledger: Ledger,
+    outbox: Outbox,
+    preparing: FuturesUnordered<BoxFuture<'static, Ready>>,
+    withheld: Option<String>,
+    heard: Instant,
+    said: Instant,
+    /// When a reload is due, if one is.
+    reload_at: Option<Instant>,
+}
+
+/// Runs the session until its stream ends, it is superseded, or the replica stops.
+pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Streaming<AgentMessage>, outbox: Outbox) {
+    let (cluster, id, name) = (admitted.identity.cluster, admitted.session, admitted.name.clone());
+    let now = Instant::now();
+    let mut session = Session {
+        key: gateway.digests.for_cluster(cluster),
+        ledger: Ledger::new(std::mem::take(&mut admitted.reported), gateway.app.config.agents.in_flight as usize),
+        outbox,
+        preparing: FuturesUnordered::new(),
+        withheld: admitted.held.clone(),
+        heard: now,
+        said: now,
+        reload_at: Some(now),
+        gateway: gateway.clone(),
+        admitted,
+    };
+    gateway.app.metrics.agents_connected.inc();
+    tracing::info!(cluster = %name, session = %id, "an agent connected");
+    let reason = session.serve(inbound).await;
+    tracing::info!(cluster = %name, session = %id, reason, "an agent's stream ended");
+    gateway.app.metrics.agents_connected.dec();
+    gateway.sessions.leave(cluster, id);
+    if let Ok(mut connection) = pool::acquire(&gateway.app.pool).await {
+        let _ = lockstep_store::session::close(&mut connection, id).await;
+    }
+}
+
+impl Session {
+    async fn serve(&mut self, mut inbound: Streaming<AgentMessage>) -> &'static str {
+        if !self.say(self.welcome()).await {
+            return "the link broke";
+        }
+        let stop = self.gateway.stop.clone();
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                message = inbound.message() => match message {
+                    Ok(Some(message)) => {
+                        self.heard = Instant::now();
+                        if !self.heed(message).await { return "the agent broke the protocol"; }
+                    }
+                    Ok(None) => return "the agent ended it",
+                    Err(_) => return "the link broke",
+                },
+                command = self.admitted.inbox.commands.recv() => match command {
+                    Some(Command::Offer { head, withheld, facts }) => self.offer(facts, head, withheld).await,
+                    Some(Command::Reload) => self.reload_at = Some(Instant::now()),
+                    Some(Command::End(End::Superseded)) | None => return "another stream is the cluster's now",
+                    Some(Command::End(End::Revoked)) => {
+                        self.say(revoked()).await;
+                        return "the cluster was revoked";
+                    }
+                },
+                Some(()) = self.admitted.inbox.reload.recv() => self.reload_at = Some(Instant::now()),
+                Some(ready) = self.preparing.next() => if !self.ready(ready).await { return "the link broke" },
+                _ = tick.tick() => if !self.tick().await { return "the agent is silent" },
+                () = stop.cancelled() => {
+                    self.say(drain()).await;
+                    return "the replica stops";
+                }
+            }
+            if self.reload_at.is_some_and(|at| at <= Instant::now()) {
+                self.reload_at = None;
+                self.reload().await;
+            }
+            self.pump();
+        }
+    }
+
+    async fn say(&mut self, message: server_message::Message) -> bool {
+        self.said = Instant::now();
+        self.outbox.send(Ok(ServerMessage { message: Some(message) })).await.is_ok()
+    }
+
+    fn welcome(&self) -> server_message::Message {
+        let agents = &self.gateway.app.config.agents;
+        server_message::Message::Welcome(v1::Welcome {
+            epoch: self.admitted.registry.head.epoch.get(),
+            digest_key: self.key.id.as_str().to_owned(),
+            digest_key_bytes: self.key.expose().to_vec(),
+            limits: Some(v1::Limits {
+                heartbeat_interval_ms: agents.heartbeat_ms,
+                in_flight: agents.in_flight,
+                verify_interval_ms: agents.verify_ms,
+            }),
+            registry: self.admitted.registry.id.uuid().as_bytes().to_vec(),
+            held: self.admitted.held.clone().unwrap_or_default(),
+        })
+    }
+
+    /// Reads all of this cluster's placements: at the beginning, after an epoch, when told too much at once.
+    async fn reload(&mut self) {
+        let cluster = self.admitted.identity.cluster;
+        let read = async {
+            let mut connection = pool::acquire(&self.gateway.app.pool).await?;
+            let snapshot = desired::read(&mut connection, &[cluster], Which::All).await?;
+            let unknown = self.ledger.unknown(&snapshot.facts);
+            cluster::note_unknown_bindings(&mut connection, cluster, unknown).await?;
+            Ok::<_, StoreError>(snapshot)
+        };
+        match read.await {
+            Ok(mut snapshot) => {
+                let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
+                self.offer(snapshot.facts, snapshot.registry.head, withheld).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, cluster = %self.admitted.name, "what this cluster should hold cannot be read; trying again");
+                self.reload_at = Some(Instant::now() + NEED_PAUSE);
+            }
+        }
+    }
+
+    async fn offer(&mut self, facts: Vec<desired::Facts>, head: lockstep_core::history::Mark, withheld: Option<String>) {
+        self.withheld = withheld;
+        if self.ledger.offer(facts, head) && self.withheld.is_none() {
+            let held = hold(
+                &self.gateway.app.pool,
+                &self.gateway.app.config.replica,
+                self.admitted.identity.cluster,
+                &self.admitted.name,
+            );
+            self.withheld = Some(match held.await {
+                Ok(reason) => reason,
+                Err(error) => error.to_string(),
+            });
+        }
+    }
+
+    /// Starts preparing what may be sent.
+    fn pump(&mut self) {
+        if self.withheld.is_some() {
+            return;
+        }
+        while let Some(work) = self.ledger.next(Instant::now()) {
+            let (gateway, key) = (self.gateway.clone(), self.key.clone());
+            let blank = self.report(work.facts.binding.id, work.facts.desired.revision, Outcome::Sent);
+            self.preparing.push(make_ready(gateway, key, work, blank).boxed());
+        }
+    }
+
+    async fn ready(&mut self, ready: Ready) -> bool {
+        match ready {
+            Ready::Send(id, digest, message) => {
+                self.ledger.sent(id, digest);
+                self.gateway.app.metrics.sent.with_label_values(&[&self.admitted.name]).inc();
+                self.said = Instant::now();
+                self.outbox.send(Ok(*message)).await.is_ok()
+            }
+            Ready::NotNow(id) => {
+                self.ledger.give_back(id);
+                true
+            }
+            Ready::Failed(id, revision) => {
+                self.ledger.refuse(id, revision, Instant::now());
+                true
+            }
+        }
+    }
+
+    /// `false`: the agent was silent for too long.
+    async fn tick(&mut self) -> bool {
+        let interval = Duration::from_millis(u64::from(self.gateway.app.config.agents.heartbeat_ms));
+        let lost = self.ledger.expire(Instant::now());
+        if lost > 0 {
+            self.gateway.app.metrics.limit_hits.with_label_values(&["answer"]).inc_by(lost as u64);
+            self.reload_at = Some(Instant::now());
+        }
+        if self.heard.elapsed() > interval * 3 {
+            return false;
+        }
+        self.said.elapsed() < interval || self.say(server_message::Message::Heartbeat(v1::Heartbeat {})).await
+    }
+
+    /// `false`: the message breaks the protocol.
+    async fn heed(&mut self, message: AgentMessage) -> bool {
+        let heeded = match message.message {
+            Some(agent_message::Message::Ack(ack)) => self.ack(ack).await,
+            Some(agent_message::Message::Reject(reject)) => self.reject(reject).await,
+            Some(agent_message::Message::Need(need)) => self.need(&need),
+            Some(agent_message::Message::Report(report)) => {
+                tracing::warn!(cluster = %self.admitted.name, drifted = report.drifted.len(), "targets were changed in the cluster");
+                Ok(())
+            }
+            Some(agent_message::Message::CertificateRequest(request)) => {
+                let answer = renew(&self.gateway.app, &self.admitted.identity, &self.admitted.name, &request.csr_der).await;
+                self.say(server_message::Message::Certificate(answer)).await;
+                Ok(())
+            }
+            Some(agent_message::Message::Hello(_)) => return false,
+            // A newer agent may say things that this server does not know: additive, so ignored.
+            Some(agent_message::Message::Heartbeat(_)) | None => Ok(()),
+        };
+        heeded.inspect_err(|error| tracing::warn!(cluster = %self.admitted.name, %error, "an agent broke the protocol")).is_ok()
+    }
+
+    async fn ack(&mut self, ack: v1::Ack) -> Result<(), convert::ProtocolError> {
+        let id = convert::binding_id(&ack.binding)?;
+        let revision = convert::revision(ack.revision)?;
+        let digest = ack.digest.map(Digest::try_from).transpose()?;
+        let trace = convert::trace_id(&ack.trace)?;
+        let reported = Reported { revision, digest: digest.clone() };
+        match self.ledger.acked(id, reported, Instant::now()) {
+            Some(Ok(took)) => {
+                self.gateway.app.metrics.round_trip.observe(took.as_secs_f64());
+                self.answered("applied");
+                let span = tracing::info_span!("delivery.acked", trace = trace.map(|t| t.to_string()));
+                span.in_scope(|| tracing::info!(cluster = %self.admitted.name, binding = %id, %revision, "delivery confirmed"));
+                let report = Report {
+                    digest,
+                    targets: (ack.targets_applied, ack.targets_total),
+                    ..self.report(id, revision, Outcome::Applied)
+                };
+                self.gateway.reports.report(report).await;
+            }
+            Some(Err(())) => {
+                self.answered("differs");
+                let cause = "what the agent holds after applying is not what was sent: is something else writing there?";
+                let report = Report { cause: Some(cause.to_owned()), ..self.report(id, revision, Outcome::Failed) };
+                self.gateway.reports.report(report).await;
+            }
+            // A late answer to something that was given up or sent again.
+            None => self.answered("late"),
+        }
+        Ok(())
+    }
+
+    async fn reject(&mut self, reject: v1::Reject) -> Result<(), convert::ProtocolError> {
+        let id = convert::binding_id(&reject.binding)?;
+        let revision = convert::revision(reject.revision)?;
+        let outcome = match reject.kind() {
+            v1::reject::Kind::Conflict => Outcome::Conflict,
+            v1::reject::Kind::Failed | v1::reject::Kind::Older | v1::reject::Kind::Unspecified => Outcome::Failed,
+        };
+        self.answered("rejected");
+        let cause: String = reject.cause.chars().take(500).collect();
+        tracing::warn!(cluster = %self.admitted.name, binding = %id, %revision, cause, "delivery refused by the agent");
+        self.ledger.refuse(id, revision, Instant::now());
+        self.gateway.reports.report(Report { cause: Some(cause), ..self.report(id, revision, outcome) }).await;
+        Ok(())
+    }
+
+    fn need(&mut self, need: &v1::Need) -> Result<(), convert::ProtocolError> {
+        let ids = need.bindings.iter().map(|b| convert::binding_id(b)).collect::<Result<Vec<_>, _>>()?;
+        self.ledger.needed(&ids);
+        // Several needs are one reload, and never more than one each pause.
+        self.reload_at.get_or_insert(Instant::now() + NEED_PAUSE);
+        Ok(())
+    }
+
+    fn report(&self, binding: BindingId, revision: Revision, outcome: Outcome) -> Report {
+        Report {
+            session: self.admitted.session,
+            cluster: self.admitted.identity.cluster,
+            binding,
+            revision,
+            outcome,
+            cause: None,
+            digest: None,
+            targets: (0, 0),
+        }
+    }
+
+    fn answered(&self, outcome: &str) {
+        self.gateway.app.metrics.answered.with_label_values(&[&self.admitted.name, outcome]).inc();
+    }
+}
+
+/// Signs a new certificate for the identity of the present one.
+async fn renew(app: &App, identity: &AgentIdentity, name: &str, csr_der: &[u8]) -> v1::Certificate {
+    let signed = async {
+        let public_key = request_key_hash(csr_der)?;
+        let signed = app.authority.sign_agent(identity, csr_der).await?;
+        let recorded = agent_certificate::Recorded { public_key, not_after: signed.not_after };
+        let mut connection = pool::acquire(&app.pool).await?;
+        agent_certificate::record(&mut connection, identity.cluster, identity.instance, &signed.serial, &recorded).await?;
+        anyhow::Ok(signed)
+    };
+    match signed.await {
+        Ok(signed) => {
+            app.metrics.joins.with_label_values(&["renewed"]).inc();
+            tracing::info!(cluster = name, not_after = %signed.not_after, "renewed an agent's certificate");
+            let roots = app.authority.roots().iter().map(|r| r.to_vec()).collect();
+            v1::Certificate { chain_der: signed.chain_der, roots_der: roots, refused: String::new() }
+        }
+        Err(error) => {
+            app.metrics.joins.with_label_values(&["renewal_failed"]).inc();
+            tracing::warn!(cluster = name, error = %format!("{error:#}"), "an agent's certificate could not be renewed");
+            v1::Certificate { refused: "the certificate could not be signed now; ask again later".to_owned(), ..v1::Certificate::default() }
+        }
+    }
+}
+
+/// Reads and renders, asks leave, and makes the message. Nothing leaves before the leave is recorded.
+async fn make_ready(gateway: Gateway, key: ClusterKey, work: Work, blank: Report) -> Ready {
+    let (id, revision) = (blank.binding, blank.revision);
+    let prepared = if is_removal(&work) {
+        None
+    } else {
+        match prepare(&gateway.app, &gateway.materials, &key, &work.facts).await {
+            Ok(prepared) => Some(prepared),
+            Err(error) => {
+                tracing::warn!(binding = %work.facts.name, %revision, %error, "a delivery could not be prepared");
+                let report = Report { outcome: error.outcome(), cause: Some(error.to_string()), ..blank };
+                gateway.reports.report(report).await;
+                return Ready::Failed(id, revision);
+            }
+        }
+    };
+    if !gateway.reports.permit(blank).await {
+        return Ready::NotNow(id);
+    }
+    let digest = prepared.as_ref().map(|p| p.digest.clone());
+    let message = message(work, prepared);
+    Ready::Send(id, digest, Box::new(ServerMessage { message: Some(message) }))
+}
+
+fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
+    let Work { facts, head } = work;
+    let binding = facts.binding.id.uuid().as_bytes().to_vec();
+    let revision = Some(facts.desired.revision.into());
+    let Some(prepared) = prepared else {
+        let purge = facts.desired.want == Want::Remove(DeletionPolicy::Delete);
+        return server_message::Message::Delete(v1::Delete { binding, revision, head: Some(head.into()), purge });
+    };
+    let trace = facts.secrets.iter().max_by_key(|s| s.known.seqs.chosen).and_then(|s| s.trace);
+    server_message::Message::Put(v1::Put {
+        binding,
+        binding_name: facts.name,
+        revision,
+        head: Some(head.into()),
+        target: Some(facts.binding.spec.delivered.target.into()),
+        content: convert::entries(&prepared.content),
+        digest: Some(prepared.digest.into()),
+        trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
+    })
+}
+
+fn drain() -> server_message::Message {
+    server_message::Message::Drain(v1::Drain { reason: "this replica is stopping".to_owned() })
+}
+
+fn revoked() -> server_message::Message {
+    server_message::Message::Revoked(v1::Revoked { reason: "the cluster was revoked".to_owned() })
+}

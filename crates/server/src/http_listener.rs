@@ -1,0 +1,64 @@
+//! Serving an HTTP router, over TLS with the certificate of the moment or plain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::serve::Listener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::gateway::listener::incoming;
+use crate::tls::Tls;
+
+/// Handshakes under way.
+const HANDSHAKES_MAX: usize = 256;
+
+/// Connections whose TLS handshake succeeded, as axum wants them.
+struct TlsListener {
+    connections: ReceiverStream<std::io::Result<TlsStream<TcpStream>>>,
+    address: SocketAddr,
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            match self.connections.next().await {
+                Some(Ok(stream)) => return (stream, self.address),
+                Some(Err(_)) => {}
+                // The accepting task has ended, so the replica is stopping.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        Ok(self.address)
+    }
+}
+
+/// Serves over TLS until told to stop.
+pub async fn serve_tls(
+    app: App,
+    router: Router,
+    listener: TcpListener,
+    tls: Arc<Tls>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let connections = incoming(listener, move || tls.rest(), HANDSHAKES_MAX, app.metrics.clone());
+    let stopped = async move { stop.cancelled().await };
+    Ok(axum::serve(TlsListener { connections, address }, router).with_graceful_shutdown(stopped).await?)
+}
+
+/// Serves without TLS until told to stop.
+pub async fn serve_plain(router: Router, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    Ok(axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await?)
+}

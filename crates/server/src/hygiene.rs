@@ -1,0 +1,48 @@
+//! What is tidied now and then: sessions of dead replicas, removed clusters, and the gauges that come from the registry.
+
+use lockstep_store::change::{Entry, Writing};
+use lockstep_store::{Result, cluster, delivery, pool, registry, session};
+use serde_json::json;
+
+use crate::actor;
+use crate::app::App;
+
+/// One round. Any number of replicas may do it at once.
+pub async fn activate(app: &App) {
+    if let Err(error) = tidy(app).await {
+        tracing::warn!(%error, "tidying waits for the registry");
+    }
+}
+
+async fn tidy(app: &App) -> Result<()> {
+    let mut connection = pool::acquire(&app.pool).await?;
+    session::forget_silent(&mut connection).await?;
+    delivery::bury_unplaced(&mut connection).await?;
+    let removable = cluster::removable(&mut connection).await?;
+    let counts = delivery::count_by_cluster(&mut connection).await?;
+    let held = registry::get(&mut connection).await?.held.is_some();
+    drop(connection);
+    for (id, name) in removable {
+        let mut writing = Writing::begin(&app.pool).await?;
+        if cluster::removable(writing.connection()).await?.iter().all(|(other, _)| *other != id) {
+            writing.abandon().await?;
+            continue;
+        }
+        cluster::delete(writing.connection(), id).await?;
+        let entry = Entry {
+            actor: actor::server(&app.config.replica),
+            kind: "ClusterRemoved",
+            subject: format!("cluster/{name}"),
+            detail: json!({ "id": id.to_string() }),
+        };
+        writing.commit(&entry).await?;
+    }
+    // Reset first: a status that no delivery has any more must read 0, not its last count.
+    app.metrics.deliveries.reset();
+    for (cluster, status, count) in counts {
+        app.metrics.deliveries.with_label_values(&[&cluster, &status]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    app.metrics.history_held.set(i64::from(held));
+    app.metrics.progressed("hygiene");
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Joining: a one-time token and a public key become a certificate. A listener of its own, because whoever joins has none yet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use lockstep_core::cluster::ClusterState;
+use lockstep_core::digest::RootKey;
+use lockstep_core::id::{ClusterId, InstanceId};
+use lockstep_core::spiffe::AgentIdentity;
+use lockstep_proto::v1::{
+    ChallengeRequest, ChallengeResponse, JoinRequest, JoinResponse, RenewRequest, join_server,
+};
+use lockstep_store::change::{Entry, Writing};
+use lockstep_store::join_token::{Claim, Refusal, claim};
+use lockstep_store::{StoreError, agent_certificate, cluster, placement, pool};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::actor;
+use crate::app::App;
+use crate::authority::request_key_hash;
+use crate::gateway::listener;
+use crate::tls::Tls;
+use crate::token::hash;
+
+mod nonce;
+mod renewal;
+
+/// Joins under way on this replica; more are told to come again.
+const UNDER_WAY_MAX: usize = 16;
+/// A join or renewal is a few kilobytes.
+const MESSAGE_MAX_BYTES: usize = 64 << 10;
+/// Handshakes under way.
+const HANDSHAKES_MAX: usize = 64;
+/// How long one call may take.
+const CALL_LIMIT: Duration = Duration::from_secs(15);
+
+/// Serves joining agents until told to stop.
+pub async fn serve(
+    app: App,
+    digests: Arc<RootKey>,
+    listener: TcpListener,
+    tls: Arc<Tls>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let incoming = listener::incoming(listener, move || tls.join(), HANDSHAKES_MAX, app.metrics.clone());
+    let service = join_server::JoinServer::new(Service { app, digests, under_way: Semaphore::new(UNDER_WAY_MAX) })
+        .max_decoding_message_size(MESSAGE_MAX_BYTES);
+    Server::builder()
+        .timeout(CALL_LIMIT)
+        .max_concurrent_streams(4)
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming, async move { stop.cancelled().await })
+        .await?;
+    Ok(())
+}
+
+struct Service {
+    app: App,
+    digests: Arc<RootKey>,
+    under_way: Semaphore,
+}
+
+#[tonic::async_trait]
+impl join_server::Join for Service {
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        let _permit = self.permit()?;
+        let request = request.into_inner();
+        let outcome = self.join_with_token(&request).await;
+        self.count(&outcome, "joined");
+        outcome.map(Response::new)
+    }
+
+    async fn challenge(&self, request: Request<ChallengeRequest>) -> Result<Response<ChallengeResponse>, Status> {
+        let _permit = self.permit()?;
+        let nonce = nonce::make(&self.digests, &request.into_inner().certificate_der, chrono::Utc::now());
+        Ok(Response::new(ChallengeResponse { nonce: nonce.ok_or_else(|| Status::unavailable("no random bytes"))? }))
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<JoinResponse>, Status> {
+        let _permit = self.permit()?;
+        let outcome = renewal::renew(self, &request.into_inner()).await;
+        self.count(&outcome, "renewed_expired");
+        outcome.map(Response::new)
+    }
+}
+
+/// What joining a cluster gives.
+struct Joined {
+    identity: AgentIdentity,
+    name: String,
+}
+
+impl Service {
+    fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Status> {
+        self.under_way.try_acquire().map_err(|_| {
+            self.app.metrics.limit_hits.with_label_values(&["join"]).inc();
+            Status::resource_exhausted("too many agents are joining; try again in a few seconds")
+        })
+    }
+
+    fn count(&self, outcome: &Result<JoinResponse, Status>, good: &str) {
+        let word = match outcome {
+            Ok(_) => good,
+            Err(status) if status.code() == tonic::Code::PermissionDenied => "refused",
+            Err(_) => "failed",
+        };
+        self.app.metrics.joins.with_label_values(&[word]).inc();
+    }
+
+    async fn join_with_token(&self, request: &JoinRequest) -> Result<JoinResponse, Status> {
+        let key = request_key_hash(&request.csr_der).map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let new_instance = InstanceId::from(Uuid::new_v4());
+        let joined = match self.claim(&request.token, &key, new_instance).await {
+            Ok(Ok(joined)) => joined,
+            // The caller learns nothing that helps guessing; the operator finds the reason in the history.
+            Ok(Err(refusal)) => {
+                tracing::warn!(reason = refusal.as_str(), "a join token was refused");
+                return Err(Status::permission_denied(
+                    "the join token is not valid: it is unknown, expired, revoked, or used by another key. \
+                     Make a new one: lockstep cluster token NAME",
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a join could not be decided");
+                return Err(Status::unavailable("the registry does not answer"));
+            }
+        };
+        self.sign(&joined.identity, &joined.name, &request.csr_der, key).await
+    }
+
+    /// Claims the token and records it in one transaction; signing follows outside, because no lock waits for Vault. Whoever gets no
+    /// certificate then tries again with the same key.
+    async fn claim(&self, token: &str, key: &[u8], new_instance: InstanceId) -> Result<Result<Joined, Refusal>, StoreError> {
+        let mut writing = Writing::begin(&self.app.pool).await?;
+        let claim = claim(writing.connection(), &hash(token), key, new_instance).await?;
+        let (id, instance, first) = match claim {
+            Claim::Granted { cluster, instance, first } => (cluster, instance, first),
+            Claim::Refused { cluster: Some(id), reason } => {
+                self.record_refusal(writing, id, reason).await?;
+                return Ok(Err(reason));
+            }
+            // Nothing is recorded for tokens that never were: anybody could fill the history.
+            Claim::Refused { cluster: None, reason } => {
+                writing.abandon().await?;
+                return Ok(Err(reason));
+            }
+        };
+        let registered = cluster::by_id(writing.connection(), id).await?;
+        if matches!(registered.spec.state, ClusterState::Revoked | ClusterState::Removing) {
+            self.record_refusal(writing, id, Refusal::Revoked).await?;
+            return Ok(Err(Refusal::Revoked));
+        }
+        let identity = AgentIdentity { trust_domain: self.app.authority.trust_domain().clone(), cluster: id, instance };
+        let joined = Joined { identity, name: registered.name };
+        if !first {
+            writing.abandon().await?;
+            return Ok(Ok(joined));
+        }
+        let seq = writing.seq;
+        cluster::set_instance(writing.connection(), id, instance).await?;
+        if registered.spec.state == ClusterState::Pending {
+            cluster::set_state(writing.connection(), id, ClusterState::Active, seq).await?;
+            placement::replan_all(writing.connection(), None, seq).await?;
+        }
+        let entry = Entry {
+            actor: actor::agent(id),
+            kind: "ClusterJoined",
+            subject: format!("cluster/{}", joined.name),
+            detail: json!({ "instance": instance.to_string(), "publicKey": hex::encode(key) }),
+        };
+        writing.commit(&entry).await?;
+        tracing::info!(cluster = %joined.name, %instance, "an agent joined");
+        Ok(Ok(joined))
+    }
+
+    async fn record_refusal(&self, mut writing: Writing, id: ClusterId, reason: Refusal) -> Result<(), StoreError> {
+        let name = cluster::by_id(writing.connection(), id).await?.name;
+        let entry = Entry {
+            actor: actor::server(&self.app.config.replica),
+            kind: "JoinRefused",
+            subject: format!("cluster/{name}"),
+            detail: json!({ "reason": reason.as_str() }),
+        };
+        writing.commit(&entry).await?;
+        Ok(())
+    }
+
+    /// Signs and records a certificate.
+    async fn sign(&self, identity: &AgentIdentity, name: &str, csr_der: &[u8], key: Vec<u8>) -> Result<JoinResponse, Status> {
+        let sign = async {
+            let signed = self.app.authority.sign_agent(identity, csr_der).await?;
+            let leaf = signed.chain_der.first().ok_or_else(|| anyhow!("Vault signed nothing"))?;
+            anyhow::ensure!(crate::authority::certificate_key_hash(leaf)? == key, "Vault signed another key");
+            let recorded = agent_certificate::Recorded { public_key: key, not_after: signed.not_after };
+            let mut connection = pool::acquire(&self.app.pool).await?;
+            agent_certificate::record(&mut connection, identity.cluster, identity.instance, &signed.serial, &recorded).await?;
+            anyhow::Ok(signed)
+        };
+        let signed = sign.await.map_err(|error| {
+            tracing::warn!(error = %format!("{error:#}"), cluster = name, "an agent's certificate could not be signed");
+            Status::unavailable("the certificate cannot be signed now; try again, the token stays yours")
+        })?;
+        Ok(JoinResponse {
+            chain_der: signed.chain_der,
+            roots_der: self.app.authority.roots().iter().map(|r| r.to_vec()).collect(),
+            cluster: identity.cluster.uuid().as_bytes().to_vec(),
+            cluster_name: name.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! One data read for each version and replica, shared by all clusters: single flight, then a short-lived cache.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lockstep_core::choice::Choice;
+use lockstep_core::binding::SecretRef;
+use lockstep_core::id::SecretId;
+use lockstep_core::material::Material;
+use lockstep_core::version::{Incarnation, VersionNumber};
+use lockstep_store::{StoreError, pool};
+use lockstep_vault::VaultError;
+use moka::Expiry;
+use moka::future::Cache;
+use thiserror::Error;
+
+use crate::app::App;
+
+/// The most plaintext kept, in bytes.
+const BYTES_MAX: u64 = 64 << 20;
+/// How long a version's material is kept: long enough for all clusters of a change, short enough to matter little.
+const LIFE: Duration = Duration::from_secs(30);
+/// How long a failure is: a thousand clusters wanting a sealed Vault ask it once.
+const FAILURE_LIFE: Duration = Duration::from_secs(1);
+
+/// The keys of one version.
+pub type Keys = Arc<BTreeMap<String, Material>>;
+
+/// Why a version's material is not to be had.
+#[derive(Debug, Clone, Error)]
+pub enum ReadError {
+    /// The source did not give it.
+    #[error("secret {path}: {error}")]
+    Vault {
+        /// The secret's path.
+        path: String,
+        /// What the source said.
+        error: VaultError,
+    },
+    /// The version read was made at another time than the one observed.
+    #[error("secret {path} was replaced at its source while it was read; it is looked at again")]
+    Replaced {
+        /// The secret's path.
+        path: String,
+    },
+    /// The registry did not answer.
+    #[error("the registry: {0}")]
+    Store(Arc<StoreError>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    secret: SecretId,
+    incarnation: Incarnation,
+    number: VersionNumber,
+}
+
+/// Reads material through the cache.
+#[derive(Clone)]
+pub struct MaterialCache {
+    cache: Cache<Key, Result<Keys, ReadError>>,
+}
+
+struct Lives;
+
+impl Expiry<Key, Result<Keys, ReadError>> for Lives {
+    fn expire_after_create(&self, _: &Key, value: &Result<Keys, ReadError>, _: Instant) -> Option<Duration> {
+        Some(if value.is_ok() { LIFE } else { FAILURE_LIFE })
+    }
+}
+
+impl Default for MaterialCache {
+    fn default() -> Self {
+        let weigh = |_: &Key, value: &Result<Keys, ReadError>| {
+            let bytes = value.as_ref().map_or(64, |keys| keys.iter().map(|(k, v)| k.len() + v.len()).sum());
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
+        Self { cache: Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).expire_after(Lives).build() }
+    }
+}
+
+impl MaterialCache {
+    /// The keys of the chosen version; `None` where the choice is that there is nothing.
+    pub async fn read(&self, app: &App, secret: &SecretRef, id: SecretId, choice: &Choice) -> Result<Option<Keys>, ReadError> {
+        let (incarnation, number) = match choice {
+            Choice::Newest(version) => (version.id.incarnation, version.id.number),
+            Choice::Pinned(incarnation, number) => (*incarnation, *number),
+            Choice::Gone | Choice::Nothing => return Ok(None),
+        };
+        let key = Key { secret: id, incarnation, number };
+        let fresh = std::sync::atomic::AtomicBool::new(false);
+        let load = async {
+            fresh.store(true, std::sync::atomic::Ordering::Relaxed);
+            load(app, secret, choice).await
+        };
+        let result = self.cache.get_with(key, load).await;
+        let outcome = match (&result, fresh.into_inner()) {
+            (Ok(_), true) => "read",
+            (Ok(_), false) => "saved",
+            (Err(_), true) => "failed",
+            (Err(_), false) => "failure_shared",
+        };
+        app.metrics.reads.with_label_values(&[outcome]).inc();
+        result.map(Some)
+    }
+}
+
+async fn load(app: &App, secret: &SecretRef, choice: &Choice) -> Result<Keys, ReadError> {
+    let store = |e: StoreError| ReadError::Store(Arc::new(e));
+    let path = || format!("{}/{}", secret.mount, secret.path);
+    let vault = |error| ReadError::Vault { path: path(), error };
+    let source = {
+        let mut connection = pool::acquire(&app.pool).await.map_err(store)?;
+        lockstep_store::source::get(&mut connection, secret.source.as_str()).await.map_err(store)?
+    };
+    let client = app.sources.client(&secret.source, &source.spec.spec).await.map_err(vault)?;
+    let (number, matches): (_, Box<dyn Fn(_) -> bool + Send>) = match choice {
+        Choice::Newest(version) => (version.id.number, Box::new(move |created| created == version.created)),
+        // Of a pinned version only its incarnation is on record: it cannot be older than that.
+        Choice::Pinned(incarnation, number) => (*number, Box::new(move |created| created >= incarnation.0)),
+        Choice::Gone | Choice::Nothing => return Ok(Keys::default()),
+    };
+    let data = client.read(&secret.mount, &secret.path, number).await.map_err(vault)?;
+    if matches(data.created) { Ok(Arc::new(data.keys)) } else { Err(ReadError::Replaced { path: path() }) }
+}

@@ -1,0 +1,117 @@
+//! The one writer of deliveries: reports of all sessions on this replica, in batches.
+
+use std::time::Duration;
+
+use lockstep_core::delivery::Outcome;
+use lockstep_store::delivery::{self, Report};
+use lockstep_store::{PgPool, Result, permit};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// The most reports in one transaction.
+const BATCH_MAX: usize = 500;
+/// How long a report waits for others.
+const BATCH_WAIT: Duration = Duration::from_millis(2);
+/// The most reports that wait; sessions wait then, and their agents with them.
+const QUEUE_MAX: usize = 10_000;
+/// The pause before a failed batch is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Where sessions leave their reports.
+#[derive(Clone)]
+pub struct Reports(mpsc::Sender<Message>);
+
+struct Message {
+    report: Report,
+    permit: Option<oneshot::Sender<bool>>,
+}
+
+/// The other end, to be run once.
+pub struct Writer {
+    pool: PgPool,
+    queue: mpsc::Receiver<Message>,
+}
+
+/// A queue and its writer.
+pub fn channel(pool: PgPool) -> (Reports, Writer) {
+    let (sender, queue) = mpsc::channel(QUEUE_MAX);
+    (Reports(sender), Writer { pool, queue })
+}
+
+impl Reports {
+    /// Leaves what an agent answered, or why something was not sent.
+    pub async fn report(&self, report: Report) {
+        // Only a replica that is shutting down has no writer; the agent will say it again to another.
+        let _ = self.0.send(Message { report, permit: None }).await;
+    }
+
+    /// Asks leave to send, and records it: nothing leaves before this is committed. `false`: not now.
+    pub async fn permit(&self, report: Report) -> bool {
+        let (permit, answer) = oneshot::channel();
+        let sent = self.0.send(Message { report: Report { outcome: Outcome::Sent, ..report }, permit: Some(permit) }).await;
+        sent.is_ok() && answer.await.unwrap_or(false)
+    }
+}
+
+impl Writer {
+    /// Writes until stopped, and then what is left.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                count = self.queue.recv_many(&mut batch, BATCH_MAX) => if count == 0 { return },
+                () = stop.cancelled() => {
+                    self.queue.close();
+                    while self.queue.recv_many(&mut batch, BATCH_MAX).await > 0 {}
+                    if let Err(error) = self.write(&batch).await {
+                        tracing::warn!(%error, reports = batch.len(), "the last reports could not be written; agents say them again");
+                    }
+                    return;
+                }
+            }
+            tokio::time::sleep(BATCH_WAIT).await;
+            while batch.len() < BATCH_MAX {
+                let Ok(message) = self.queue.try_recv() else { break };
+                batch.push(message);
+            }
+            self.settle(batch, &stop).await;
+        }
+    }
+
+    /// Writes one batch, however long Postgres is away. Who waits for leave is refused at once: it will be offered again.
+    async fn settle(&self, mut batch: Vec<Message>, stop: &CancellationToken) {
+        loop {
+            match self.write(&batch).await {
+                Ok(permitted) => {
+                    for (message, permitted) in batch.iter_mut().zip(permitted) {
+                        if let Some(permit) = message.permit.take() {
+                            let _ = permit.send(permitted);
+                        }
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, reports = batch.len(), "reports could not be written; trying again");
+                    batch.retain(|m| m.permit.is_none());
+                    if batch.is_empty() || stop.is_cancelled() {
+                        return;
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// One transaction; answers for each message whether it was permitted. Reports need no permission.
+    async fn write(&self, batch: &[Message]) -> Result<Vec<bool>> {
+        let mut transaction = self.pool.begin().await?;
+        let asking: Vec<Report> = batch.iter().filter(|m| m.permit.is_some()).map(|m| m.report.clone()).collect();
+        let permits = permit::permitted(&mut transaction, &asking).await?;
+        let permitted: Vec<bool> =
+            batch.iter().map(|m| m.permit.is_none() || permits.contains(&(m.report.cluster, m.report.binding))).collect();
+        let reports: Vec<Report> = batch.iter().zip(&permitted).filter(|(_, p)| **p).map(|(m, _)| m.report.clone()).collect();
+        delivery::write(&mut transaction, &reports).await?;
+        transaction.commit().await?;
+        Ok(permitted)
+    }
+}

@@ -1,0 +1,87 @@
+//! REST: where people and their tools write what is wanted and read what is.
+//!
+//! A request's way: [`observe`] (one span, one count), [`limit`] (how many at once, for how long, how large), [`caller`] (who), then
+//! an endpoint, a file each. Projects, clusters, sources, grants and bindings share five endpoints, generic over
+//! [`resource::Resource`]. Every failure is a [`problem::ApiError`], and [`code`] lists the words that programs match on.
+
+mod binding;
+mod body;
+mod caller;
+mod changes;
+mod cluster;
+mod code;
+mod condition;
+mod deliveries;
+mod epoch;
+mod grant;
+mod health;
+mod limit;
+mod metrics;
+mod name;
+mod observe;
+mod openapi;
+mod placements;
+mod precondition;
+mod problem;
+mod project;
+mod query;
+mod resource;
+mod secrets;
+mod source;
+mod unrouted;
+mod whoami;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_extractor_with_state, from_fn_with_state};
+use axum::routing::{get, post};
+
+use crate::app::App;
+use caller::Caller;
+
+pub use openapi::document;
+
+/// The REST API.
+pub fn router(app: App) -> Router {
+    let v1 = Router::new()
+        .merge(resource::routes::<project::Projects>())
+        .merge(resource::routes::<cluster::Clusters>())
+        .merge(resource::routes::<source::Sources>())
+        .merge(resource::routes::<grant::Grants>())
+        .merge(resource::routes::<binding::Bindings>())
+        .route("/clusters/{name}/pause", post(cluster::pause::pause))
+        .route("/clusters/{name}/resume", post(cluster::resume::resume))
+        .route(
+            "/clusters/{name}/join-tokens",
+            post(cluster::mint_join_token::mint_join_token).delete(cluster::revoke_join_tokens::revoke_join_tokens),
+        )
+        .route("/secrets", get(secrets::list_secrets))
+        .route("/placements", get(placements::list_placements))
+        .route("/deliveries", get(deliveries::list_deliveries))
+        .route("/changes", get(changes::list_changes))
+        .route("/epoch", get(epoch::show_epoch).post(epoch::open::open_epoch))
+        .route("/caller", get(whoami::show_caller))
+        // Every route above asks who is calling before it does anything else; none can forget it.
+        .route_layer(from_extractor_with_state::<Caller, App>(app.clone()));
+    Router::new()
+        .nest("/v1", v1)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(openapi::serve))
+        .fallback(unrouted::no_such_path)
+        .method_not_allowed_fallback(unrouted::method_not_allowed)
+        .layer(DefaultBodyLimit::max(limit::BODY_MAX_BYTES))
+        .layer(from_fn_with_state(limit::Capacity::default(), limit::limit))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .with_state(app)
+}
+
+/// What a monitoring system asks, for a listener without TLS and without callers.
+pub fn observability(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::metrics))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .fallback(unrouted::no_such_path)
+        .with_state(app)
+}

@@ -1,0 +1,99 @@
+//! Clusters. Applying one writes its labels only; pausing, resuming and removing are calls of their own.
+
+mod life;
+pub(crate) mod mint_join_token;
+pub(crate) mod pause;
+pub(crate) mod resume;
+pub(crate) mod revoke_join_tokens;
+mod status;
+
+use lockstep_api::cluster::{ClusterSpec, ClusterStatus};
+use lockstep_api::field::FieldError;
+use lockstep_core::cluster::ClusterState;
+use lockstep_store::change::Writing;
+use lockstep_store::cluster::{self, ClusterRecord};
+use lockstep_store::meta::{Registered, Written};
+use lockstep_store::page::Page;
+use lockstep_store::{PgConnection, Result as StoreResult, join_token, placement};
+
+use super::code::Code;
+use super::problem::ApiError;
+use super::resource::{PageOf, Resource};
+use crate::config::Config;
+
+/// Clusters.
+pub(crate) struct Clusters;
+
+impl Resource for Clusters {
+    const KIND: &'static str = "Cluster";
+    const SINGULAR: &'static str = "cluster";
+    const PLURAL: &'static str = "clusters";
+    const ABOUT: &'static str = "A registered place with one agent. Bindings and grants select it by its labels.";
+    const WRITTEN: &'static str = "ClusterWritten";
+    const DELETED: &'static str = "ClusterRemoving";
+    type Spec = ClusterSpec;
+    type Status = ClusterStatus;
+    type Checked = ClusterSpec;
+    type Record = ClusterRecord;
+
+    fn check(_: &Config, spec: &ClusterSpec) -> Result<ClusterSpec, Vec<FieldError>> {
+        Ok(spec.clone())
+    }
+
+    fn checked(_: &ClusterRecord) -> ClusterSpec {
+        ClusterSpec {}
+    }
+
+    fn wire(checked: &ClusterSpec) -> ClusterSpec {
+        checked.clone()
+    }
+
+    async fn get(connection: &mut PgConnection, name: &str) -> StoreResult<Registered<ClusterRecord>> {
+        cluster::get(connection, name).await
+    }
+
+    async fn list(connection: &mut PgConnection, page: &Page) -> StoreResult<PageOf<ClusterRecord>> {
+        cluster::list(connection, page).await
+    }
+
+    async fn statuses(
+        connection: &mut PgConnection,
+        records: &[Registered<ClusterRecord>],
+    ) -> Result<Vec<ClusterStatus>, ApiError> {
+        status::statuses(connection, records).await
+    }
+
+    fn writable(present: &Registered<ClusterRecord>) -> Result<(), ApiError> {
+        if present.spec.state != ClusterState::Removing {
+            return Ok(());
+        }
+        let name = &present.name;
+        let detail = format!("cluster {name:?} is being removed: wait until it is gone, or give the new one another name");
+        Err(ApiError::new(Code::WrongState, detail))
+    }
+
+    async fn put(
+        writing: &mut Writing,
+        present: Option<&Registered<ClusterRecord>>,
+        written: &Written,
+        _: &ClusterSpec,
+    ) -> Result<usize, ApiError> {
+        let seq = writing.seq;
+        cluster::put(writing.connection(), written, seq).await?;
+        if present.is_some_and(|p| p.labels == written.labels) {
+            return Ok(0);
+        }
+        let id = cluster::get(writing.connection(), &written.name).await?.id;
+        Ok(placement::replan_cluster(writing.connection(), id.into(), seq).await?)
+    }
+
+    async fn delete(writing: &mut Writing, present: &Registered<ClusterRecord>) -> Result<Option<usize>, ApiError> {
+        if present.spec.state == ClusterState::Removing {
+            return Ok(None);
+        }
+        let seq = writing.seq;
+        cluster::set_state(writing.connection(), present.id.into(), ClusterState::Removing, seq).await?;
+        join_token::revoke_open(writing.connection(), present.id.into()).await?;
+        Ok(Some(placement::replan_cluster(writing.connection(), present.id.into(), seq).await?))
+    }
+}

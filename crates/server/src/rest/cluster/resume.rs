@@ -1,0 +1,39 @@
+//! `POST /v1/clusters/{name}/resume`.
+
+use axum::extract::State;
+use lockstep_api::cluster::Cluster;
+use lockstep_api::problem::Problem;
+
+use super::Clusters;
+use super::life::{Move, go};
+use crate::app::App;
+use crate::rest::caller::Caller;
+use crate::rest::name::Name;
+use crate::rest::precondition::Preconditions;
+use crate::rest::problem::ApiError;
+use crate::rest::query::{Params, WriteQuery};
+use crate::rest::resource::answer::Answer;
+
+/// Resume a paused cluster
+///
+/// It is sent what changed in the meantime. Resuming a cluster that is not paused changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/resume",
+    operation_id = "resumeCluster",
+    tag = "clusters",
+    params(("name" = String, Path, description = "The cluster's name"), WriteQuery),
+    responses(
+        (status = 200, description = "The cluster as it is now", body = Cluster, headers(("lockstep-result" = String, description = "`configured` or `unchanged`"))),
+        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn resume(
+    State(app): State<App>,
+    caller: Caller,
+    Name(name): Name,
+    Params(query): Params<WriteQuery>,
+    conditions: Preconditions,
+) -> Result<Answer<Clusters>, ApiError> {
+    go(&app, caller, &name, Move::Resume, &conditions, query.mode()?).await
+}

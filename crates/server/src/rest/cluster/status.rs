@@ -1,0 +1,58 @@
+//! How clusters are: whether their agent is there, and how far they are in step.
+
+use lockstep_api::cluster::{AgentStatus, ClusterStatus};
+use lockstep_api::manifest::Condition;
+use lockstep_core::cluster::ClusterState;
+use lockstep_core::id::ClusterId;
+use lockstep_store::cluster::ClusterRecord;
+use lockstep_store::meta::Registered;
+use lockstep_store::session::Shown;
+use lockstep_store::{PgConnection, delivery, session};
+
+use crate::rest::condition;
+use crate::rest::problem::ApiError;
+
+/// In two queries, however many they are.
+pub(super) async fn statuses(
+    connection: &mut PgConnection,
+    records: &[Registered<ClusterRecord>],
+) -> Result<Vec<ClusterStatus>, ApiError> {
+    let ids: Vec<ClusterId> = records.iter().map(|r| r.id.into()).collect();
+    let mut counts = delivery::count_of_clusters(connection, &ids).await?;
+    let mut sessions = session::of_clusters(connection, &ids).await?;
+    let one = |r: &Registered<ClusterRecord>| {
+        let session = sessions.remove(&r.id.into());
+        ClusterStatus {
+            state: r.spec.state.to_string(),
+            held: r.spec.held.clone(),
+            conditions: vec![ready(r, session.as_ref())],
+            agent: session.map(agent),
+            deliveries: counts.remove(&r.id.into()).unwrap_or_default(),
+            unknown_bindings: r.spec.unknown_bindings,
+        }
+    };
+    Ok(records.iter().map(one).collect())
+}
+
+fn agent(session: Shown) -> AgentStatus {
+    AgentStatus {
+        version: session.agent_version,
+        replica: session.replica,
+        connected_at: session.connected_at,
+        heard_at: session.heard_at,
+        certificate_expires_at: session.certificate_not_after,
+    }
+}
+
+fn ready(cluster: &Registered<ClusterRecord>, session: Option<&Shown>) -> Condition {
+    let fails = |reason, message: &str| condition::fails("Ready", reason, message);
+    match (cluster.spec.state, &cluster.spec.held, session) {
+        (ClusterState::Pending, ..) => fails("NotJoined", "no agent has joined yet: make a join token and give it to the agent"),
+        (ClusterState::Paused, ..) => fails("Paused", "nothing is sent until it is resumed"),
+        (ClusterState::Revoked, ..) => fails("Revoked", "its certificates are refused"),
+        (ClusterState::Removing, ..) => fails("Removing", "its placements are being taken back"),
+        (ClusterState::Active, Some(why), _) => fails("Held", why),
+        (ClusterState::Active, None, None) => fails("AgentDisconnected", "its agent is not connected: look at the agent's log"),
+        (ClusterState::Active, None, Some(_)) => condition::holds("Ready", "Connected", "its agent is connected"),
+    }
+}

@@ -1,0 +1,128 @@
+//! What projects, clusters, sources, grants and bindings have in common: five endpoints over one small interface.
+//!
+//! A write goes one way for all of them, in [`write`]: check the body, take the next seq, read what is there, compare, write, replan,
+//! record. A kind adds only what is its own.
+
+pub(crate) mod answer;
+mod create;
+mod delete;
+mod difference;
+pub(crate) mod document;
+mod get;
+mod list;
+pub(crate) mod manifest;
+mod metadata;
+mod put;
+mod request;
+mod write;
+
+use std::future::Future;
+
+use axum::Router;
+use axum::routing::get;
+use lockstep_api::field::FieldError;
+use lockstep_store::change::Writing;
+use lockstep_store::meta::{Registered, Written};
+use lockstep_store::page::Page;
+use lockstep_store::{PgConnection, Result as StoreResult, StoreError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::problem::ApiError;
+use crate::app::App;
+use crate::config::Config;
+
+/// One page, and where the next one begins.
+pub(crate) type PageOf<R> = (Vec<Registered<R>>, Option<String>);
+
+/// A kind of registered thing.
+pub(crate) trait Resource: Sized + Send + Sync + 'static {
+    /// As in a manifest's `kind`.
+    const KIND: &'static str;
+    /// As in a change's subject.
+    const SINGULAR: &'static str;
+    /// As in the path.
+    const PLURAL: &'static str;
+    /// What it is, for the documentation.
+    const ABOUT: &'static str;
+    /// The change that writes one.
+    const WRITTEN: &'static str;
+    /// The change that deletes one.
+    const DELETED: &'static str;
+
+    /// What is wanted, on the wire.
+    type Spec: Serialize + DeserializeOwned + ToSchema + Send + Sync;
+    /// What is, on the wire.
+    type Status: Serialize + DeserializeOwned + ToSchema + Send + Sync;
+    /// What is wanted, checked.
+    type Checked: PartialEq + Send + Sync;
+    /// What the registry has.
+    type Record: Send + Sync;
+
+    /// Checks what needs no registry; every mistake is reported.
+    fn check(config: &Config, spec: &Self::Spec) -> Result<Self::Checked, Vec<FieldError>>;
+
+    /// What was written.
+    fn checked(record: &Self::Record) -> Self::Checked;
+
+    /// As it is shown, with its defaults.
+    fn wire(checked: &Self::Checked) -> Self::Spec;
+
+    /// The one of that name.
+    fn get(connection: &mut PgConnection, name: &str) -> impl Future<Output = StoreResult<Registered<Self::Record>>> + Send;
+
+    /// One page.
+    fn list(connection: &mut PgConnection, page: &Page) -> impl Future<Output = StoreResult<PageOf<Self::Record>>> + Send;
+
+    /// How they are, in the same order; the number of queries does not depend on how many they are.
+    fn statuses(
+        connection: &mut PgConnection,
+        records: &[Registered<Self::Record>],
+    ) -> impl Future<Output = Result<Vec<Self::Status>, ApiError>> + Send;
+
+    /// Whether it may be written as it is now.
+    fn writable(_present: &Registered<Self::Record>) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    /// Creates it, or replaces the one that is present, and plans anew what depends on it; how many placements changed.
+    fn put(
+        writing: &mut Writing,
+        present: Option<&Registered<Self::Record>>,
+        written: &Written,
+        checked: &Self::Checked,
+    ) -> impl Future<Output = Result<usize, ApiError>> + Send;
+
+    /// Deletes it and plans anew what depended on it; how many placements changed. `None`: there was nothing to do.
+    fn delete(
+        writing: &mut Writing,
+        present: &Registered<Self::Record>,
+    ) -> impl Future<Output = Result<Option<usize>, ApiError>> + Send;
+}
+
+/// Its five endpoints.
+pub(crate) fn routes<K: Resource>() -> Router<App> {
+    Router::new()
+        .route(&format!("/{}", K::PLURAL), get(list::list::<K>).post(create::create::<K>))
+        .route(&format!("/{}/{{name}}", K::PLURAL), get(get::get::<K>).put(put::put::<K>).delete(delete::delete::<K>))
+}
+
+/// The one of that name, if there is one.
+async fn find<K: Resource>(connection: &mut PgConnection, name: &str) -> Result<Option<Registered<K::Record>>, ApiError> {
+    match K::get(connection, name).await {
+        Ok(record) => Ok(Some(record)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// As in messages: `binding "checkout-db"`.
+pub(crate) fn called<K: Resource>(name: &str) -> String {
+    format!("{} {name:?}", K::SINGULAR)
+}
+
+/// As in changes: `binding/checkout-db`.
+pub(crate) fn subject<K: Resource>(name: &str) -> String {
+    format!("{}/{name}", K::SINGULAR)
+}

@@ -1,0 +1,27 @@
+//! `POST /v1/{plural}`.
+
+use axum::extract::State;
+
+use super::Resource;
+use super::answer::Answer;
+use super::request::Request;
+use super::write::{Way, write};
+use crate::app::App;
+use crate::rest::body::Body;
+use crate::rest::caller::Caller;
+use crate::rest::precondition::Preconditions;
+use crate::rest::problem::ApiError;
+use crate::rest::query::{Params, WriteQuery};
+
+/// Creates; refused if it is there already.
+pub(super) async fn create<K: Resource>(
+    State(app): State<App>,
+    caller: Caller,
+    Params(query): Params<WriteQuery>,
+    conditions: Preconditions,
+    body: Body,
+) -> Result<Answer<K>, ApiError> {
+    let mode = query.mode()?;
+    let request = Request::check(&app.config, body.json()?, None)?;
+    write(&app, &caller, &request, &conditions, Way::Create, mode).await
+}

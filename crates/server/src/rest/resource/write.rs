@@ -1,0 +1,103 @@
+//! One way for every write.
+
+use lockstep_store::change::{Entry, Writing};
+use lockstep_store::meta::Registered;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Outcome};
+use super::difference::differences;
+use super::request::Request;
+use super::{Resource, called, find, manifest, subject};
+use crate::app::App;
+use crate::rest::caller::Caller;
+use crate::rest::code::Code;
+use crate::rest::precondition::Preconditions;
+use crate::rest::problem::ApiError;
+use crate::rest::query::Mode;
+
+/// A spec that is recorded whole in the history; of a larger one only which fields changed.
+const RECORDED_SPEC_MAX_BYTES: usize = 16 << 10;
+
+/// What to do with one that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Refuse.
+    Create,
+    /// Replace it.
+    CreateOrReplace,
+}
+
+/// Writes what is asked for, if it differs from what is there.
+pub(super) async fn write<K: Resource>(
+    app: &App,
+    caller: &Caller,
+    request: &Request<K>,
+    conditions: &Preconditions,
+    way: Way,
+    mode: Mode,
+) -> Result<Answer<K>, ApiError> {
+    let name = &request.written.name;
+    let mut writing = Writing::begin(&app.pool).await?;
+    let present = find::<K>(writing.connection(), name).await?;
+    if present.is_some() && way == Way::Create {
+        let detail = format!("{} exists already: to replace it, PUT it", called::<K>(name));
+        return Err(ApiError::new(Code::AlreadyExists, detail));
+    }
+    conditions.check(&called::<K>(name), request.resource_version.as_deref(), present.as_ref().map(|p| p.seq))?;
+    if let Some(present) = &present {
+        K::writable(present)?;
+    }
+
+    if present.as_ref().is_some_and(|present| request.is(present)) {
+        let manifest = manifest::of_name::<K>(writing.connection(), name).await?;
+        writing.abandon().await?;
+        return Ok(Answer { outcome: Outcome::Unchanged, placements_changed: 0, manifest });
+    }
+
+    let placements_changed = K::put(&mut writing, present.as_ref(), &request.written, &request.checked).await?;
+    let outcome = if present.is_some() { Outcome::Configured } else { Outcome::Created };
+    let mut manifest = manifest::of_name::<K>(writing.connection(), name).await?;
+    match mode {
+        Mode::Keep => {
+            let detail = detail(request, present.as_ref(), outcome, placements_changed);
+            let entry = Entry { actor: caller.actor.clone(), kind: K::WRITTEN, subject: subject::<K>(name), detail };
+            writing.commit(&entry).await?;
+        }
+        Mode::DryRun => {
+            writing.abandon().await?;
+            // These were never given out, and the next write will have other ones.
+            manifest.metadata.resource_version = present.as_ref().map(|p| p.seq.to_string());
+            if present.is_none() {
+                manifest.metadata.uid = None;
+                manifest.metadata.creation_timestamp = None;
+            }
+        }
+    }
+    Ok(Answer { outcome, placements_changed, manifest })
+}
+
+/// What the history keeps. Annotations may hold anything: only which of them changed.
+fn detail<K: Resource>(
+    request: &Request<K>,
+    present: Option<&Registered<K::Record>>,
+    outcome: Outcome,
+    placements_changed: usize,
+) -> Value {
+    let spec = json!(K::wire(&request.checked));
+    let written = &request.written;
+    let after = json!({"labels": written.labels, "annotations": written.annotations});
+    let mut detail = json!({"result": outcome.as_str(), "placementsChanged": placements_changed, "labels": written.labels});
+    if let Some(present) = present {
+        let before = json!({"labels": present.labels, "annotations": present.annotations});
+        let mut changed = differences("metadata", &before, &after);
+        changed.extend(differences("spec", &json!(K::wire(&K::checked(&present.spec))), &spec));
+        detail["changed"] = json!(changed);
+    }
+    let bytes = spec.to_string().len();
+    if bytes <= RECORDED_SPEC_MAX_BYTES {
+        detail["spec"] = spec;
+    } else {
+        detail["specOmittedBytes"] = json!(bytes);
+    }
+    detail
+}

@@ -1,0 +1,79 @@
+//! Vault clients: one for the home Vault, one for each source, made when first needed and again when the source is respecified.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lockstep_core::name::SourceName;
+use lockstep_core::source::SourceSpec;
+use lockstep_vault::{Credentials, Settings, Vault, VaultError};
+use tokio::sync::Mutex;
+
+use crate::config::{Config, CredentialSet};
+
+/// Clients of sources by name.
+pub struct Sources {
+    config: Arc<Config>,
+    metrics: lockstep_vault::Metrics,
+    clients: Mutex<BTreeMap<SourceName, (SourceSpec, Vault)>>,
+}
+
+impl Sources {
+    /// None yet.
+    pub fn new(config: Arc<Config>, metrics: lockstep_vault::Metrics) -> Self {
+        Self { config, metrics, clients: Mutex::default() }
+    }
+
+    /// What the clients count into.
+    pub fn metrics(&self) -> &lockstep_vault::Metrics {
+        &self.metrics
+    }
+
+    /// The client of a source as it is specified now.
+    pub async fn client(&self, name: &SourceName, spec: &SourceSpec) -> Result<Vault, VaultError> {
+        let mut clients = self.clients.lock().await;
+        if let Some((_, client)) = clients.get(name).filter(|(known, _)| known == spec) {
+            return Ok(client.clone());
+        }
+        let set = self.config.credentials(&spec.credentials).ok_or_else(|| VaultError::Settings {
+            why: format!("the server's configuration has no credential set {}", spec.credentials),
+        })?;
+        let mut settings = settings(set, &spec.addresses)?;
+        settings.namespace.clone_from(&spec.namespace);
+        settings.ca_pem.clone_from(&spec.ca);
+        let client = Vault::new(settings, self.metrics.clone(), name.as_str())?;
+        clients.insert(name.clone(), (spec.clone(), client.clone()));
+        Ok(client)
+    }
+}
+
+/// The home Vault's client.
+pub fn home(config: &Config, metrics: lockstep_vault::Metrics) -> anyhow::Result<Vault> {
+    let home = &config.home_vault;
+    let set = config.credentials(&home.credentials).ok_or_else(|| anyhow::anyhow!("no credential set {}", home.credentials))?;
+    let mut settings = settings(set, &home.addresses)?;
+    settings.namespace.clone_from(&home.namespace);
+    settings.ca_pem = home.ca_file.as_ref().map(std::fs::read_to_string).transpose()?;
+    Ok(Vault::new(settings, metrics, "home")?)
+}
+
+/// A credential set is sent to the addresses it lists and to no other, whoever wrote the source.
+fn settings(set: &CredentialSet, addresses: &[String]) -> Result<Settings, VaultError> {
+    if let Some(stray) = addresses.iter().find(|a| !set.addresses.contains(a)) {
+        return Err(VaultError::Settings {
+            why: format!(
+                "credential set {} may not be sent to {stray}: add it to the set's addresses in the configuration",
+                set.name
+            ),
+        });
+    }
+    let credentials = match (&set.token_file, &set.app_role) {
+        (Some(file), _) => Credentials::TokenFile(file.clone()),
+        (None, Some(role)) => Credentials::AppRole {
+            mount: role.mount.clone(),
+            role_id_file: role.role_id_file.clone(),
+            secret_id_file: role.secret_id_file.clone(),
+        },
+        (None, None) => return Err(VaultError::Settings { why: format!("credential set {} names no credential", set.name) }),
+    };
+    Ok(Settings::new(addresses.to_vec(), credentials))
+}

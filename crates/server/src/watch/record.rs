@@ -1,0 +1,70 @@
+//! Recording what was observed: several observations, one transaction, one change.
+
+use lockstep_core::name::SourceName;
+use lockstep_core::trace::TraceId;
+use lockstep_core::version::{Observation, Verdict, observe};
+use lockstep_store::change::{Entry, Writing};
+use lockstep_store::lease::{self, Lease};
+use lockstep_store::secret::{self, SecretRecord};
+use lockstep_store::StoreError;
+use serde_json::json;
+use tracing::Instrument as _;
+
+use crate::actor;
+use crate::app::App;
+
+/// Records what changed. The secrets are read again under the registry's lock and judged anew, so that nothing is decided on an
+/// older state than the one that is written.
+pub(super) async fn record(
+    app: &App,
+    source: &SourceName,
+    lease: &Lease,
+    observations: Vec<(SecretRecord, Observation)>,
+) -> Result<(), StoreError> {
+    if observations.is_empty() {
+        return Ok(());
+    }
+    let trace = TraceId::new(rand::random());
+    let span = tracing::info_span!("version.record", %trace, source = %source);
+    write(app, source, lease, observations, trace).instrument(span).await
+}
+
+async fn write(
+    app: &App,
+    source: &SourceName,
+    lease: &Lease,
+    observations: Vec<(SecretRecord, Observation)>,
+    trace: TraceId,
+) -> Result<(), StoreError> {
+    let mut writing = Writing::begin(&app.pool).await?;
+    let seq = writing.seq;
+    lease::fence(writing.connection(), lease).await?;
+    let ids: Vec<_> = observations.iter().map(|(s, _)| s.id).collect();
+    let present = secret::of_ids(writing.connection(), &ids).await?;
+    let mut detail = Vec::new();
+    for record in present {
+        let Some((_, observation)) = observations.iter().find(|(s, _)| s.id == record.id) else { continue };
+        let mut known = record.known;
+        let Verdict::Changed(change) = observe(&known, observation) else { continue };
+        known.apply(&change, seq);
+        known.began = observation.began;
+        secret::write(writing.connection(), record.id, &known, seq, Some(trace)).await?;
+        let version = known.latest.map(|v| v.id.number.get());
+        tracing::info!(mount = %record.mount, path = %record.path, state = known.state.as_str(), version, "secret changed");
+        detail.push(json!({
+            "mount": record.mount.as_str(), "path": record.path.as_str(), "state": known.state.as_str(), "version": version,
+        }));
+    }
+    if detail.is_empty() {
+        return writing.abandon().await;
+    }
+    app.metrics.versions_observed.with_label_values(&[source.as_str()]).inc_by(detail.len() as u64);
+    let entry = Entry {
+        actor: actor::watch(source.as_str()),
+        kind: "VersionsObserved",
+        subject: format!("source/{source}"),
+        detail: json!({ "trace": trace.to_string(), "secrets": detail }),
+    };
+    writing.commit(&entry).await?;
+    Ok(())
+}

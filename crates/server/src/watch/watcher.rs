@@ -1,0 +1,163 @@
+//! One source's watcher on this replica: waits for the lease, sweeps while it holds it.
+
+use std::time::Duration;
+
+use lockstep_core::name::SourceName;
+use lockstep_store::lease::{self, Lease};
+use lockstep_store::{StoreError, pool, source};
+use lockstep_vault::VaultError;
+use rand::Rng as _;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::watch::Hints;
+use crate::watch::sweep::{Sweeper, SweepError};
+
+/// Sweeps that must fail in a row before the source is said to be failing: one lost packet is no news.
+const FAILING_AFTER: u32 = 3;
+/// The longest pause after failures.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// One source's watcher.
+pub struct Watcher {
+    app: App,
+    name: SourceName,
+    hints: Hints,
+    sweeper: Sweeper,
+    failures: u32,
+}
+
+impl Watcher {
+    /// For the source of this name.
+    pub fn new(app: App, name: SourceName, hints: Hints) -> Self {
+        let sweeper = Sweeper::new(app.clone(), name.clone());
+        Self { app, name, hints, sweeper, failures: 0 }
+    }
+
+    /// Runs until told to stop; then gives the lease up.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let lease_name = format!("watch/{}", self.name);
+        let life = self.app.config.lease_life();
+        let mut held: Option<Lease> = None;
+        while !stop.is_cancelled() {
+            // The lease's life counts from before it was asked for: on our clock it ends no later than on Postgres'.
+            let asked = Instant::now();
+            let pause = match self.acquire(&lease_name, life).await {
+                Ok(Some(lease)) => {
+                    if held.as_ref() != Some(&lease) {
+                        tracing::info!(source = %self.name, token = lease.token, "watching this source");
+                        self.sweeper.begin_term(&lease);
+                    }
+                    self.gauge(1);
+                    held = Some(lease.clone());
+                    tokio::select! {
+                        pause = self.sweep(&lease, asked + life) => pause,
+                        () = stop.cancelled() => break,
+                    }
+                }
+                Ok(None) => {
+                    self.gauge(0);
+                    held = None;
+                    life / 5
+                }
+                Err(error) => {
+                    self.gauge(0);
+                    tracing::warn!(source = %self.name, %error, "the watch lease cannot be asked for");
+                    life / 5
+                }
+            };
+            let pause = if held.is_some() { pause.min(life / 3) } else { pause };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.hints.hinted(), if held.is_some() && self.failures == 0 => {
+                    // A commit may have bound new secrets; several commits together are one look.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                () = stop.cancelled() => {}
+            }
+        }
+        self.give_up(held).await;
+    }
+
+    async fn acquire(&self, name: &str, life: Duration) -> Result<Option<Lease>, StoreError> {
+        let mut connection = pool::acquire(&self.app.pool).await?;
+        lease::acquire(&mut connection, name, &self.app.config.replica, life).await
+    }
+
+    /// One sweep, and how long to wait before the next.
+    async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Duration {
+        let interval = Duration::from_millis(self.app.config.watch.interval_ms);
+        let outcome = self.sweeper.sweep(lease, lease_end).await;
+        let word = match &outcome {
+            Ok(true) => "swept",
+            Ok(false) => "idle",
+            Err(SweepError::LeaseEnding) => "lease_ending",
+            Err(SweepError::Store(StoreError::Fenced { .. })) => "fenced",
+            Err(SweepError::Store(_)) => "registry_failed",
+            Err(SweepError::Vault(_)) => "source_failed",
+        };
+        self.app.metrics.watch_sweeps.with_label_values(&[self.name.as_str(), word]).inc();
+        match outcome {
+            Ok(false) => self.sweeper.until_due(interval),
+            Ok(true) => {
+                self.app.metrics.progressed(&format!("watch/{}", self.name));
+                let recovered = std::mem::take(&mut self.failures) > 0;
+                self.note(None, recovered).await;
+                self.sweeper.until_due(interval)
+            }
+            Err(SweepError::LeaseEnding) => Duration::ZERO,
+            Err(SweepError::Store(error)) => {
+                if matches!(error, StoreError::Fenced { .. }) {
+                    self.app.metrics.fenced.inc();
+                }
+                tracing::warn!(source = %self.name, %error, "what was seen could not be recorded; it is looked at again");
+                interval
+            }
+            Err(SweepError::Vault(error)) => self.failed(&error, interval).await,
+        }
+    }
+
+    async fn failed(&mut self, error: &VaultError, interval: Duration) -> Duration {
+        self.failures += 1;
+        tracing::warn!(source = %self.name, %error, failures = self.failures, "the source could not be looked at");
+        if self.failures >= FAILING_AFTER || !error.is_transient() {
+            self.note(Some(&error.to_string()), true).await;
+        }
+        let backoff = interval.saturating_mul(2_u32.saturating_pow(self.failures.min(10))).min(BACKOFF_MAX.max(interval));
+        // Full jitter on the upper half: replicas and sources must not knock in step.
+        let share = rand::rng().random_range(0.5..=1.0);
+        error.retry_after().unwrap_or_default().max(backoff.mul_f64(share))
+    }
+
+    /// Notes how watching goes; only when it changed, or now and then, so that a quiet source costs no writes.
+    async fn note(&mut self, failing: Option<&str>, changed: bool) {
+        if !changed && !self.sweeper.note_is_due() {
+            return;
+        }
+        let note = async {
+            let mut connection = pool::acquire(&self.app.pool).await?;
+            let id = source::get(&mut connection, self.name.as_str()).await?.id;
+            source::note_watch(&mut connection, id.into(), failing).await
+        };
+        if let Err(error) = note.await {
+            tracing::warn!(source = %self.name, %error, "the state of watching could not be noted");
+        }
+    }
+
+    async fn give_up(&self, held: Option<Lease>) {
+        self.gauge(0);
+        let Some(lease) = held else { return };
+        let release = async {
+            let mut connection = pool::acquire(&self.app.pool).await?;
+            lease::release(&mut connection, &lease).await
+        };
+        if let Err(error) = release.await {
+            tracing::warn!(source = %self.name, %error, "the watch lease could not be given up; it ends by itself");
+        }
+    }
+
+    fn gauge(&self, held: i64) {
+        self.app.metrics.lease_held.with_label_values(&[&format!("watch/{}", self.name)]).set(held);
+    }
+}

@@ -1,0 +1,97 @@
+//! What a commit costs does not grow with the number of placements.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use lockstep_core::id::ClusterId;
+use lockstep_core::version::SecretState;
+use lockstep_store::delivery::{self, Filter};
+use lockstep_store::desired::{Which, read};
+use lockstep_store::page::Page;
+use lockstep_store::placement;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::fixture::{Registry, spec};
+
+const CLUSTERS: i32 = 200;
+const BINDINGS: i32 = 500;
+/// What dispatch may take on a quiet machine to find what a commit changed.
+const PROMISED: Duration = Duration::from_millis(200);
+
+/// As the planner and the reports would have left it: every binding of one secret in every cluster, all in step.
+async fn filled() -> Result<(Registry, Vec<ClusterId>)> {
+    let registry = Registry::new().await?;
+    registry.grant("all", "payments/**", "").await?;
+    sqlx::query(
+        "insert into cluster (name, labels, seq) select 'c' || i, '{\"env\": \"prod\"}', 1 from generate_series(1, $1) i",
+    )
+    .bind(CLUSTERS)
+    .execute(&registry.pool)
+    .await?;
+    sqlx::query(
+        "insert into secret (source_id, mount, path, state, chosen_incarnation, chosen_number, chosen_created, chosen_seq) \
+         select id, 'kv', 'payments/s' || i, 'Live', now(), 1, now(), 2 from source, generate_series(1, $1) i",
+    )
+    .bind(BINDINGS)
+    .execute(&registry.pool)
+    .await?;
+    sqlx::query(
+        "insert into binding (name, project_id, spec, spec_seq, seq) \
+         select 'b' || i, p.id, jsonb_set($2, '{delivered,items,0,secret,path}', to_jsonb('payments/s' || i)), 2, 2 \
+         from project p, generate_series(1, $1) i",
+    )
+    .bind(BINDINGS)
+    .bind(Json(spec(&["payments/x"], "env=prod")?))
+    .execute(&registry.pool)
+    .await?;
+    registry
+        .sql("insert into binding_item select b.id, 0, s.id, null from binding b join secret s on s.path = 'payments/s' || substr(b.name, 2)")
+        .await?;
+    registry.change(async |c, seq| Ok(placement::replan_all(c, None, seq).await?)).await?;
+    registry
+        .sql(
+            "insert into delivery (binding_id, cluster_id, epoch, seq, outcome, at, applied_epoch, applied_seq, applied_digest) \
+             select binding_id, cluster_id, epoch, seq, 'Applied', now(), epoch, seq, '\\x01' from desired",
+        )
+        .await?;
+    registry.sql("analyze").await?;
+    let ids: Vec<Uuid> = sqlx::query_scalar("select id from cluster").fetch_all(&registry.pool).await?;
+    Ok((registry, ids.into_iter().map(Into::into).collect()))
+}
+
+#[tokio::test]
+async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
+    let (registry, clusters) = filled().await?;
+    let mut c = registry.connection().await?;
+    let before = lockstep_store::registry::get(&mut c).await?.head.seq;
+    registry.observe("payments/s7", SecretState::Live, Some(2)).await?;
+
+    let began = Instant::now();
+    let changed = read(&mut c, &clusters, Which::ChangedSince(before)).await?;
+    let took = began.elapsed();
+    assert_eq!(changed.facts.len(), clusters.len());
+    println!("of {} placements, {} that changed in {took:?}", CLUSTERS * BINDINGS, changed.facts.len());
+    assert!(took < 10 * PROMISED, "{took:?}");
+
+    let began = Instant::now();
+    assert_eq!(read(&mut c, &clusters, Which::NotInStep).await?.facts.len(), clusters.len());
+    println!("a sweep: {:?}", began.elapsed());
+    let began = Instant::now();
+    assert_eq!(read(&mut c, &clusters[..1], Which::All).await?.facts.len(), usize::try_from(BINDINGS)?);
+    println!("one cluster that connects: {:?}", began.elapsed());
+    let began = Instant::now();
+    assert_eq!(delivery::count_by_cluster(&mut c).await?.len(), 2 * clusters.len());
+    println!("counts for the metrics: {:?}", began.elapsed());
+    let began = Instant::now();
+    let (page, next) = delivery::list(&mut c, Filter::default(), &Page::default()).await?;
+    println!("the first page: {:?}", began.elapsed());
+    assert_eq!((page.len(), next.is_some()), (500, true));
+    let began = Instant::now();
+    registry.cluster("c7", "env=dev").await?;
+    println!("a cluster's label moves {BINDINGS} placements: {:?}", began.elapsed());
+    let began = Instant::now();
+    assert_eq!(registry.change(async |c, seq| Ok(placement::replan_all(c, None, seq).await?)).await?, 0);
+    println!("planning everything anew: {:?}", began.elapsed());
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! A whole Lockstep on real parts: Postgres, OpenBao, server replicas and agents, each a process of its own.
+//!
+//! Everything is set up as an operator would: Vault through its API, clusters with `lockstep cluster register`, manifests with
+//! `lockstep apply`. So whatever a test or the demo does, a user can.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::process::Spec;
+use crate::{Database, Folder, OpenBao, Postgres, Process, bin, wait};
+
+mod agent;
+mod cli;
+mod home;
+mod replica;
+
+pub use agent::Agent;
+pub use cli::Output;
+pub use replica::Replica;
+
+/// The mount of the watched secrets.
+pub const KV: &str = "kv";
+/// The trust domain of all certificates.
+pub const TRUST_DOMAIN: &str = "lockstep.test";
+/// How long a process may take to serve.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How a fleet is made.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Server replicas.
+    pub replicas: usize,
+    /// Clusters `cluster-1`, `cluster-2`, …, each with an agent and the label `env=prod`.
+    pub clusters: usize,
+    /// How often the source is looked at.
+    pub watch_interval_ms: u64,
+    /// Requests to the source, at most.
+    pub requests_per_second: u32,
+    /// How long a lease lives.
+    pub lease_ms: u64,
+    /// What servers and agents log.
+    pub log: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            replicas: 2,
+            clusters: 5,
+            watch_interval_ms: 500,
+            requests_per_second: 50,
+            lease_ms: 6_000,
+            log: "info,lockstep=debug,lockstep_server=trace,lockstep_agent=trace,lockstep_store=trace,lockstep_vault=trace".to_owned(),
+        }
+    }
+}
+
+/// A running Lockstep.
+pub struct Fleet {
+    /// The replicas, `a`, `b`, …; dropped before what they need.
+    pub replicas: Vec<Replica>,
+    /// The agents, in order of cluster.
+    pub agents: Vec<Agent>,
+    /// Its Vault: home and source.
+    pub bao: OpenBao,
+    /// Its registry.
+    pub database: Database,
+    /// Its Postgres, which it owns and may stop.
+    pub postgres: Postgres,
+    settings: Settings,
+    folder: Folder,
+}
+
+impl Fleet {
+    /// Starts all of it, and waits until every agent is connected.
+    pub async fn start(settings: Settings) -> Result<Self> {
+        let mut fleet = Self::start_replicas(settings).await?;
+        for number in 1..=fleet.settings.clusters {
+            fleet.add_cluster(&format!("cluster-{number}"), &["env=prod"]).await?;
+        }
+        Ok(fleet)
+    }
+
+    /// Starts everything but clusters, and logs the CLI in.
+    pub async fn start_replicas(settings: Settings) -> Result<Self> {
+        let folder = Folder::new("fleet")?;
+        let (postgres, bao) = tokio::try_join!(Postgres::start(), OpenBao::start())?;
+        let database = postgres.create_database().await?;
+        let home = home::set_up(&bao).await.context("setting the home Vault up")?;
+        bao.enable_kv(KV).await?;
+        write(folder.path(), "root.pem", &home.root_pem)?;
+        write(folder.path(), "vault.token", &home.token)?;
+        write(folder.path(), "database.url", database.url())?;
+        let mut fleet = Self { replicas: Vec::new(), agents: Vec::new(), bao, database, postgres, settings, folder };
+        for index in 0..fleet.settings.replicas {
+            let plan = replica::plan(&fleet, index)?;
+            fleet.replicas.push(plan);
+        }
+        let advertise = fleet.replicas.iter().map(|r| (r.agents_url(), r.join_url())).collect::<Vec<_>>();
+        for replica in &fleet.replicas {
+            replica.configure(&fleet, &advertise)?;
+        }
+        fleet.bootstrap().await?;
+        for index in 0..fleet.replicas.len() {
+            fleet.start_replica(index).await?;
+        }
+        fleet.use_replica(0).await?;
+        Ok(fleet)
+    }
+
+    /// Starts one replica, or starts it again, and waits until it is ready.
+    pub async fn start_replica(&mut self, index: usize) -> Result<()> {
+        let replica = &mut self.replicas[index];
+        replica.start(self.folder.path(), &self.settings.log)?;
+        replica.ready(START_LIMIT).await
+    }
+
+    /// Registers a cluster with the CLI, starts its agent, and waits until it is connected.
+    pub async fn add_cluster(&mut self, name: &str, labels: &[&str]) -> Result<()> {
+        let mut arguments = vec!["cluster", "register", name, "-o", "json"];
+        for label in labels {
+            arguments.extend(["--label", label]);
+        }
+        let registered: Value = self.cli(&arguments).await?.json()?;
+        let text = |key: &str| registered[key].as_str().map(str::to_owned).with_context(|| format!("the registration has no {key}"));
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir(&folder)?;
+        write(&folder, "join.token", &text("token")?)?;
+        let servers = self.replicas.iter().map(Replica::agents_url).collect();
+        let join = self.replicas.iter().map(Replica::join_url).collect();
+        let mut agent = Agent::new(name, folder, servers, join, text("pin")?, self.settings.log.clone())?;
+        agent.start()?;
+        self.agents.push(agent);
+        self.await_cluster(name, "Ready", START_LIMIT).await
+    }
+
+    /// Waits for a condition of a cluster.
+    pub async fn await_cluster(&self, name: &str, condition: &str, limit: Duration) -> Result<()> {
+        wait::until(&format!("cluster {name} to be {condition}"), limit, async || {
+            let cluster = self.cli(&["get", "cluster", name, "-o", "json"]).await?.json()?;
+            let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let is_met = conditions.iter().any(|c| c["type"] == condition && c["status"] == "True");
+            anyhow::ensure!(is_met, "{}", cluster["status"]);
+            anyhow::Ok(())
+        })
+        .await
+    }
+
+    /// Waits until every delivery has this status.
+    pub async fn await_deliveries(&self, status: &str, count: usize, limit: Duration) -> Result<Vec<Value>> {
+        wait::until(&format!("{count} deliveries to be {status}"), limit, async || {
+            let deliveries = self.deliveries().await?;
+            let all = deliveries.len() == count && deliveries.iter().all(|d| d["status"] == status);
+            ensure!(all, "{}", Value::from(deliveries));
+            anyhow::Ok(deliveries)
+        })
+        .await
+    }
+
+    /// All deliveries, as the API shows them.
+    pub async fn deliveries(&self) -> Result<Vec<Value>> {
+        let list = self.cli(&["get", "deliveries", "-o", "json"]).await?.json()?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Applies manifests.
+    pub async fn apply(&self, manifests: &str) -> Result<()> {
+        let path = self.folder.path().join(format!("manifest-{}.yaml", uuid::Uuid::new_v4().simple()));
+        std::fs::write(&path, manifests)?;
+        self.cli(&["apply", "-f", &path.to_string_lossy()]).await.map(drop)
+    }
+
+    /// A source `corp`, a project `shop`, and a grant of everything below `shop/` in `kv` to every `env=prod` cluster.
+    pub fn basics(&self) -> String {
+        format!(
+            "apiVersion: lockstep.dev/v1\nkind: Project\nmetadata: {{name: shop}}\nspec: {{}}\n---\n\
+             apiVersion: lockstep.dev/v1\nkind: Source\nmetadata: {{name: corp}}\nspec: {{addresses: [\"{}\"], credentials: home}}\n---\n\
+             apiVersion: lockstep.dev/v1\nkind: Grant\nmetadata: {{name: shop-prod}}\nspec:\n  project: shop\n  \
+             paths: [{{source: corp, mount: {KV}, globs: [\"shop/**\"]}}]\n  clusters: {{matchLabels: {{env: prod}}}}\n",
+            self.bao.addr()
+        )
+    }
+
+    /// A binding of `kv/shop/<name>` to a directory of the same name in every `env=prod` cluster.
+    pub fn binding(name: &str) -> String {
+        format!(
+            "apiVersion: lockstep.dev/v1\nkind: Binding\nmetadata: {{name: {name}}}\nspec:\n  project: shop\n  \
+             clusters: {{matchLabels: {{env: prod}}}}\n  items: [{{source: corp, mount: {KV}, path: shop/{name}}}]\n  \
+             target: {{directory: {{name: {name}}}}}\n---\n"
+        )
+    }
+
+    /// The folder with all configurations, states and logs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The replica that holds the lease of this name.
+    pub async fn lease_holder(&self, lease: &str) -> Result<usize> {
+        for (index, replica) in self.replicas.iter().enumerate() {
+            if replica.is_running() && replica.metric(&format!("lockstep_lease_held{{lease=\"{lease}\"}}")).await? == Some(1.0) {
+                return Ok(index);
+            }
+        }
+        anyhow::bail!("no replica says that it holds {lease}")
+    }
+
+    async fn bootstrap(&self) -> Result<()> {
+        let config = self.replicas[0].config_path().to_string_lossy().into_owned();
+        let token = self.token_file().to_string_lossy().into_owned();
+        let spec = Spec::new(bin("lockstep-server")?).args(["bootstrap", "--config", &config, "--token-file", &token]);
+        let process = Process::spawn("bootstrap", spec, self.folder.path())?;
+        let status = process.wait_exit().await?;
+        ensure!(status == 0, "the bootstrap failed: {}", process.log_tail());
+        Ok(())
+    }
+
+    fn token_file(&self) -> PathBuf {
+        self.folder.path().join("admin.token")
+    }
+
+    /// The root certificate that agents and callers trust.
+    pub fn root_file(&self) -> PathBuf {
+        self.folder.path().join("root.pem")
+    }
+}
+
+/// Writes a file that only its owner reads.
+fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = folder.join(name);
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    file.and_then(|mut f| f.write_all(text.as_bytes())).with_context(|| format!("writing {}", path.display()))
+}

@@ -1,0 +1,90 @@
+//! One cluster's agent, with a directory as its target.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::process::Spec;
+use crate::{Process, bin};
+
+/// A `lockstep-agent` with its folders.
+pub struct Agent {
+    name: String,
+    folder: PathBuf,
+    servers: Vec<String>,
+    join: Vec<String>,
+    pin: String,
+    log: String,
+    process: Option<Process>,
+}
+
+impl Agent {
+    pub(super) fn new(
+        name: &str,
+        folder: PathBuf,
+        servers: Vec<String>,
+        join: Vec<String>,
+        pin: String,
+        log: String,
+    ) -> Result<Self> {
+        Ok(Self { name: name.to_owned(), folder, servers, join, pin, log, process: None })
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts it, or starts it again.
+    pub fn start(&mut self) -> Result<()> {
+        self.process = None;
+        let path = |name: &str| self.folder.join(name);
+        let spec = Spec::new(bin("lockstep-agent")?)
+            .arg("run")
+            .arg("--state-dir")
+            .arg(path("state"))
+            .arg("--directory-root")
+            .arg(path("targets"))
+            .args(["--server", &self.servers.join(","), "--join", &self.join.join(",")])
+            .arg("--token-file")
+            .arg(path("join.token"))
+            .args(["--pin", &self.pin])
+            .env("LOCKSTEP_LOG", &self.log);
+        self.process = Some(Process::spawn("agent", spec, &self.folder)?);
+        Ok(())
+    }
+
+    /// Dials these from the next start on.
+    pub fn dial(&mut self, servers: Vec<String>) {
+        self.servers = servers;
+    }
+
+    /// Its process.
+    pub fn process(&self) -> Result<&Process> {
+        self.process.as_ref().with_context(|| format!("agent {} was not started", self.name))
+    }
+
+    /// What it keeps about itself.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// The folder that its targets are in.
+    pub fn targets(&self) -> PathBuf {
+        self.folder.join("targets")
+    }
+
+    /// What is in one target now, read as any program would: file name and bytes. `None` while it does not exist.
+    pub fn read(&self, target: &str) -> Option<BTreeMap<String, Vec<u8>>> {
+        let entries = std::fs::read_dir(self.targets().join(target)).ok()?;
+        let mut content = BTreeMap::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with("..") {
+                content.insert(name, std::fs::read(entry.path()).ok()?);
+            }
+        }
+        Some(content)
+    }
+}

@@ -1,0 +1,44 @@
+//! Lockstep's only way to a Vault (HashiCorp Vault 1.15 or newer, OpenBao 2.2 or newer): login, KV version 2, SCAN, PKI.
+//!
+//! Nothing of vaultrs, rustify or reqwest shows in this crate's interface, and no token, body or material in any error, `Debug`
+//! or log line of it. Material goes from an answer's body, which is wiped, straight into [`lockstep_core::material::Material`].
+//!
+//! Code map: [`Vault`] (`client`) joins a `session` (who we are) and a `transport` (where it goes); `kv`, `scan`, `document`,
+//! `pki` and `health` each hold one kind of call; [`budget`] and [`read_plan`] serve the watcher.
+
+mod answer;
+mod app_role;
+mod body;
+pub mod budget;
+mod cause;
+mod client;
+mod credential_file;
+mod document;
+mod error;
+mod health;
+mod kv;
+mod lease;
+mod metadata;
+mod metrics;
+mod node;
+mod noise;
+mod pki;
+pub mod read_plan;
+mod request;
+mod scan;
+mod session;
+mod settings;
+mod token;
+mod transport;
+
+pub use cause::Cause;
+pub use client::Vault;
+pub use document::{Document, Put};
+pub use error::{Gone, LoginFault, VaultError};
+pub use health::Health;
+pub use kv::Data;
+pub use metrics::Metrics;
+pub use noise::NOISY_TARGETS;
+pub use pki::{Csr, SignRequest, Signed};
+pub use scan::ScanPage;
+pub use settings::{Credentials, DEFAULT_BODY_MAX_BYTES, DEFAULT_TIMEOUT, Settings};

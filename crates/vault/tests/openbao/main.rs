@@ -1,0 +1,15 @@
+//! The client against a real OpenBao, one file per aspect.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something unforeseen happens")]
+
+mod documents;
+mod errors;
+mod fixture;
+mod kv;
+mod login;
+mod metrics;
+mod nodes;
+mod pki;
+mod scan;
+mod secrecy;
+mod tls;

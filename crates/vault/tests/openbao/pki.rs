@@ -1,0 +1,103 @@
+//! Certificates from the PKI engine.
+
+use std::time::Duration;
+
+use lockstep_testbed::OpenBao;
+use lockstep_vault::{Csr, SignRequest, VaultError};
+use serde_json::json;
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+use crate::fixture::client;
+
+const ROLE: &str = "agent";
+
+async fn pki(mount: &str) -> &'static OpenBao {
+    let bao = OpenBao::shared().await.unwrap();
+    bao.enable_pki(mount).await.unwrap();
+    let role = json!({
+        "use_csr_common_name": false, "use_csr_sans": false, "require_cn": false, "key_type": "any",
+        "allowed_uri_sans": ["spiffe://lockstep.test/*"], "client_flag": true, "server_flag": false, "max_ttl": "168h",
+    });
+    bao.request("POST", &format!("{mount}/roles/{ROLE}"), Some(role)).await.unwrap();
+    bao
+}
+
+/// Asks for names of its own, which must not come through.
+fn csr() -> rcgen::CertificateSigningRequest {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut wanted = rcgen::CertificateParams::new(vec!["evil.test".to_owned()]).unwrap();
+    wanted.distinguished_name.push(rcgen::DnType::CommonName, "evil");
+    wanted.serialize_request(&key).unwrap()
+}
+
+fn request(csr: Csr, uri: &str) -> SignRequest {
+    let ttl = Duration::from_hours(1);
+    SignRequest { csr, uri_sans: vec![uri.to_owned()], dns_sans: vec![], ip_sans: vec![], ttl }
+}
+
+#[tokio::test]
+async fn a_certificate_has_the_names_of_the_call_and_a_chain_to_the_root() {
+    let bao = pki("pki-sign").await;
+    let client = client(bao, bao.root_token());
+    let uri = "spiffe://lockstep.test/cluster/1/agent/2";
+    let csr = csr();
+    for csr in [Csr::Der(csr.der().to_vec()), Csr::Pem(csr.pem().unwrap())] {
+        let signed = client.vault.sign("pki-sign", ROLE, &request(csr, uri)).await.unwrap();
+        let roots = client.vault.ca_roots("pki-sign").await.unwrap();
+        assert_eq!(roots.len(), 1);
+        assert_eq!(signed.chain_der.len(), 2);
+        assert_eq!(signed.chain_der[1], roots[0]);
+        let (_, leaf) = X509Certificate::from_der(&signed.chain_der[0]).unwrap();
+        let names = &leaf.subject_alternative_name().unwrap().unwrap().value.general_names;
+        assert_eq!(names, &[GeneralName::URI(uri)]);
+        assert_eq!(leaf.subject().iter_common_name().count(), 0);
+        assert_eq!(leaf.validity().not_after.timestamp(), signed.not_after.timestamp());
+        assert_eq!(leaf.raw_serial_as_string(), signed.serial);
+    }
+}
+
+#[tokio::test]
+async fn a_name_outside_the_role_and_an_unknown_role_are_refused_with_what_to_do() {
+    let bao = pki("pki-refuse").await;
+    let client = client(bao, bao.root_token());
+    let csr = || Csr::Der(csr().der().to_vec());
+    let good = "spiffe://lockstep.test/a";
+    for (role, csr, uri, says) in [
+        (ROLE, csr(), "spiffe://elsewhere.test/a", "does not allow one of the names"),
+        ("nobody", csr(), good, "no such PKI role"),
+        (ROLE, Csr::Pem("nothing".to_owned()), good, "signing request"),
+    ] {
+        let error = client.vault.sign("pki-refuse", role, &request(csr, uri)).await.unwrap_err();
+        assert!(matches!(error, VaultError::Refused { .. }), "{error:?}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_rotation_both_roots_are_told() {
+    let bao = pki("pki-rotate").await;
+    let client = client(bao, bao.root_token());
+    let before = client.vault.ca_roots("pki-rotate").await.unwrap();
+    let root = json!({ "common_name": "second root", "ttl": "8760h", "key_type": "ec" });
+    bao.request("POST", "pki-rotate/root/rotate/internal", Some(root)).await.unwrap();
+    let after = client.vault.ca_roots("pki-rotate").await.unwrap();
+    assert_eq!(after.len(), 2);
+    assert!(after.contains(&before[0]));
+}
+
+#[tokio::test]
+async fn an_intermediates_root_is_the_top_of_its_chain() {
+    let bao = pki("pki-top").await;
+    let client = client(bao, bao.root_token());
+    let root = client.vault.ca_roots("pki-top").await.unwrap();
+    bao.enable_engine("pki-below", "pki").await.unwrap();
+    assert_eq!(client.vault.ca_roots("pki-below").await, Ok(vec![]), "an engine without issuers has no roots");
+    let wanted = json!({ "common_name": "intermediate", "key_type": "ec" });
+    let made = bao.request("POST", "pki-below/intermediate/generate/internal", Some(wanted)).await.unwrap();
+    let csr = json!({ "csr": made["data"]["csr"], "common_name": "intermediate", "ttl": "8760h" });
+    let signed = bao.request("POST", "pki-top/root/sign-intermediate", Some(csr)).await.unwrap();
+    let chain =
+        format!("{}\n{}", signed["data"]["certificate"].as_str().unwrap(), signed["data"]["issuing_ca"].as_str().unwrap());
+    bao.request("POST", "pki-below/intermediate/set-signed", Some(json!({ "certificate": chain }))).await.unwrap();
+    assert_eq!(client.vault.ca_roots("pki-below").await.unwrap(), root);
+}

@@ -1,0 +1,3 @@
+//! Stories on all the real parts.
+
+mod one_write;

@@ -1,0 +1,1 @@
+//! End-to-end, fault and tidy tests; this library has what they share.
