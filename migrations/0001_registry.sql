@@ -239,6 +239,7 @@ select bi.binding_id,
                when b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Delete' then greatest(s.chosen_seq, s.presence_seq)
                else s.chosen_seq
            end) as seq,
+       min(s.problem) as problem,
        min(so.name || ' ' || s.mount || '/' || s.path) filter (where s.chosen_number is null and s.state <> 'Unseen') as missing,
        min(so.name || ' ' || s.mount || '/' || s.path) filter (where s.chosen_number is null and s.state = 'Unseen') as unseen,
        min(so.name || ' ' || s.mount || '/' || s.path || ' is ' || lower(s.state)) filter (
@@ -300,7 +301,7 @@ cross join lateral (
             || '): the cluster keeps the last good version; write it again, or remove it from the binding']
         when d.gone is not null then array['Failed', 'gone at the source (' || d.gone
             || ') and this cluster never had it: write it again, or remove it from the binding']
-        when d.problem is not null then array[case when a.has_some then 'Stale' else 'Failed' end, 'secret ' || d.problem]
+        when d.problem is not null then array[case when a.has_some then 'Stale' else 'Failed' end, 'a secret cannot be looked at: ' || d.problem]
         -- A refusal counts also where the revision was confirmed before: an object can be taken over or lost later.
         when a.attempted and l.outcome in ('Conflict', 'Failed', 'Denied') then array[l.outcome, l.cause]
         when a.attempted and l.outcome = 'Unreadable' then array[case when a.has_some then 'Stale' else 'Failed' end, l.cause]

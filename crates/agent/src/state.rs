@@ -6,8 +6,8 @@
 //! | `identity.json` | the current slot: private key, certificate chain, roots, cluster |
 //! | `next-key.pem` | the next slot: a key that has no certificate yet |
 //! | `digest-keys.json` | this cluster's digest keys, newest first |
-//! | `registry.json` | the registry it belongs to, and the floor |
-//! | `held/<binding id>.json` | one binding |
+//! | `registry.json` | the registry it belongs to, and the floor that forgotten bindings left |
+//! | `held/<binding id>.json` | one binding, and the history's head that came with it |
 //!
 //! Every file is replaced whole (see [`crate::durable`]), so the agent survives being killed between any two steps.
 

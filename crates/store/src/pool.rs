@@ -71,7 +71,7 @@ async fn probe_session(url: &str, pool: &PgPool) -> Result<()> {
 /// Applies the migrations that are missing. Safe on any number of replicas at once: sqlx takes an advisory lock.
 pub async fn migrate(url: &str) -> Result<()> {
     let mut connection = PgConnection::connect(url).await?;
-    // Not `run`, whose future cannot be spawned: https://github.com/rust-lang/rust/issues/100013
+    // Not `run`: its future is not Send in the compiler's eyes, so that no caller could spawn this.
     sqlx::migrate!("../../migrations").run_direct(None, &mut connection, false).await?;
     Ok(())
 }

@@ -29,7 +29,7 @@ use sqlx::pool::PoolConnection;
 use uuid::Uuid;
 
 /// How long to wait for something that should happen at once, on a machine that does other things too.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// An empty registry with source `corp` and project `payments`.
 pub(crate) struct Registry {
@@ -118,17 +118,14 @@ impl Registry {
     /// Registers a binding, or respecifies it.
     pub(crate) async fn bind(&self, name: &str, spec: BindingSpec) -> Result<Binding> {
         self.change(async |c, seq| {
-            let binding = match binding::get(c, name).await {
-                Ok(registered) => {
-                    let mut binding = registered.spec.binding;
-                    binding.respecify(spec, seq);
-                    binding::update(c, &written(name, ""), &binding, seq).await?;
-                    binding
-                }
-                Err(_) => {
-                    let project = project::id(c, &"payments".parse()?).await?;
-                    binding::insert(c, &written(name, ""), project, &spec, seq).await?
-                }
+            let binding = if let Ok(registered) = binding::get(c, name).await {
+                let mut binding = registered.spec.binding;
+                binding.respecify(spec, seq);
+                binding::update(c, &written(name, ""), &binding, seq).await?;
+                binding
+            } else {
+                let project = project::id(c, &"payments".parse()?).await?;
+                binding::insert(c, &written(name, ""), project, &spec, seq).await?
             };
             placement::replan_binding(c, binding.id, Ok(&binding), seq).await?;
             Ok(binding)

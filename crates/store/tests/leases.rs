@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::fixture::{LIMIT, Registry, entry};
 
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 
 async fn take(pool: &PgPool, holder: &str) -> Result<Option<Lease>> {
     Ok(acquire(&mut *pool.acquire().await?, "watch/corp", holder, LIFE).await?)

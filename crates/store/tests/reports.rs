@@ -11,6 +11,19 @@ use lockstep_store::session;
 
 use crate::fixture::{Registry, digest, instance, report, revision, session_of, spec};
 
+/// The last attempt's seq and outcome, and the seq and digest's first byte of the last confirmation.
+#[derive(Debug, PartialEq, sqlx::FromRow)]
+struct Row {
+    seq: i64,
+    outcome: String,
+    applied_seq: Option<i64>,
+    digest_byte: Option<i32>,
+}
+
+fn row(seq: i64, outcome: &str, applied: Option<(i64, i32)>) -> Row {
+    Row { seq, outcome: outcome.to_owned(), applied_seq: applied.map(|a| a.0), digest_byte: applied.map(|a| a.1) }
+}
+
 struct Placed {
     registry: Registry,
     session: SessionId,
@@ -31,18 +44,11 @@ impl Placed {
         report(self.session, self.cluster, self.binding, revision(seq), outcome)
     }
 
-    /// The last attempt's seq and outcome, and the seq and digest's first byte of the last confirmation.
-    async fn row(&self) -> Result<Option<(i64, String, Option<(i64, u8)>)>> {
-        let row: Option<(i64, String, Option<i64>, Option<Vec<u8>>)> =
-            sqlx::query_as("select seq, outcome, applied_seq, applied_digest from delivery")
-                .fetch_optional(&self.registry.pool)
-                .await?;
-        Ok(row.map(|(seq, outcome, applied, digest)| (seq, outcome, applied.map(|a| (a, digest.map_or(0, |d| d[0]))))))
+    async fn row(&self) -> Result<Option<Row>> {
+        Ok(sqlx::query_as("select seq, outcome, applied_seq, get_byte(applied_digest, 0) as digest_byte from delivery")
+            .fetch_optional(&self.registry.pool)
+            .await?)
     }
-}
-
-fn row(seq: i64, outcome: &str, applied: Option<(i64, u8)>) -> Option<(i64, String, Option<(i64, u8)>)> {
-    Some((seq, outcome.to_owned(), applied))
 }
 
 #[tokio::test]
@@ -56,7 +62,7 @@ async fn a_superseded_session_writes_nothing() -> Result<()> {
     let present = Report { session: newer.id, ..placed.report(5, Outcome::Applied) };
     let stale = placed.report(6, Outcome::Failed);
     assert_eq!(placed.registry.report(&[stale.clone(), present, stale]).await?, 1);
-    assert_eq!(placed.row().await?, row(5, "Applied", Some((5, 1))));
+    assert_eq!(placed.row().await?, Some(row(5, "Applied", Some((5, 1)))));
     Ok(())
 }
 
@@ -86,10 +92,10 @@ async fn an_older_revision_never_replaces_a_newer_one() -> Result<()> {
     for late in [Outcome::Applied, Outcome::Failed, Outcome::Sent] {
         assert_eq!(placed.registry.report(&[placed.report(6, late)]).await?, 0, "{late:?}");
     }
-    assert_eq!(placed.row().await?, row(7, "Applied", Some((7, 1))));
+    assert_eq!(placed.row().await?, Some(row(7, "Applied", Some((7, 1)))));
     let next_epoch = Revision { epoch: Epoch::new(2), seq: Seq::new(3) };
     assert_eq!(placed.registry.report(&[Report { revision: next_epoch, ..placed.report(0, Outcome::Sent) }]).await?, 1);
-    assert_eq!(placed.row().await?, row(3, "Sent", Some((7, 1))));
+    assert_eq!(placed.row().await?, Some(row(3, "Sent", Some((7, 1)))));
     assert_eq!(placed.registry.report(&[placed.report(8, Outcome::Failed)]).await?, 0, "of the epoch before");
     Ok(())
 }
@@ -101,7 +107,7 @@ async fn what_was_sent_since_does_not_wipe_what_was_confirmed() -> Result<()> {
     let confirmed = placed.registry.delivery("eu", "db").await?;
     for (seq, outcome) in [(6, Outcome::Sent), (6, Outcome::Conflict), (7, Outcome::Unreadable), (8, Outcome::Denied)] {
         placed.registry.report(&[placed.report(seq, outcome)]).await?;
-        assert_eq!(placed.row().await?, row(seq.cast_signed(), outcome.as_str(), Some((5, 1))));
+        assert_eq!(placed.row().await?, Some(row(seq.cast_signed(), outcome.as_str(), Some((5, 1)))));
     }
     let listed = placed.registry.delivery("eu", "db").await?;
     assert_eq!((listed.applied, listed.applied_at, listed.targets), (Some(revision(5)), confirmed.applied_at, (1, 1)));
@@ -116,10 +122,10 @@ async fn a_confirmation_counts_also_when_a_newer_revision_is_on_its_way() -> Res
     placed.registry.report(&[placed.report(5, Outcome::Sent)]).await?;
     placed.registry.report(&[placed.report(6, Outcome::Sent)]).await?;
     assert_eq!(placed.registry.report(&[placed.report(5, Outcome::Applied)]).await?, 1);
-    assert_eq!(placed.row().await?, row(6, "Sent", Some((5, 1))));
+    assert_eq!(placed.row().await?, Some(row(6, "Sent", Some((5, 1)))));
     // The same in one batch.
     placed.registry.report(&[placed.report(7, Outcome::Sent), placed.report(6, Outcome::Applied)]).await?;
-    assert_eq!(placed.row().await?, row(7, "Sent", Some((6, 1))));
+    assert_eq!(placed.row().await?, Some(row(7, "Sent", Some((6, 1)))));
     Ok(())
 }
 
@@ -128,10 +134,10 @@ async fn of_two_reports_of_one_revision_in_a_batch_the_last_counts() -> Result<(
     let placed = Placed::new().await?;
     let other = Report { digest: Some(digest(2)), targets: (2, 3), ..placed.report(5, Outcome::Applied) };
     assert_eq!(placed.registry.report(&[placed.report(5, Outcome::Applied), other]).await?, 1);
-    assert_eq!(placed.row().await?, row(5, "Applied", Some((5, 2))));
+    assert_eq!(placed.row().await?, Some(row(5, "Applied", Some((5, 2)))));
     assert_eq!(placed.registry.delivery("eu", "db").await?.targets, (2, 3));
     placed.registry.report(&[placed.report(5, Outcome::Sent), placed.report(5, Outcome::Failed)]).await?;
-    assert_eq!(placed.row().await?, row(5, "Failed", Some((5, 2))));
+    assert_eq!(placed.row().await?, Some(row(5, "Failed", Some((5, 2)))));
     Ok(())
 }
 

@@ -91,9 +91,9 @@ async fn apply(registry: &Registry, op: &Op) -> Result<()> {
         Op::Grant(g, granted) => {
             let glob = ["payments/**", "orders/**"][*g];
             if *granted {
-                registry.grant(&format!("g{g}"), glob, "").await?
+                registry.grant(&format!("g{g}"), glob, "").await?;
             } else {
-                registry.revoke_grant(&format!("g{g}")).await?
+                registry.revoke_grant(&format!("g{g}")).await?;
             }
         }
         Op::Bind(b, items, follow, selector) => {

@@ -43,7 +43,7 @@ async fn projects_sources_and_grants() -> Result<()> {
     assert_eq!(source::get(&mut c, "new").await?.spec.failing.as_deref(), Some("sealed"));
     source::note_watch(&mut c, source.id.into(), None).await?;
     source::note_watch(&mut c, source.id.into(), Some("sealed again")).await?;
-    lease::acquire(&mut c, "watch/new", "replica-a", Duration::from_secs(60)).await?.context("it is free")?;
+    lease::acquire(&mut c, "watch/new", "replica-a", Duration::from_mins(1)).await?.context("it is free")?;
     let watched = source::get(&mut c, "new").await?.spec;
     assert!(watched.swept_at.is_some() && watched.failing.as_deref() == Some("sealed again"));
     assert_eq!(watched.watched_by.as_deref(), Some("replica-a"));
@@ -93,7 +93,7 @@ async fn bindings_and_secrets() -> Result<()> {
     let mut c = registry.connection().await?;
     let read = binding::get(&mut c, "db").await?;
     assert_eq!((&read.spec.binding, read.spec.project.as_str()), (&bound, "payments"));
-    assert_eq!(binding::of_project(&mut c, Some(bound.project)).await?, [bound.clone()]);
+    assert_eq!(binding::of_project(&mut c, Some(bound.project)).await?, std::slice::from_ref(&bound));
 
     let corp = source::get(&mut c, "corp").await?;
     assert_eq!(corp.spec.secrets, 2);

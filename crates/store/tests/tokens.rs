@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::fixture::{Registry, instance, time};
 
-const LIFE: Duration = Duration::from_secs(3_600);
+const LIFE: Duration = Duration::from_hours(1);
 
 async fn registry() -> Result<(Registry, ClusterId)> {
     let registry = Registry::new().await?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use lockstep_core::version::{CurrentVersion, Incarnation, Seen, Version, VersionId, VersionNumber};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 /// The part of a secret's metadata that we use. Custom metadata is left out: its owners may have written anything there.
 #[derive(Deserialize)]
 pub(crate) struct Metadata<'a> {
+    #[serde(deserialize_with = "time")]
     created_time: DateTime<Utc>,
     current_version: u64,
     /// Only the current one is parsed: a secret may have many, and a scan many secrets.
@@ -22,10 +23,17 @@ pub(crate) struct Metadata<'a> {
 /// One version's own fields, in the metadata and beside the data.
 #[derive(Debug, Deserialize)]
 pub(crate) struct VersionFields {
+    #[serde(deserialize_with = "time")]
     pub(crate) created_time: DateTime<Utc>,
     #[serde(deserialize_with = "time_or_empty")]
     pub(crate) deletion_time: Option<DateTime<Utc>>,
     pub(crate) destroyed: bool,
+}
+
+/// Vault writes nanoseconds, Postgres keeps microseconds. A time is part of a version's identity and is compared for equality after it was
+/// stored, so what Postgres would drop is dropped here, where times come in.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    DateTime::<Utc>::deserialize(deserializer).map(|time| time.trunc_subsecs(6))
 }
 
 /// `""` is Vault's way to say that there is no time.

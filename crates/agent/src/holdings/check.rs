@@ -45,7 +45,7 @@ impl Holdings {
     pub(super) fn complete(&mut self, binding: BindingId) {
         if let Some(newer) = self.applied_unrecorded(binding) {
             tracing::info!(%binding, revision = %newer.revision, "recorded what was applied before the agent was stopped");
-            if let Err(error) = self.ledger.record(binding, Holding::Held(newer)) {
+            if let Err(error) = self.ledger.record(binding, Holding::Held(newer), None) {
                 tracing::warn!(%binding, cause = %error, "cannot record what was applied");
             }
         }

@@ -20,7 +20,6 @@ impl Holdings {
                 self.sinks.remove(target, owner, &self.ring)?;
             }
         }
-        self.ledger.record(delete.binding, Holding::GivenUp { revision: delete.revision })?;
-        Ok(self.ledger.raise_floor(delete.head)?)
+        Ok(self.ledger.record(delete.binding, Holding::GivenUp { revision: delete.revision }, Some(delete.head))?)
     }
 }

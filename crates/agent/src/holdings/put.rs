@@ -34,9 +34,8 @@ impl Holdings {
             target: put.target.clone(),
             former: self.former_targets(put.binding, &put.target),
         };
-        self.ledger.record(put.binding, Holding::Held(held))?;
+        self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?;
         self.remove_former(put.binding);
-        self.ledger.raise_floor(put.head)?;
         let observed = self.observe(put.binding, &put.target)?;
         Ok(self.digest_of(&observed, &put.digest))
     }
@@ -62,7 +61,7 @@ impl Holdings {
                 false
             }
         });
-        if let Err(error) = self.ledger.record(binding, Holding::Held(held)) {
+        if let Err(error) = self.ledger.record(binding, Holding::Held(held), None) {
             tracing::warn!(%binding, cause = %error, "a former target's removal cannot be recorded; it is tried again");
         }
     }

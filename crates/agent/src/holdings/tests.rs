@@ -128,12 +128,12 @@ fn a_former_target_that_a_crash_left_is_removed_at_the_next_look() {
     fixture.holdings.put(&put(2, "two", "b"));
     let Some(Holding::Held(two)) = fixture.holdings.ledger.get(binding()).cloned() else { panic!("held") };
     // Back to the moment between recording the new target and removing the old one.
-    fixture.holdings.ledger.record(binding(), Holding::Held(one.clone())).unwrap();
+    fixture.holdings.ledger.record(binding(), Holding::Held(one.clone()), None).unwrap();
     fs::rename(fixture.path("two"), fixture.path("aside")).unwrap();
     fixture.holdings.put(&put(1, "one", "a"));
     fs::rename(fixture.path("aside"), fixture.path("two")).unwrap();
     let between = crate::state::ledger::Held { former: vec![one.target], ..two };
-    fixture.holdings.ledger.record(binding(), Holding::Held(between)).unwrap();
+    fixture.holdings.ledger.record(binding(), Holding::Held(between), None).unwrap();
     fixture.restart();
     fixture.holdings.inventory();
     assert_eq!((fixture.value("one"), fixture.value("two").as_deref()), (None, Some("b")));
@@ -145,7 +145,7 @@ fn what_was_applied_but_not_recorded_before_a_crash_is_taken_up() {
     fixture.holdings.put(&put(1, "out", "a"));
     let before = fixture.holdings.ledger.get(binding()).cloned().unwrap();
     fixture.holdings.put(&put(2, "out", "b"));
-    fixture.holdings.ledger.record(binding(), before).unwrap();
+    fixture.holdings.ledger.record(binding(), before, None).unwrap();
     fixture.restart();
     let inventory = fixture.holdings.inventory();
     assert_eq!(inventory.held[0].1.revision, revision(1, 2));

@@ -50,7 +50,16 @@ pub(crate) struct Held {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Known {
     registry: Option<RegistryId>,
+    /// The heads of bindings that are forgotten.
     floor: Option<Mark>,
+}
+
+/// A binding's file. The head is in it, not in a file of its own, because flushing is what a delivery's time goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Recorded {
+    holding: Holding,
+    /// The newest head that came with this binding.
+    head: Option<Mark>,
 }
 
 /// All of it, in memory and on disk; the disk is written first.
@@ -58,7 +67,9 @@ struct Known {
 pub(crate) struct Ledger {
     dir: StateDir,
     known: Known,
-    holdings: BTreeMap<BindingId, Holding>,
+    recorded: BTreeMap<BindingId, Recorded>,
+    /// The newest of all heads.
+    floor: Option<Mark>,
 }
 
 impl Holding {
@@ -74,8 +85,9 @@ impl Holding {
 impl Ledger {
     /// From the state directory.
     pub(crate) fn load(dir: &StateDir) -> Result<Self, StateError> {
-        let known = read_json(&dir.file(REGISTRY))?.unwrap_or_default();
-        let mut holdings = BTreeMap::new();
+        let known: Known = read_json(&dir.file(REGISTRY))?.unwrap_or_default();
+        let mut recorded = BTreeMap::new();
+        let mut floor = known.floor;
         let folder = dir.file(HELD);
         let entries = match fs::read_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -85,11 +97,12 @@ impl Ledger {
             let path = entry.map_err(io_error("list", &folder))?.path();
             let stem = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".json"));
             let Some(binding) = stem.and_then(|s| s.parse().ok()) else { continue };
-            if let Some(holding) = read_json(&path)? {
-                holdings.insert(binding, holding);
+            if let Some(found) = read_json::<Recorded>(&path)? {
+                floor = newer(floor, found.head);
+                recorded.insert(binding, found);
             }
         }
-        Ok(Self { dir: dir.clone(), known, holdings })
+        Ok(Self { dir: dir.clone(), known, recorded, floor })
     }
 
     /// The registry it belongs to; `None` before the first `Welcome`.
@@ -99,7 +112,7 @@ impl Ledger {
 
     /// The newest point of the history it has seen.
     pub(crate) fn floor(&self) -> Option<Mark> {
-        self.known.floor
+        self.floor
     }
 
     /// Belongs to `registry` from now on.
@@ -107,38 +120,33 @@ impl Ledger {
         self.write_known(Known { registry: Some(registry), ..self.known })
     }
 
-    /// Remembers `head`, unless something newer is remembered already.
-    pub(crate) fn raise_floor(&mut self, head: Mark) -> Result<(), StateError> {
-        if self.known.floor.is_some_and(|floor| (floor.epoch, floor.seq) >= (head.epoch, head.seq)) {
-            return Ok(());
-        }
-        self.write_known(Known { floor: Some(head), ..self.known })
-    }
-
     /// All holdings, in order of binding.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (BindingId, &Holding)> {
-        self.holdings.iter().map(|(binding, holding)| (*binding, holding))
+        self.recorded.iter().map(|(binding, recorded)| (*binding, &recorded.holding))
     }
 
     /// What it has for `binding`.
     pub(crate) fn get(&self, binding: BindingId) -> Option<&Holding> {
-        self.holdings.get(&binding)
+        self.recorded.get(&binding).map(|recorded| &recorded.holding)
     }
 
     /// How many bindings have content.
     pub(crate) fn held_count(&self) -> usize {
-        self.holdings.values().filter(|h| matches!(h, Holding::Held(_))).count()
+        self.iter().filter(|(_, h)| matches!(h, Holding::Held(_))).count()
     }
 
-    /// Records what there is for `binding`.
-    pub(crate) fn record(&mut self, binding: BindingId, holding: Holding) -> Result<(), StateError> {
-        if self.holdings.get(&binding) == Some(&holding) {
+    /// Records what there is for `binding`, and the history's head that came with it; the floor only rises.
+    pub(crate) fn record(&mut self, binding: BindingId, holding: Holding, head: Option<Mark>) -> Result<(), StateError> {
+        let present = self.recorded.get(&binding);
+        let recorded = Recorded { holding, head: newer(present.and_then(|p| p.head), head) };
+        if present == Some(&recorded) {
             return Ok(());
         }
         let folder = self.dir.file(HELD);
         durable::ensure_directory(&folder).map_err(io_error("create", &folder))?;
-        write_json(&folder.join(format!("{binding}.json")), &holding)?;
-        self.holdings.insert(binding, holding);
+        write_json(&folder.join(format!("{binding}.json")), &recorded)?;
+        self.floor = newer(self.floor, recorded.head);
+        self.recorded.insert(binding, recorded);
         self.forget_oldest_given_up(GIVEN_UP_MAX)
     }
 
@@ -149,10 +157,12 @@ impl Ledger {
             return Ok(());
         }
         given_up.sort_unstable();
+        // Their heads are forgotten with them.
+        self.write_known(Known { floor: self.floor, ..self.known })?;
         for (_, binding) in &given_up[..given_up.len() - keep] {
             let path = self.dir.file(HELD).join(format!("{binding}.json"));
             durable::remove(&path).map_err(io_error("remove", &path))?;
-            self.holdings.remove(binding);
+            self.recorded.remove(binding);
         }
         Ok(())
     }
@@ -164,69 +174,11 @@ impl Ledger {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use lockstep_core::digest::DigestKeyId;
-    use lockstep_core::history::ChangeHash;
-    use lockstep_core::revision::{Epoch, Seq};
-    use uuid::Uuid;
-
-    fn revision(seq: u64) -> Revision {
-        Revision { epoch: Epoch::new(1), seq: Seq::new(seq) }
-    }
-
-    fn binding(number: u64) -> BindingId {
-        Uuid::from_u128(number.into()).into()
-    }
-
-    fn mark(epoch: u64, seq: u64) -> Mark {
-        Mark { epoch: Epoch::new(epoch), seq: Seq::new(seq), hash: ChangeHash::new([1; 32]) }
-    }
-
-    #[test]
-    fn what_is_recorded_is_there_after_a_restart() {
-        let temporary = tempfile::tempdir().unwrap();
-        let dir = StateDir::ensure(temporary.path()).unwrap();
-        let mut ledger = Ledger::load(&dir).unwrap();
-        let held = Held {
-            name: "b".into(),
-            revision: revision(3),
-            digest: Digest { key: DigestKeyId::new("k".into()), hmac: [7; 32] },
-            target: Target::Directory { name: "out".parse().unwrap() },
-            former: vec![Target::Directory { name: "was".parse().unwrap() }],
-        };
-        ledger.record(binding(1), Holding::Held(held)).unwrap();
-        ledger.record(binding(2), Holding::GivenUp { revision: revision(4) }).unwrap();
-        ledger.belong_to(Uuid::from_u128(5).into()).unwrap();
-        // Left by a crash in the middle of writing.
-        fs::write(dir.file(HELD).join(format!("{}.json.tmp", binding(3))), "{").unwrap();
-        let again = Ledger::load(&dir).unwrap();
-        assert_eq!((again.holdings.clone(), again.registry()), (ledger.holdings.clone(), ledger.registry()));
-        assert_eq!((again.held_count(), again.holdings.len()), (1, 2));
-    }
-
-    #[test]
-    fn the_floor_only_rises() {
-        let temporary = tempfile::tempdir().unwrap();
-        let mut ledger = Ledger::load(&StateDir::ensure(temporary.path()).unwrap()).unwrap();
-        for (head, want) in
-            [(mark(1, 5), mark(1, 5)), (mark(1, 4), mark(1, 5)), (mark(2, 1), mark(2, 1)), (mark(1, 9), mark(2, 1))]
-        {
-            ledger.raise_floor(head).unwrap();
-            assert_eq!(ledger.floor(), Some(want));
-        }
-    }
-
-    #[test]
-    fn the_oldest_given_up_bindings_are_forgotten_first() {
-        let temporary = tempfile::tempdir().unwrap();
-        let dir = StateDir::ensure(temporary.path()).unwrap();
-        let mut ledger = Ledger::load(&dir).unwrap();
-        for number in 1..=5 {
-            ledger.record(binding(number), Holding::GivenUp { revision: revision(10 - number) }).unwrap();
-        }
-        ledger.forget_oldest_given_up(2).unwrap();
-        assert_eq!(Ledger::load(&dir).unwrap().iter().map(|(b, _)| b).collect::<Vec<_>>(), [binding(1), binding(2)]);
-    }
+/// The newer of two points; the first where they are the same.
+fn newer(one: Option<Mark>, other: Option<Mark>) -> Option<Mark> {
+    let order = |mark: &Mark| (mark.epoch, mark.seq);
+    if other.as_ref().map(order) > one.as_ref().map(order) { other } else { one }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+use anyhow::Result;
+use serde_json::json;
+
+use crate::fixture::{Api, binding, cluster, grant, project, source};
+
+#[tokio::test]
+async fn what_a_binding_names_must_be_there_and_all_that_is_not_is_told() -> Result<()> {
+    let api = Api::start().await?;
+    let mut two = binding();
+    let mut item = two["spec"]["items"][0].clone();
+    item["source"] = json!("other");
+    two["spec"]["items"].as_array_mut().unwrap().push(item);
+    let answer = api.put("/v1/bindings/checkout-db", &two).await?;
+    assert_eq!(answer.code(), "invalid-manifest");
+    assert_eq!(answer.fields(), ["spec.project", "spec.items[0].source", "spec.items[1].source"]);
+    assert_eq!(answer.body["errors"][0]["reason"], "project \"payments\" does not exist: apply it first");
+    let answer = api.put("/v1/grants/payments-prod", &grant()).await?;
+    assert_eq!((answer.code(), answer.fields()), ("invalid-manifest", vec!["spec.project"]));
+    assert_eq!(api.get("/v1/secrets").await?.ok().body["items"], json!([]), "a refused write leaves nothing");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bindings_project_cannot_be_changed() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.apply(&binding()).await?;
+    let mut other = project();
+    other["metadata"]["name"] = json!("orders");
+    api.apply(&other).await?;
+    for to in ["orders", "missing"] {
+        let mut moved = binding();
+        moved["spec"]["project"] = json!(to);
+        let answer = api.put("/v1/bindings/checkout-db", &moved).await?;
+        assert_eq!((answer.code(), answer.fields()), ("invalid-manifest", vec!["spec.project"]));
+        assert!(answer.text.contains("cannot be changed"), "{}", answer.text);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_still_needed_is_not_deleted() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.apply(&binding()).await?;
+    for path in ["/v1/projects/payments", "/v1/sources/corp"] {
+        let answer = api.delete(path).await?;
+        assert_eq!((answer.status.as_u16(), answer.code()), (409, "in-use"), "{path}");
+        assert!(answer.text.contains("has to go first"), "{}", answer.text);
+    }
+    // A binding that was placed keeps its project until every cluster has given it up.
+    api.delete("/v1/bindings/checkout-db").await?.ok();
+    api.delete("/v1/grants/payments-prod").await?.ok();
+    assert_eq!(api.delete("/v1/projects/payments").await?.code(), "in-use");
+    api.delete("/v1/sources/corp").await?.ok();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_binding_that_was_never_placed_leaves_nothing_behind() -> Result<()> {
+    let api = Api::start().await?;
+    api.apply(&project()).await?;
+    api.apply(&source()).await?;
+    api.apply(&binding()).await?;
+    for path in ["/v1/bindings/checkout-db", "/v1/projects/payments", "/v1/sources/corp"] {
+        api.delete(path).await?.ok();
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bindings_status_counts_its_deliveries_and_says_whether_they_are_in_step() -> Result<()> {
+    let api = Api::start().await?;
+    for manifest in [project(), source(), grant()] {
+        api.apply(&manifest).await?;
+    }
+    let status = api.apply(&binding()).await?.body["status"].clone();
+    assert_eq!((&status["clusters"], &status["conditions"][0]["reason"]), (&json!(0), &json!("NoClusters")));
+    api.apply(&cluster("eu-1", "prod")).await?;
+    api.apply(&cluster("eu-2", "prod")).await?;
+    assert_eq!(api.get("/v1/grants/payments-prod").await?.ok().body["status"]["clusters"], 2);
+    assert_eq!(api.get("/v1/projects/payments").await?.ok().body["status"], json!({"bindings": 1, "grants": 1}));
+    let status = api.get("/v1/bindings/checkout-db").await?.ok().body["status"].clone();
+    assert_eq!((&status["clusters"], &status["deliveries"]), (&json!(2), &json!({"Pending": 2})));
+    assert_eq!(status["conditions"][0]["reason"], "NotInSync");
+
+    // One version, held by both.
+    api.sql(
+        "update secret set state = 'Live', chosen_incarnation = now(), chosen_number = 1, chosen_created = now(), chosen_seq = 1",
+    )
+    .await?;
+    api.sql("update cluster set state = 'Active', instance_id = gen_random_uuid()").await?;
+    let confirm = |clusters: &str| {
+        format!(
+            "insert into delivery (binding_id, cluster_id, epoch, seq, outcome, at, applied_epoch, applied_seq, applied_key, applied_digest, \
+             applied_at, targets_applied, targets_total) select d.binding_id, d.cluster_id, d.epoch, d.seq, 'Applied', now(), d.epoch, d.seq, \
+             'k', '\\x00', now(), 1, 1 from desired d join cluster c on c.id = d.cluster_id where c.name in ({clusters})"
+        )
+    };
+    api.sql(&confirm("'eu-1'")).await?;
+    let some = api.get("/v1/bindings").await?.ok().body["items"][0]["status"].clone();
+    assert_eq!(some["deliveries"], json!({"InSync": 1, "Pending": 1}));
+    assert_eq!((&some["conditions"][0]["status"], &some["conditions"][0]["reason"]), (&json!("False"), &json!("NotInSync")));
+    api.sql(&confirm("'eu-2'")).await?;
+    let all = api.get("/v1/bindings/checkout-db").await?.ok().body["status"].clone();
+    assert_eq!((&all["conditions"][0]["status"], &all["conditions"][0]["reason"]), (&json!("True"), &json!("AllInSync")));
+    assert_eq!(api.get("/v1/clusters").await?.ok().body["items"][1]["status"]["deliveries"], json!({"InSync": 1}));
+
+    let delivery = api.get("/v1/deliveries?cluster=eu-1").await?.ok().body["items"][0].clone();
+    assert_eq!((&delivery["status"], &delivery["desiredRevision"]), (&json!("InSync"), &delivery["appliedRevision"]));
+    let secret = api.get("/v1/secrets").await?.ok().body["items"][0].clone();
+    assert_eq!((&secret["state"], &secret["version"], &secret["bindings"]), (&json!("Live"), &json!(1), &json!(1)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_grant_that_goes_takes_its_leave_with_it() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.apply(&binding()).await?;
+    api.delete("/v1/grants/payments-prod").await?.ok();
+    let placements = api.get("/v1/placements").await?.ok().body;
+    let answers: Vec<_> = placements["items"].as_array().unwrap().iter().map(|p| p["answer"].as_str().unwrap()).collect();
+    assert_eq!(answers, ["Denied", "Denied"]);
+
+    // A grant that moves to another project is taken from the first.
+    api.apply(&grant()).await?;
+    assert_eq!(api.get("/v1/placements").await?.ok().body["items"][0]["answer"], "Placed");
+    let mut other = project();
+    other["metadata"]["name"] = json!("orders");
+    api.apply(&other).await?;
+    let mut moved = grant();
+    moved["spec"]["project"] = json!("orders");
+    assert_eq!(api.apply(&moved).await?.header("lockstep-placements-changed"), "2");
+    assert_eq!(api.get("/v1/placements").await?.ok().body["items"][0]["answer"], "Denied");
+    Ok(())
+}

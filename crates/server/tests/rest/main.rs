@@ -1,0 +1,13 @@
+//! The REST API on a real registry, through its router: one file for each aspect.
+
+mod authentication;
+mod bindings;
+mod clusters;
+mod fixture;
+mod health;
+mod history;
+mod join_tokens;
+mod lists;
+mod mistakes;
+mod sources;
+mod writes;
