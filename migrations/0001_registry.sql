@@ -235,7 +235,7 @@ create view binding_content as
 select bi.binding_id,
        max(case
                when s.chosen_number is null then 0
-               when bi.pin is not null then s.incarnation_seq
+               when bi.pin is not null then s.chosen_seq
                when b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Delete' then greatest(s.chosen_seq, s.presence_seq)
                else s.chosen_seq
            end) as seq,

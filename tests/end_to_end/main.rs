@@ -1,3 +1,4 @@
 //! Stories on all the real parts.
 
 mod one_write;
+mod playground;

@@ -9,9 +9,9 @@ use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{api_token, pool};
 use serde_json::json;
 
+use crate::actor;
 use crate::config::Config;
 use crate::token::{Kind, hash, mint};
-use crate::actor;
 
 /// The name of the first API token.
 pub const FIRST_TOKEN: &str = "bootstrap";
@@ -31,9 +31,12 @@ pub async fn bootstrap(config: &Config, token_file: &Path) -> anyhow::Result<boo
     let token = mint(Kind::Api)?;
     api_token::put(writing.connection(), FIRST_TOKEN, &hash(&token)).await?;
     // The file before the commit: a token that nobody has would lock everybody out.
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(token_file).with_context(|| {
-        format!("creating {} for the first API token; it must not exist yet", token_file.display())
-    })?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(token_file)
+        .with_context(|| format!("creating {} for the first API token; it must not exist yet", token_file.display()))?;
     file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).context("writing the first API token")?;
     let entry = Entry {
         actor: actor::server(&config.replica),

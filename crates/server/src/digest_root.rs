@@ -20,10 +20,8 @@ pub async fn load(vault: &Vault, mount: &KvMount) -> anyhow::Result<RootKey> {
     let mut bytes = [0_u8; DIGEST_BYTES];
     rand::fill(&mut bytes).map_err(|_| anyhow!("the system gave no random bytes"))?;
     let text = |t: String| Material::new(t.into_bytes());
-    let fields = BTreeMap::from([
-        ("id".to_owned(), text(Uuid::new_v4().to_string())),
-        ("key".to_owned(), text(hex::encode(bytes))),
-    ]);
+    let fields =
+        BTreeMap::from([("id".to_owned(), text(Uuid::new_v4().to_string())), ("key".to_owned(), text(hex::encode(bytes)))]);
     match vault.put_document(mount, &path, &fields, 0).await.context("writing the digests' root key")? {
         Put::Written(_) => read(&fields),
         Put::Lost => {

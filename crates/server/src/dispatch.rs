@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockstep_core::history::{ChangeHash, Mark, Standing, standing};
 use lockstep_core::id::ClusterId;
 use lockstep_core::revision::{Epoch, Seq};
 use lockstep_store::desired::{self, Facts, Which};
 use lockstep_store::notify::{Listener, Woken};
-use lockstep_store::{Result, pool};
+use lockstep_store::{Result, change, pool};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -43,23 +44,19 @@ pub struct Dispatch {
     pub sessions: Arc<Sessions>,
     /// What wakes it.
     pub wake: Wake,
-    /// Checked when the registry's head is older than it was.
+    /// Holds the registry when it no longer has what was dispatched from it.
     pub history: Arc<HistoryMark>,
 }
 
-/// What was last dispatched.
-#[derive(Clone, Copy, Default)]
-struct Position {
-    epoch: Epoch,
-    seq: Seq,
-}
+/// Before anything was dispatched: known to every history.
+const ORIGIN: Mark = Mark { epoch: Epoch::new(0), seq: Seq::new(0), hash: ChangeHash::ORIGIN };
 
 impl Dispatch {
     /// Runs until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         let sweep = Duration::from_millis(self.app.config.agents.sweep_ms);
         let mut next_sweep = tokio::time::Instant::now() + sweep;
-        let mut position = Position::default();
+        let mut position = ORIGIN;
         let mut sweeping = true;
         while !stop.is_cancelled() {
             match self.activate(position, sweeping).await {
@@ -88,30 +85,33 @@ impl Dispatch {
     }
 
     /// Tells every session what changed since `last`, or on a sweep all that is not in step.
-    async fn activate(&self, last: Position, sweeping: bool) -> Result<Position> {
+    async fn activate(&self, last: Mark, sweeping: bool) -> Result<Mark> {
         let clusters = self.sessions.clusters();
         let which = if sweeping { Which::NotInStep } else { Which::ChangedSince(last.seq) };
         let mut connection = pool::acquire(&self.app.pool).await?;
         let snapshot = desired::read(&mut connection, &clusters, which).await?;
+        // After the snapshot and on its connection, so that no other database can have come in between. Numbers alone say too little: a
+        // restored registry soon has as many changes as the lost one had.
+        let ours = change::hash_at(&mut connection, last.seq).await?;
         drop(connection);
         let head = snapshot.registry.head;
-        if head.seq < last.seq {
-            // The registry is older than what was dispatched from it.
-            self.history.activate().await;
+        let cut = standing(&last, head.epoch, ours) == Standing::Cut;
+        if cut {
+            self.history.hold_replaced(&last).await?;
         }
         let mut by_cluster: BTreeMap<ClusterId, Vec<Facts>> = clusters.iter().map(|c| (*c, Vec::new())).collect();
         for facts in snapshot.facts {
             by_cluster.entry(facts.cluster).or_default().push(facts);
         }
         for (cluster, facts) in by_cluster {
-            if head.epoch != last.epoch || head.seq < last.seq {
+            if cut || head.epoch != last.epoch {
                 self.sessions.tell(cluster, Command::Reload);
                 continue;
             }
             let withheld = snapshot.registry.held.clone().or_else(|| snapshot.withheld.get(&cluster).cloned());
             self.sessions.tell(cluster, Command::Offer { head, withheld, facts });
         }
-        Ok(Position { epoch: head.epoch, seq: head.seq })
+        Ok(head)
     }
 }
 

@@ -19,6 +19,7 @@ mod heartbeat;
 mod ledger;
 pub mod listener;
 mod prepare;
+mod renewal;
 mod service;
 mod session;
 mod sessions;

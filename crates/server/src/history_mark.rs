@@ -19,8 +19,12 @@ use crate::actor;
 /// How often the mark is moved.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 
-const HELD: &str = "history cut: the registry is older than the mark in the home Vault, as after a restore from an older backup. Nothing \
-                    is sent or deleted. Check the registry, then run: lockstep epoch open --reason ...";
+/// What an operator reads where the mark shows it.
+const OLDER: &str = "history cut: the registry is older than the mark in the home Vault, as after a restore from an older backup. Nothing \
+                     is sent or deleted. Check the registry, then run: lockstep epoch open --reason ...";
+/// What an operator reads where a running replica saw it.
+const REPLACED: &str = "history cut: the registry no longer has changes that this replica dispatched from it, as after a restore from an \
+                        older backup. Nothing is sent or deleted. Check the registry, then run: lockstep epoch open --reason ...";
 
 /// Compares and moves the mark.
 pub struct HistoryMark {
@@ -54,7 +58,7 @@ impl HistoryMark {
             let ours = change::hash_at(&mut connection, mark.seq).await?;
             if standing(&mark, registry.head.epoch, ours) == Standing::Cut {
                 drop(connection);
-                return self.hold(&registry).await;
+                return Ok(self.hold(&mark, OLDER).await?);
             }
         }
         drop(connection);
@@ -69,23 +73,30 @@ impl HistoryMark {
         }
     }
 
-    async fn hold(&self, registry: &registry::Registry) -> anyhow::Result<()> {
-        if registry.held.is_some() {
-            return Ok(());
-        }
+    /// Holds everything: this replica saw a change that the registry no longer has. The mark is moved only once a minute and may not
+    /// show it.
+    pub async fn hold_replaced(&self, seen: &Mark) -> lockstep_store::Result<()> {
+        self.hold(seen, REPLACED).await
+    }
+
+    async fn hold(&self, seen: &Mark, reason: &str) -> lockstep_store::Result<()> {
         let mut writing = Writing::begin(&self.pool).await?;
-        if registry::get(writing.connection()).await?.held.is_some() {
-            return Ok(writing.abandon().await?);
+        let epoch = writing.epoch;
+        let ours = change::hash_at(writing.connection(), seen.seq).await?;
+        // An epoch may have been opened just now: that settled it.
+        let settled = standing(seen, epoch, ours) == Standing::Known;
+        if settled || registry::get(writing.connection()).await?.held.is_some() {
+            return writing.abandon().await;
         }
-        registry::set_held(writing.connection(), Some(HELD)).await?;
+        registry::set_held(writing.connection(), Some(reason)).await?;
         let entry = Entry {
             actor: actor::server(&self.replica),
             kind: "RegistryHeld",
             subject: "registry".to_owned(),
-            detail: json!({ "reason": HELD }),
+            detail: json!({ "reason": reason }),
         };
         writing.commit(&entry).await?;
-        tracing::error!(reason = HELD, "the whole registry is held");
+        tracing::error!(reason, "the whole registry is held");
         Ok(())
     }
 }
@@ -105,5 +116,9 @@ fn read(document: &Document) -> anyhow::Result<Mark> {
         std::str::from_utf8(field.expose()).map_err(|_| anyhow!("the history mark's field {key} is no text"))
     };
     let number = |key: &str| text(key)?.parse::<u64>().with_context(|| format!("the history mark's field {key}"));
-    Ok(Mark { epoch: Epoch::new(number("epoch")?), seq: Seq::new(number("seq")?), hash: text("hash")?.parse().context("the history mark's hash")? })
+    Ok(Mark {
+        epoch: Epoch::new(number("epoch")?),
+        seq: Seq::new(number("seq")?),
+        hash: text("hash")?.parse().context("the history mark's hash")?,
+    })
 }

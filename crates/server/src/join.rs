@@ -8,9 +8,7 @@ use lockstep_core::cluster::ClusterState;
 use lockstep_core::digest::RootKey;
 use lockstep_core::id::{ClusterId, InstanceId};
 use lockstep_core::spiffe::AgentIdentity;
-use lockstep_proto::v1::{
-    ChallengeRequest, ChallengeResponse, JoinRequest, JoinResponse, RenewRequest, join_server,
-};
+use lockstep_proto::v1::{ChallengeRequest, ChallengeResponse, JoinRequest, JoinResponse, RenewRequest, join_server};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::join_token::{Claim, Refusal, claim};
 use lockstep_store::{StoreError, agent_certificate, cluster, placement, pool};

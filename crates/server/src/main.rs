@@ -9,7 +9,10 @@ use lockstep_server::{bootstrap, logging, run};
 
 /// Lockstep's control plane.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  lockstep-server bootstrap --config server.yaml --token-file admin.token\n  lockstep-server run --config server.yaml")]
+#[command(
+    version,
+    after_help = "Example:\n  lockstep-server bootstrap --config server.yaml --token-file admin.token\n  lockstep-server run --config server.yaml"
+)]
 struct Arguments {
     /// What to log, as in RUST_LOG; dependencies that would print bodies stay capped.
     #[arg(long, env = "LOCKSTEP_LOG", default_value = "info", global = true)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockstep_core::choice::Choice;
 use lockstep_core::binding::SecretRef;
+use lockstep_core::choice::Choice;
 use lockstep_core::id::SecretId;
 use lockstep_core::material::Material;
 use lockstep_core::version::{Incarnation, VersionNumber};

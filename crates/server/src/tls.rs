@@ -85,9 +85,13 @@ async fn make(authority: &Authority, names: &[String], now: DateTime<Utc>) -> an
         roots.add(root.clone()).context("a root of the PKI mount")?;
     }
     let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().context("verifying agents")?;
-    let plain = |chain: &[CertificateDer<'static>]| anyhow::Ok(
-        ServerConfig::builder_with_protocol_versions(&[&version::TLS13]).with_no_client_auth().with_single_cert(chain.to_vec(), key()?)?,
-    );
+    let plain = |chain: &[CertificateDer<'static>]| {
+        anyhow::Ok(
+            ServerConfig::builder_with_protocol_versions(&[&version::TLS13])
+                .with_no_client_auth()
+                .with_single_cert(chain.to_vec(), key()?)?,
+        )
+    };
     let mutual = ServerConfig::builder_with_protocol_versions(&[&version::TLS13])
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain.clone(), key()?)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockstep_core::name::SourceName;
 use lockstep_store::page::{PAGE_MAX, Page};
 use lockstep_store::pool;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -23,34 +23,56 @@ pub use watcher::Watcher;
 const SUPERVISE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Hints that secrets may have changed, or that the list of sources has. They only wake: what is true is read anew.
-#[derive(Clone, Default)]
-pub struct Hints(Arc<Notify>);
+#[derive(Clone)]
+pub struct Hints(Arc<watch::Sender<u64>>);
+
+/// Hears hints. One that comes while its owner is busy is kept: the next wait ends at once.
+pub struct Hinted(watch::Receiver<u64>);
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
 
 impl Hints {
     /// Something may have changed.
     pub fn hint(&self) {
-        self.0.notify_waiters();
+        self.0.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    async fn hinted(&self) {
-        self.0.notified().await;
+    /// Hears what is hinted from now on.
+    pub fn listen(&self) -> Hinted {
+        Hinted(self.0.subscribe())
+    }
+}
+
+impl Hinted {
+    async fn hinted(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody can hint any more; timers go on.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
 /// Keeps one watcher running for each registered source, until told to stop.
 pub async fn supervise(app: App, hints: Hints, stop: CancellationToken) {
     let mut watchers: BTreeMap<SourceName, (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
+    let mut hinted = hints.listen();
     while !stop.is_cancelled() {
         match sources(&app).await {
             Ok(names) => {
                 reconcile(&app, &hints, &stop, &mut watchers, names);
                 app.metrics.progressed("watch.supervise");
             }
-            Err(error) => tracing::warn!(error = %format!("{error:#}"), "the list of sources cannot be read; watching goes on as it was"),
+            Err(error) => {
+                tracing::warn!(error = %format!("{error:#}"), "the list of sources cannot be read; watching goes on as it was")
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(SUPERVISE_INTERVAL) => {}
-            () = hints.hinted() => {}
+            () = hinted.hinted() => {}
             () = stop.cancelled() => {}
         }
     }
@@ -84,7 +106,7 @@ fn reconcile(
     for name in names {
         watchers.entry(name.clone()).or_insert_with(|| {
             let token = stop.child_token();
-            let watcher = Watcher::new(app.clone(), name, hints.clone());
+            let watcher = Watcher::new(app.clone(), name, hints.listen());
             (token.clone(), tokio::spawn(watcher.run(token)))
         });
     }

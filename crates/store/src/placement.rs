@@ -69,11 +69,11 @@ pub async fn replan_all(connection: &mut PgConnection, project: Option<ProjectId
 /// Plans every binding anew for one cluster: its labels or its state changed. What the other clusters hold does not depend on it.
 pub async fn replan_cluster(connection: &mut PgConnection, cluster: ClusterId, seq: Seq) -> Result<usize> {
     let facts: Vec<ClusterFacts> = cluster::facts(connection).await?.into_iter().filter(|c| c.id == cluster).collect();
-    let rows: Vec<(Uuid, Json<Detail>)> = sqlx::query_as("select binding_id, detail from placement where cluster_id = $1")
+    let rows: Vec<RecordedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{RECORDED} where cluster_id = $1")))
         .bind(cluster.uuid())
         .fetch_all(&mut *connection)
         .await?;
-    let recorded: BTreeMap<BindingId, Placement> = rows.into_iter().map(|(b, detail)| (b.into(), detail.0.placement)).collect();
+    let recorded: BTreeMap<BindingId, Placement> = rows.into_iter().map(|r| (r.binding_id.into(), r.placement())).collect();
     let bindings = binding::of_project(connection, None).await?;
     let grants = grants(connection, &bindings).await?;
     let mut changed = Vec::new();
@@ -95,12 +95,28 @@ async fn grants(connection: &mut PgConnection, bindings: &[Binding]) -> Result<B
     Ok(grants)
 }
 
+/// An answer on record. Nearly all are `Placed`, which has no detail to be read.
+#[derive(sqlx::FromRow)]
+struct RecordedRow {
+    binding_id: Uuid,
+    cluster_id: Uuid,
+    detail: Option<Json<Detail>>,
+}
+
+impl RecordedRow {
+    fn placement(self) -> Placement {
+        self.detail.map_or(Placement::Placed, |detail| detail.0.placement)
+    }
+}
+
+const RECORDED: &str = "select binding_id, cluster_id, case when answer <> 'Placed' then detail end as detail from placement";
+
 async fn recorded(connection: &mut PgConnection, id: BindingId) -> Result<BTreeMap<ClusterId, Placement>> {
-    let rows: Vec<(Uuid, Json<Detail>)> = sqlx::query_as("select cluster_id, detail from placement where binding_id = $1")
+    let rows: Vec<RecordedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{RECORDED} where binding_id = $1")))
         .bind(id.uuid())
         .fetch_all(connection)
         .await?;
-    Ok(rows.into_iter().map(|(cluster, detail)| (cluster.into(), detail.0.placement)).collect())
+    Ok(rows.into_iter().map(|r| (r.cluster_id.into(), r.placement())).collect())
 }
 
 async fn write(connection: &mut PgConnection, changed: &[(BindingId, ClusterId, Placement)], at: Seq) -> Result<()> {

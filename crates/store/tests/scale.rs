@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use lockstep_core::delivery::Outcome;
 use lockstep_core::id::ClusterId;
 use lockstep_core::version::SecretState;
 use lockstep_store::delivery::{self, Filter};
@@ -12,7 +13,7 @@ use lockstep_store::placement;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::fixture::{Registry, spec};
+use crate::fixture::{Registry, report, spec};
 
 const CLUSTERS: i32 = 200;
 const BINDINGS: i32 = 500;
@@ -74,6 +75,14 @@ async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
     println!("of {} placements, {} that changed in {took:?}", CLUSTERS * BINDINGS, changed.facts.len());
     assert!(took < 10 * PROMISED, "{took:?}");
 
+    let mut sent = Vec::new();
+    for facts in &changed.facts {
+        let session = registry.connect(facts.cluster).await?;
+        sent.push(report(session, facts.cluster, facts.binding.id, facts.desired.revision, Outcome::Sent));
+    }
+    let began = Instant::now();
+    assert_eq!(registry.report(&sent).await?, sent.len() as u64);
+    println!("a batch of {} reports: {:?}", sent.len(), began.elapsed());
     let began = Instant::now();
     assert_eq!(read(&mut c, &clusters, Which::NotInStep).await?.facts.len(), clusters.len());
     println!("a sweep: {:?}", began.elapsed());

@@ -1,16 +1,19 @@
-//! Registered things are read as they were written, and hear of every commit.
+//! Registered things are read as they were written; every commit is heard of.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::id::SecretId;
+use lockstep_core::revision::Seq;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::SecretState;
+use lockstep_store::change::Writing;
+use lockstep_store::desired::{self, Which};
 use lockstep_store::meta::Written;
 use lockstep_store::notify::{Listener, Woken};
 use lockstep_store::page::Page;
-use lockstep_store::{StoreError, binding, cluster, grant, lease, project, secret, source};
+use lockstep_store::{StoreError, binding, cluster, delivery, grant, lease, placement, pool, project, secret, source};
 
 use crate::fixture::{Registry, instance, item, labels, source_spec, spec};
 
@@ -124,10 +127,25 @@ async fn bindings_and_secrets() -> Result<()> {
 async fn a_listener_hears_of_every_commit_and_of_nothing_else() -> Result<()> {
     let registry = Registry::new().await?;
     let mut listener = Listener::connect(&registry.url).await?;
-    lockstep_store::change::Writing::begin(&registry.pool).await?.abandon().await?;
+    Writing::begin(&registry.pool).await?.abandon().await?;
     registry.cluster("eu", "").await?;
     assert_eq!(tokio::time::timeout(crate::fixture::LIMIT, listener.woken()).await??, Woken::Changed);
     let more = tokio::time::timeout(Duration::from_millis(100), listener.woken()).await;
     assert!(more.is_err(), "{more:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_server_awaits_can_be_spawned() -> Result<()> {
+    fn is_send(_: &impl Send) {}
+    let registry = Registry::new().await?;
+    let mut c = registry.connection().await?;
+    is_send(&pool::migrate(&registry.url));
+    is_send(&pool::connect(&registry.url, 1));
+    is_send(&Writing::begin(&registry.pool));
+    is_send(&desired::read(&mut c, &[], Which::All));
+    is_send(&delivery::write(&mut c, &[]));
+    is_send(&placement::replan_all(&mut c, None, Seq::default()));
+    is_send(&Listener::connect(&registry.url).await?.woken());
     Ok(())
 }

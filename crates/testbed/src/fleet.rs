@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::process::Spec;
 use crate::{Database, Folder, OpenBao, Postgres, Process, bin, wait};
@@ -27,6 +28,11 @@ pub const KV: &str = "kv";
 pub const TRUST_DOMAIN: &str = "lockstep.test";
 /// How long a process may take to serve.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Fleets of one process at the same time. Each is eight processes and more, and tests run in as many threads as there are cores.
+pub const FLEETS_MAX: usize = 2;
+
+static RUNNING: Semaphore = Semaphore::const_new(FLEETS_MAX);
 
 /// How a fleet is made.
 #[derive(Debug, Clone)]
@@ -53,7 +59,8 @@ impl Default for Settings {
             watch_interval_ms: 500,
             requests_per_second: 50,
             lease_ms: 6_000,
-            log: "info,lockstep=debug,lockstep_server=trace,lockstep_agent=trace,lockstep_store=trace,lockstep_vault=trace".to_owned(),
+            log: "info,lockstep=debug,lockstep_server=trace,lockstep_agent=trace,lockstep_store=trace,lockstep_vault=trace"
+                .to_owned(),
         }
     }
 }
@@ -72,6 +79,8 @@ pub struct Fleet {
     pub postgres: Postgres,
     settings: Settings,
     folder: Folder,
+    /// Last: the next fleet starts when all of this one has ended.
+    _running: SemaphorePermit<'static>,
 }
 
 impl Fleet {
@@ -86,6 +95,7 @@ impl Fleet {
 
     /// Starts everything but clusters, and logs the CLI in.
     pub async fn start_replicas(settings: Settings) -> Result<Self> {
+        let running = RUNNING.acquire().await.context("waiting for another fleet's end")?;
         let folder = Folder::new("fleet")?;
         let (postgres, bao) = tokio::try_join!(Postgres::start(), OpenBao::start())?;
         let database = postgres.create_database().await?;
@@ -94,7 +104,8 @@ impl Fleet {
         write(folder.path(), "root.pem", &home.root_pem)?;
         write(folder.path(), "vault.token", &home.token)?;
         write(folder.path(), "database.url", database.url())?;
-        let mut fleet = Self { replicas: Vec::new(), agents: Vec::new(), bao, database, postgres, settings, folder };
+        let mut fleet =
+            Self { replicas: Vec::new(), agents: Vec::new(), bao, database, postgres, settings, folder, _running: running };
         for index in 0..fleet.settings.replicas {
             let plan = replica::plan(&fleet, index)?;
             fleet.replicas.push(plan);
@@ -125,7 +136,8 @@ impl Fleet {
             arguments.extend(["--label", label]);
         }
         let registered: Value = self.cli(&arguments).await?.json()?;
-        let text = |key: &str| registered[key].as_str().map(str::to_owned).with_context(|| format!("the registration has no {key}"));
+        let text =
+            |key: &str| registered[key].as_str().map(str::to_owned).with_context(|| format!("the registration has no {key}"));
         let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder)?;
         write(&folder, "join.token", &text("token")?)?;

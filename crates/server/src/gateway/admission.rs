@@ -71,7 +71,9 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
         return Err(Status::permission_denied("another agent installation has joined this cluster since"));
     }
     let mut held = registered.spec.held.clone();
-    if held.is_none() && let Some(floor) = floor {
+    if held.is_none()
+        && let Some(floor) = floor
+    {
         held = check_history(&app.pool, &app.config.replica, id, &registered.name, &floor).await.map_err(unavailable)?;
     }
     let session = session::Session {

@@ -88,7 +88,9 @@ impl Ledger {
                 }
             }
         }
-        history_cut
+        // Also what the registry does not know at all: it is not among its placements.
+        let newest = Revision { epoch: head.epoch, seq: head.seq };
+        history_cut || self.reported.values().any(|r| r.revision > newest)
     }
 
     /// Bindings the agent holds of which the registry knows nothing.

@@ -39,7 +39,12 @@ impl PrepareError {
 }
 
 /// Reads and renders what the placement wants.
-pub(super) async fn prepare(app: &App, materials: &MaterialCache, key: &ClusterKey, facts: &Facts) -> Result<Prepared, PrepareError> {
+pub(super) async fn prepare(
+    app: &App,
+    materials: &MaterialCache,
+    key: &ClusterKey,
+    facts: &Facts,
+) -> Result<Prepared, PrepareError> {
     let choices: &[Choice] = match &facts.desired.want {
         Want::Content(choices) => choices,
         Want::Remove(_) | Want::Withhold(_) => &[],

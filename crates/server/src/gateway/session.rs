@@ -8,26 +8,25 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use lockstep_core::binding::DeletionPolicy;
 use lockstep_core::delivery::Outcome;
 use lockstep_core::digest::{ClusterKey, Digest};
+use lockstep_core::history::{Mark, Standing, standing};
 use lockstep_core::id::BindingId;
 use lockstep_core::plan::{Reported, Want};
 use lockstep_core::revision::Revision;
-use lockstep_core::spiffe::AgentIdentity;
 use lockstep_core::trace::TraceId;
 use lockstep_proto::convert;
 use lockstep_proto::v1::{self, AgentMessage, ServerMessage, agent_message, server_message};
 use lockstep_store::delivery::Report;
 use lockstep_store::desired::{self, Which};
-use lockstep_store::{StoreError, agent_certificate, cluster, pool};
+use lockstep_store::{StoreError, change, cluster, pool};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
-use crate::app::App;
-use crate::authority::request_key_hash;
 use crate::gateway::Gateway;
 use crate::gateway::admission::{Admitted, hold};
 use crate::gateway::ledger::{Ledger, Work, is_removal};
 use crate::gateway::prepare::{Prepared, prepare};
+use crate::gateway::renewal::renew;
 use crate::gateway::sessions::{Command, End};
 
 type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
@@ -55,6 +54,8 @@ struct Session {
     outbox: Outbox,
     preparing: FuturesUnordered<BoxFuture<'static, Ready>>,
     withheld: Option<String>,
+    /// The newest point of the history that an offer came from.
+    seen: Mark,
     heard: Instant,
     said: Instant,
     /// When a reload is due, if one is.
@@ -71,6 +72,7 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
         outbox,
         preparing: FuturesUnordered::new(),
         withheld: admitted.held.clone(),
+        seen: admitted.registry.head,
         heard: now,
         said: now,
         reload_at: Some(now),
@@ -106,7 +108,9 @@ impl Session {
                     Err(_) => return "the link broke",
                 },
                 command = self.admitted.inbox.commands.recv() => match command {
-                    Some(Command::Offer { head, withheld, facts }) => self.offer(facts, head, withheld).await,
+                    // Read before what was offered since: beside that, it would look as if the history had been cut.
+                    Some(Command::Offer { head, .. }) if (head.epoch, head.seq) < (self.seen.epoch, self.seen.seq) => {}
+                    Some(Command::Offer { head, withheld, facts }) => self.offer(facts, head, withheld, false).await,
                     Some(Command::Reload) => self.reload_at = Some(Instant::now()),
                     Some(Command::End(End::Superseded)) | None => return "another stream is the cluster's now",
                     Some(Command::End(End::Revoked)) => {
@@ -159,12 +163,14 @@ impl Session {
             let snapshot = desired::read(&mut connection, &[cluster], Which::All).await?;
             let unknown = self.ledger.unknown(&snapshot.facts);
             cluster::note_unknown_bindings(&mut connection, cluster, unknown).await?;
-            Ok::<_, StoreError>(snapshot)
+            let ours = change::hash_at(&mut connection, self.seen.seq).await?;
+            let cut = standing(&self.seen, snapshot.registry.head.epoch, ours) == Standing::Cut;
+            Ok::<_, StoreError>((snapshot, cut))
         };
         match read.await {
-            Ok(mut snapshot) => {
+            Ok((mut snapshot, cut)) => {
                 let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
-                self.offer(snapshot.facts, snapshot.registry.head, withheld).await;
+                self.offer(snapshot.facts, snapshot.registry.head, withheld, cut).await;
             }
             Err(error) => {
                 tracing::warn!(%error, cluster = %self.admitted.name, "what this cluster should hold cannot be read; trying again");
@@ -173,9 +179,14 @@ impl Session {
         }
     }
 
-    async fn offer(&mut self, facts: Vec<desired::Facts>, head: lockstep_core::history::Mark, withheld: Option<String>) {
+    /// Takes placements as they are. `cut`: they come from a history that lacks what was seen here.
+    async fn offer(&mut self, facts: Vec<desired::Facts>, head: Mark, withheld: Option<String>, cut: bool) {
         self.withheld = withheld;
-        if self.ledger.offer(facts, head) && self.withheld.is_none() {
+        let cut = self.ledger.offer(facts, head) || cut;
+        if !cut {
+            self.seen = head;
+        }
+        if cut && self.withheld.is_none() {
             let held = hold(
                 &self.gateway.app.pool,
                 &self.gateway.app.config.replica,
@@ -325,31 +336,6 @@ impl Session {
 
     fn answered(&self, outcome: &str) {
         self.gateway.app.metrics.answered.with_label_values(&[&self.admitted.name, outcome]).inc();
-    }
-}
-
-/// Signs a new certificate for the identity of the present one.
-async fn renew(app: &App, identity: &AgentIdentity, name: &str, csr_der: &[u8]) -> v1::Certificate {
-    let signed = async {
-        let public_key = request_key_hash(csr_der)?;
-        let signed = app.authority.sign_agent(identity, csr_der).await?;
-        let recorded = agent_certificate::Recorded { public_key, not_after: signed.not_after };
-        let mut connection = pool::acquire(&app.pool).await?;
-        agent_certificate::record(&mut connection, identity.cluster, identity.instance, &signed.serial, &recorded).await?;
-        anyhow::Ok(signed)
-    };
-    match signed.await {
-        Ok(signed) => {
-            app.metrics.joins.with_label_values(&["renewed"]).inc();
-            tracing::info!(cluster = name, not_after = %signed.not_after, "renewed an agent's certificate");
-            let roots = app.authority.roots().iter().map(|r| r.to_vec()).collect();
-            v1::Certificate { chain_der: signed.chain_der, roots_der: roots, refused: String::new() }
-        }
-        Err(error) => {
-            app.metrics.joins.with_label_values(&["renewal_failed"]).inc();
-            tracing::warn!(cluster = name, error = %format!("{error:#}"), "an agent's certificate could not be renewed");
-            v1::Certificate { refused: "the certificate could not be signed now; ask again later".to_owned(), ..v1::Certificate::default() }
-        }
     }
 }
 

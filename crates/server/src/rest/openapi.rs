@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::code::Code;
-use super::resource::{Resource, document as resource};
+use super::resource::document as resource;
 use super::{binding, changes, cluster, deliveries, epoch, grant, health, placements, project, secrets, source, whoami};
 
 #[derive(OpenApi)]
@@ -86,13 +86,8 @@ fn description() -> String {
     )
 }
 
-/// Gives generic schemas the names that people use: `Manifest_GrantSpec_GrantStatus` is a `Grant`, `List_Secret` a `SecretList`.
+/// Gives generic lists the names that people use: `List_Secret` is a `SecretList`.
 fn rename(mut text: String) -> String {
-    for kind in
-        [project::Projects::KIND, cluster::Clusters::KIND, source::Sources::KIND, grant::Grants::KIND, binding::Bindings::KIND]
-    {
-        text = text.replace(&format!("Manifest_{kind}Spec_{kind}Status\""), &format!("{kind}\""));
-    }
     for kind in ["Secret", "Placement", "Delivery", "Change"] {
         text = text.replace(&format!("List_{kind}\""), &format!("{kind}List\""));
     }

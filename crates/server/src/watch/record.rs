@@ -3,10 +3,10 @@
 use lockstep_core::name::SourceName;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::{Observation, Verdict, observe};
+use lockstep_store::StoreError;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::lease::{self, Lease};
 use lockstep_store::secret::{self, SecretRecord};
-use lockstep_store::StoreError;
 use serde_json::json;
 use tracing::Instrument as _;
 

@@ -156,7 +156,10 @@ impl Sweeper {
                 }
                 // This server or policy has no scan: one by one then, at once.
                 Err(SweepError::Vault(
-                    VaultError::Unsupported { .. } | VaultError::Forbidden { .. } | VaultError::TooLarge { .. } | VaultError::NoMount { .. },
+                    VaultError::Unsupported { .. }
+                    | VaultError::Forbidden { .. }
+                    | VaultError::TooLarge { .. }
+                    | VaultError::NoMount { .. },
                 )) => reads = paths.into_iter().map(Read::Get).collect(),
                 Err(error) => return Err(error),
             }
@@ -221,14 +224,26 @@ impl Sweeper {
     }
 
     /// Looks at one path. What concerns only this path is noted there and stops no other.
-    async fn get(&mut self, look: &Look<'_>, mount: &KvMount, secret: &SecretRecord) -> Result<Option<(Began, Seen)>, SweepError> {
+    async fn get(
+        &mut self,
+        look: &Look<'_>,
+        mount: &KvMount,
+        secret: &SecretRecord,
+    ) -> Result<Option<(Began, Seen)>, SweepError> {
         let began = self.begin(look).await?;
         let problem = match look.vault.metadata(mount, &secret.path).await {
             Ok(seen) => {
                 self.note_problem(secret, None).await?;
                 return Ok(Some((began, seen)));
             }
-            Err(error @ (VaultError::Forbidden { .. } | VaultError::NoMount { .. } | VaultError::NotFound { .. } | VaultError::Protocol { .. } | VaultError::TooLarge { .. } | VaultError::Refused { .. })) => error,
+            Err(
+                error @ (VaultError::Forbidden { .. }
+                | VaultError::NoMount { .. }
+                | VaultError::NotFound { .. }
+                | VaultError::Protocol { .. }
+                | VaultError::TooLarge { .. }
+                | VaultError::Refused { .. }),
+            ) => error,
             Err(error) => {
                 self.heed(&error);
                 return Err(error.into());

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::watch::Hints;
-use crate::watch::sweep::{Sweeper, SweepError};
+use crate::watch::Hinted;
+use crate::watch::sweep::{SweepError, Sweeper};
 
 /// Sweeps that must fail in a row before the source is said to be failing: one lost packet is no news.
 const FAILING_AFTER: u32 = 3;
@@ -23,14 +23,14 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 pub struct Watcher {
     app: App,
     name: SourceName,
-    hints: Hints,
+    hints: Hinted,
     sweeper: Sweeper,
     failures: u32,
 }
 
 impl Watcher {
     /// For the source of this name.
-    pub fn new(app: App, name: SourceName, hints: Hints) -> Self {
+    pub fn new(app: App, name: SourceName, hints: Hinted) -> Self {
         let sweeper = Sweeper::new(app.clone(), name.clone());
         Self { app, name, hints, sweeper, failures: 0 }
     }

@@ -35,7 +35,14 @@ impl Fleet {
     /// Runs `lockstep` with these arguments; a failure is an error with what it printed.
     pub async fn cli(&self, arguments: &[&str]) -> Result<Output> {
         let output = self.cli_any(arguments).await?;
-        ensure!(output.code == 0, "lockstep {} exited with {}: {}{}", arguments.join(" "), output.code, output.stdout, output.stderr);
+        ensure!(
+            output.code == 0,
+            "lockstep {} exited with {}: {}{}",
+            arguments.join(" "),
+            output.code,
+            output.stdout,
+            output.stderr
+        );
         Ok(output)
     }
 

@@ -32,15 +32,21 @@ pub(super) async fn set_up(bao: &OpenBao) -> Result<Home> {
         "use_csr_common_name": false, "use_csr_sans": false, "require_cn": false, "key_type": "any", "max_ttl": "168h",
     });
     let mut agent = names_come_from_the_call.clone();
-    merge(&mut agent, json!({
-        "allowed_uri_sans": format!("spiffe://{TRUST_DOMAIN}/cluster/*"), "client_flag": true, "server_flag": false,
-        "allow_ip_sans": false, "allow_localhost": false,
-    }));
+    merge(
+        &mut agent,
+        json!({
+            "allowed_uri_sans": format!("spiffe://{TRUST_DOMAIN}/cluster/*"), "client_flag": true, "server_flag": false,
+            "allow_ip_sans": false, "allow_localhost": false,
+        }),
+    );
     let mut server = names_come_from_the_call;
-    merge(&mut server, json!({
-        "allowed_uri_sans": format!("spiffe://{TRUST_DOMAIN}/server"), "client_flag": false, "server_flag": true,
-        "allowed_domains": "localhost", "allow_bare_domains": true, "allow_ip_sans": true,
-    }));
+    merge(
+        &mut server,
+        json!({
+            "allowed_uri_sans": format!("spiffe://{TRUST_DOMAIN}/server"), "client_flag": false, "server_flag": true,
+            "allowed_domains": "localhost", "allow_bare_domains": true, "allow_ip_sans": true,
+        }),
+    );
     bao.request("POST", "lockstep-pki/roles/agent", Some(agent)).await?;
     bao.request("POST", "lockstep-pki/roles/server", Some(server)).await?;
     bao.enable_kv("lockstep").await?;

@@ -1,7 +1,6 @@
 //! `POST /v1/clusters/{name}/resume`.
 
 use axum::extract::State;
-use lockstep_api::cluster::Cluster;
 use lockstep_api::problem::Problem;
 
 use super::Clusters;
@@ -24,7 +23,7 @@ use crate::rest::resource::answer::Answer;
     tag = "clusters",
     params(("name" = String, Path, description = "The cluster's name"), WriteQuery),
     responses(
-        (status = 200, description = "The cluster as it is now", body = Cluster, headers(("lockstep-result" = String, description = "`configured` or `unchanged`"))),
+        (status = 200, description = "The cluster as it is now", body = ref("#/components/schemas/Cluster"), headers(("lockstep-result" = String, description = "`configured` or `unchanged`"))),
         (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
     ),
 )]

@@ -7,12 +7,12 @@ use lockstep_core::id::ClusterId;
 use lockstep_store::cluster::ClusterRecord;
 use lockstep_store::meta::Registered;
 use lockstep_store::session::Shown;
-use lockstep_store::{PgConnection, delivery, session};
+use lockstep_store::{PgConnection, delivery, registry, session};
 
 use crate::rest::condition;
 use crate::rest::problem::ApiError;
 
-/// In two queries, however many they are.
+/// In three queries, however many they are.
 pub(super) async fn statuses(
     connection: &mut PgConnection,
     records: &[Registered<ClusterRecord>],
@@ -20,12 +20,14 @@ pub(super) async fn statuses(
     let ids: Vec<ClusterId> = records.iter().map(|r| r.id.into()).collect();
     let mut counts = delivery::count_of_clusters(connection, &ids).await?;
     let mut sessions = session::of_clusters(connection, &ids).await?;
+    let all_held = registry::get(connection).await?.held;
     let one = |r: &Registered<ClusterRecord>| {
         let session = sessions.remove(&r.id.into());
+        let held = all_held.clone().or_else(|| r.spec.held.clone());
         ClusterStatus {
             state: r.spec.state.to_string(),
-            held: r.spec.held.clone(),
-            conditions: vec![ready(r, session.as_ref())],
+            conditions: vec![ready(r, held.as_deref(), session.as_ref())],
+            held,
             agent: session.map(agent),
             deliveries: counts.remove(&r.id.into()).unwrap_or_default(),
             unknown_bindings: r.spec.unknown_bindings,
@@ -44,9 +46,9 @@ fn agent(session: Shown) -> AgentStatus {
     }
 }
 
-fn ready(cluster: &Registered<ClusterRecord>, session: Option<&Shown>) -> Condition {
+fn ready(cluster: &Registered<ClusterRecord>, held: Option<&str>, session: Option<&Shown>) -> Condition {
     let fails = |reason, message: &str| condition::fails("Ready", reason, message);
-    match (cluster.spec.state, &cluster.spec.held, session) {
+    match (cluster.spec.state, held, session) {
         (ClusterState::Pending, ..) => fails("NotJoined", "no agent has joined yet: make a join token and give it to the agent"),
         (ClusterState::Paused, ..) => fails("Paused", "nothing is sent until it is resumed"),
         (ClusterState::Revoked, ..) => fails("Revoked", "its certificates are refused"),

@@ -1,12 +1,14 @@
 //! The description of a kind's five endpoints, which are generic: so is what is said of them.
 
-use lockstep_api::manifest::{List, Manifest};
+use std::collections::BTreeMap;
+
+use lockstep_api::manifest::{Condition, List, ListMetadata, Manifest, Metadata};
 use lockstep_api::problem::{PROBLEM_JSON, Problem};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::schema::{ArrayBuilder, Object, Type};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema as _, ToSchema};
@@ -21,12 +23,13 @@ pub(crate) fn describe<K: Resource>(document: &mut OpenApi) {
     document.tags.get_or_insert_default().push(tag);
     let schemas = &mut document.components.get_or_insert_default().schemas;
     schemas.insert(K::KIND.to_owned(), Manifest::<K::Spec, K::Status>::schema());
-    schemas.insert(list_name::<K>(), List::<Manifest<K::Spec, K::Status>>::schema());
-    let mut parts = Vec::new();
-    <List<Manifest<K::Spec, K::Status>> as ToSchema>::schemas(&mut parts);
-    Problem::schemas(&mut parts);
-    schemas.extend(parts);
-    schemas.insert(Problem::name().into_owned(), Problem::schema());
+    schemas.insert(list_name::<K>(), list_schema::<K>());
+    part::<K::Spec>(schemas);
+    part::<K::Status>(schemas);
+    part::<Problem>(schemas);
+    part::<Metadata>(schemas);
+    part::<ListMetadata>(schemas);
+    part::<Condition>(schemas);
 
     let (all, one) = (format!("/v1/{}", K::PLURAL), format!("/v1/{}/{{name}}", K::PLURAL));
     let paths = &mut document.paths;
@@ -37,8 +40,26 @@ pub(crate) fn describe<K: Resource>(document: &mut OpenApi) {
     paths.add_path_operation(&one, vec![HttpMethod::Delete], delete::<K>());
 }
 
+/// A schema and all that it refers to.
+fn part<T: ToSchema>(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    schemas.insert(T::name().into_owned(), T::schema());
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    schemas.extend(parts);
+}
+
 fn list_name<K: Resource>() -> String {
     format!("{}List", K::KIND)
+}
+
+/// A list's own schema names its items only as far as their generic type.
+fn list_schema<K: Resource>() -> RefOr<Schema> {
+    let mut schema = List::<Manifest<K::Spec, K::Status>>::schema();
+    if let RefOr::T(Schema::Object(list)) = &mut schema {
+        let items = ArrayBuilder::new().description(Some("This page.")).items(Ref::from_schema_name(K::KIND));
+        list.properties.insert("items".to_owned(), items.into());
+    }
+    schema
 }
 
 fn operation<K: Resource>(verb: &str, plural: bool, summary: &str) -> OperationBuilder {
