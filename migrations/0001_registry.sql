@@ -235,7 +235,7 @@ create view binding_content as
 select bi.binding_id,
        max(case
                when s.chosen_number is null then 0
-               when bi.pin is not null then s.chosen_seq
+               when bi.pin is not null then s.incarnation_seq
                when b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Delete' then greatest(s.chosen_seq, s.presence_seq)
                else s.chosen_seq
            end) as seq,
@@ -259,7 +259,7 @@ create view desired as
 select p.cluster_id, p.binding_id, p.answer, p.detail, p.seq as placement_seq, r.epoch,
        case
            when p.answer = 'Removed' then p.seq
-           else greatest(p.seq, b.spec_seq, coalesce(i.seq, 0))
+           else greatest(p.seq, coalesce(i.seq, 0))
        end as seq,
        i.problem, i.missing, i.gone, i.went_back, i.unseen, i.failing
 from placement p

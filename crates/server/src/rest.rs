@@ -71,7 +71,7 @@ pub fn router(app: App) -> Router {
         .fallback(unrouted::no_such_path)
         .method_not_allowed_fallback(unrouted::method_not_allowed)
         .layer(DefaultBodyLimit::max(limit::BODY_MAX_BYTES))
-        .layer(from_fn_with_state(limit::Capacity::default(), limit::limit))
+        .layer(from_fn_with_state(limit::Limits::default(), limit::limit))
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
 }

@@ -44,9 +44,13 @@ pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
 }
 
 /// Not as start-up parameters, which session-pooling proxies refuse.
+///
+/// No just-in-time compilation: on tables that Postgres has no statistics of yet it took 1.4 to 2.5 s for a look at the statuses of two
+/// clusters, which runs in 1 ms.
 async fn limit(connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
     sqlx::query(
-        "select set_config('idle_in_transaction_session_timeout', $1, false), set_config('statement_timeout', $2, false)",
+        "select set_config('idle_in_transaction_session_timeout', $1, false), set_config('statement_timeout', $2, false), \
+            set_config('jit', 'off', false)",
     )
     .bind(IDLE_IN_TRANSACTION_LIMIT.as_millis().to_string())
     .bind(STATEMENT_LIMIT.as_millis().to_string())

@@ -136,17 +136,21 @@ impl Fleet {
             arguments.extend(["--label", label]);
         }
         let registered: Value = self.cli(&arguments).await?.json()?;
-        let text =
-            |key: &str| registered[key].as_str().map(str::to_owned).with_context(|| format!("the registration has no {key}"));
-        let folder = self.folder.path().join(name);
-        std::fs::create_dir(&folder)?;
-        write(&folder, "join.token", &text("token")?)?;
-        let servers = self.replicas.iter().map(Replica::agents_url).collect();
-        let join = self.replicas.iter().map(Replica::join_url).collect();
-        let mut agent = Agent::new(name, folder, servers, join, text("pin")?, self.settings.log.clone())?;
+        let mut agent = self.install_agent(name, &registered)?;
         agent.start()?;
         self.agents.push(agent);
         self.await_cluster(name, "Ready", START_LIMIT).await
+    }
+
+    /// An agent with a folder of its own that would join with `token`, an answer of `lockstep cluster token -o json`; not started.
+    pub fn install_agent(&self, folder: &str, token: &Value) -> Result<Agent> {
+        let text = |key: &str| token[key].as_str().map(str::to_owned).with_context(|| format!("the join token has no {key}"));
+        let path = self.folder.path().join(folder);
+        std::fs::create_dir(&path)?;
+        write(&path, "join.token", &text("token")?)?;
+        let servers = self.replicas.iter().map(Replica::agents_url).collect();
+        let join = self.replicas.iter().map(Replica::join_url).collect();
+        Agent::new(&text("cluster")?, path, servers, join, text("pin")?, self.settings.log.clone())
     }
 
     /// Waits for a condition of a cluster.

@@ -1,2 +1,38 @@
-//! x
-fn main() {}
+//! `cargo xtask …`: the two commands of this repository. Only the standard library, so that it starts at once on a fresh machine.
+
+use std::process::ExitCode;
+
+mod cache;
+mod cargo;
+mod demo;
+mod licences;
+mod stage;
+mod test;
+
+const HELP: &str = "\
+Lockstep's tasks.
+
+  cargo xtask demo [--once]    fetches what is missing, starts everything on real parts, and shows secrets arriving
+  cargo xtask test [--quick]   fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
+  cargo xtask help             this
+
+Build output and fetched parts are kept in $XDG_CACHE_HOME/lockstep (or ~/.cache/lockstep); CARGO_TARGET_DIR is respected.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["demo", rest @ ..] => demo::run(rest),
+        ["test"] => test::run(test::Extent::All),
+        ["test", "--quick"] => test::run(test::Extent::Quick),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("xtask: unknown task {:?}\n\n{HELP}", arguments.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}

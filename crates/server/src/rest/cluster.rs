@@ -68,7 +68,9 @@ impl Resource for Clusters {
             return Ok(());
         }
         let name = &present.name;
-        let detail = format!("cluster {name:?} is being removed: wait until it is gone, or give the new one another name");
+        let detail = format!(
+            "cluster {name:?} is being removed: `lockstep wait --for=delete cluster/{name}`, or give the new one another name"
+        );
         Err(ApiError::new(Code::WrongState, detail))
     }
 

@@ -16,8 +16,8 @@ async fn pausing_and_resuming_move_between_the_states_they_may() -> Result<()> {
         ("Active", true, "resume", Ok(("unchanged", "Active"))),
         ("Revoked", true, "pause", Err("register it anew")),
         ("Revoked", true, "resume", Err("register it anew")),
-        ("Removing", true, "pause", Err("wait until it is gone")),
-        ("Removing", true, "resume", Err("wait until it is gone")),
+        ("Removing", true, "pause", Err("lockstep wait --for=delete cluster/eu-1")),
+        ("Removing", true, "resume", Err("lockstep wait --for=delete cluster/eu-1")),
     ] {
         let instance = if joined { "gen_random_uuid()" } else { "null" };
         api.sql(&format!("update cluster set state = '{state}', instance_id = {instance} where name = 'eu-1'")).await?;

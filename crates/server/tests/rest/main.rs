@@ -1,4 +1,5 @@
 //! The REST API on a real registry, through its router: one file for each aspect.
+#![expect(clippy::unwrap_used, reason = "a test ends where something unforeseen happens")]
 
 mod authentication;
 mod bindings;

@@ -1,12 +1,13 @@
 //! One cluster's agent, with a directory as its target.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
 use crate::process::Spec;
-use crate::{Process, bin};
+use crate::{Process, bin, port};
 
 /// A `lockstep-agent` with its folders.
 pub struct Agent {
@@ -16,6 +17,7 @@ pub struct Agent {
     join: Vec<String>,
     pin: String,
     log: String,
+    metrics: SocketAddr,
     process: Option<Process>,
 }
 
@@ -28,7 +30,7 @@ impl Agent {
         pin: String,
         log: String,
     ) -> Result<Self> {
-        Ok(Self { name: name.to_owned(), folder, servers, join, pin, log, process: None })
+        Ok(Self { name: name.to_owned(), folder, servers, join, pin, log, metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)), process: None })
     }
 
     /// The cluster's name.
@@ -50,6 +52,7 @@ impl Agent {
             .arg("--token-file")
             .arg(path("join.token"))
             .args(["--pin", &self.pin])
+            .args(["--metrics-listen", &self.metrics.to_string()])
             .env("LOCKSTEP_LOG", &self.log);
         self.process = Some(Process::spawn("agent", spec, &self.folder)?);
         Ok(())
@@ -58,6 +61,16 @@ impl Agent {
     /// Dials these from the next start on.
     pub fn dial(&mut self, servers: Vec<String>) {
         self.servers = servers;
+    }
+
+    /// Pins another root from the next start on.
+    pub fn pin(&mut self, pin: String) {
+        self.pin = pin;
+    }
+
+    /// All metrics.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(reqwest::get(format!("http://{}/metrics", self.metrics)).await?.text().await?)
     }
 
     /// Its process.

@@ -27,4 +27,19 @@ impl OpenBao {
         }
         http::send("OpenBao", method, path, request).await
     }
+
+    /// A backup of everything in the server.
+    pub async fn snapshot(&self) -> Result<Vec<u8>> {
+        let url = format!("{}/v1/sys/storage/raft/snapshot", self.addr());
+        let answer = self.client.get(url).header("X-Vault-Token", self.root_token()).send().await?;
+        Ok(answer.error_for_status()?.bytes().await?.into())
+    }
+
+    /// Restores a backup of this server.
+    pub async fn restore(&self, snapshot: Vec<u8>) -> Result<()> {
+        let url = format!("{}/v1/sys/storage/raft/snapshot-force", self.addr());
+        let request = self.client.post(url).header("X-Vault-Token", self.root_token()).body(snapshot);
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
 }

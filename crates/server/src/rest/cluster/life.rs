@@ -50,13 +50,18 @@ impl Move {
 
 /// Nothing can be asked of a revoked cluster.
 pub(super) fn revoked(name: &str) -> ApiError {
-    let detail = format!("cluster {name:?} is revoked and its certificates are refused: delete it and register it anew");
+    let detail = format!(
+        "cluster {name:?} is revoked and its certificates are refused: `lockstep cluster remove {name}`, then register it anew"
+    );
     ApiError::new(Code::WrongState, detail)
 }
 
 /// Nor of one that is being removed.
 pub(super) fn removing(name: &str) -> ApiError {
-    ApiError::new(Code::WrongState, format!("cluster {name:?} is being removed: wait until it is gone, then register it anew"))
+    ApiError::new(
+        Code::WrongState,
+        format!("cluster {name:?} is being removed: `lockstep wait --for=delete cluster/{name}`, then register it anew"),
+    )
 }
 
 /// Moves it, unless it is there already.

@@ -47,14 +47,19 @@ fn agent(session: Shown) -> AgentStatus {
 }
 
 fn ready(cluster: &Registered<ClusterRecord>, held: Option<&str>, session: Option<&Shown>) -> Condition {
-    let fails = |reason, message: &str| condition::fails("Ready", reason, message);
+    let name = &cluster.name;
+    let fails = |reason, message: String| condition::fails("Ready", reason, message);
     match (cluster.spec.state, held, session) {
-        (ClusterState::Pending, ..) => fails("NotJoined", "no agent has joined yet: make a join token and give it to the agent"),
-        (ClusterState::Paused, ..) => fails("Paused", "nothing is sent until it is resumed"),
-        (ClusterState::Revoked, ..) => fails("Revoked", "its certificates are refused"),
-        (ClusterState::Removing, ..) => fails("Removing", "its placements are being taken back"),
-        (ClusterState::Active, Some(why), _) => fails("Held", why),
-        (ClusterState::Active, None, None) => fails("AgentDisconnected", "its agent is not connected: look at the agent's log"),
+        (ClusterState::Pending, ..) => {
+            fails("NotJoined", format!("no agent has joined yet: give one a token of `lockstep cluster token {name}`"))
+        }
+        (ClusterState::Paused, ..) => fails("Paused", format!("nothing is sent until `lockstep cluster resume {name}`")),
+        (ClusterState::Revoked, ..) => fails("Revoked", "its certificates are refused".to_owned()),
+        (ClusterState::Removing, ..) => fails("Removing", "its placements are being taken back".to_owned()),
+        (ClusterState::Active, Some(why), _) => fails("Held", why.clone()),
+        (ClusterState::Active, None, None) => {
+            fails("AgentDisconnected", "its agent is not connected: its log in the cluster says why".to_owned())
+        }
         (ClusterState::Active, None, Some(_)) => condition::holds("Ready", "Connected", "its agent is connected"),
     }
 }

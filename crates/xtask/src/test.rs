@@ -1,0 +1,94 @@
+//! `cargo xtask test`: all stages, each with its time; the last line counts.
+
+use std::process::{Command, ExitCode};
+
+use crate::cargo::cargo;
+use crate::licences;
+use crate::stage::{self, Outcome};
+
+/// How much is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything.
+    All,
+    /// Without what needs kube-apiserver.
+    Quick,
+}
+
+/// Crates whose tests need no part but what the testbed starts quickly.
+const CRATES: [&str; 8] = [
+    "lockstep-core",
+    "lockstep-proto",
+    "lockstep-api",
+    "lockstep-agent",
+    "lockstep-cli",
+    "lockstep-vault",
+    "lockstep-server",
+    "xtask",
+];
+
+/// Runs the stages; a build that fails ends them, because nothing after it would mean anything.
+pub(crate) fn run(extent: Extent) -> ExitCode {
+    let mut outcomes = vec![
+        stage::run("fmt", Ok(cargo(&["fmt", "--all", "--check"]))),
+        stage::run("clippy", Ok(cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))),
+        stage::run("build", Ok(cargo(&["build", "--workspace", "--bins", "--quiet"]))),
+        stage::run("agent, release", Ok(cargo(&["build", "--release", "--package", "lockstep-agent", "--quiet"]))),
+    ];
+    if outcomes[2..].iter().all(|o| o.is_good) {
+        for (name, command) in stages(extent) {
+            outcomes.push(stage::run(name, command));
+        }
+    }
+    report(&outcomes)
+}
+
+fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
+    let test = |arguments: &[&str]| Ok(cargo(&[&["test", "--quiet", "--no-fail-fast"], arguments].concat()));
+    let packages: Vec<&str> = CRATES.iter().flat_map(|name| ["--package", name]).collect();
+    let mut stages = vec![
+        ("unit, property and crate tests", test(&packages)),
+        ("store on Postgres", test(&["--package", "lockstep-store"])),
+        (
+            "testbed",
+            test(&[
+                "--package",
+                "lockstep-testbed",
+                "--lib",
+                "--bins",
+                "--test",
+                "fetch",
+                "--test",
+                "openbao",
+                "--test",
+                "postgres",
+                "--test",
+                "process",
+                "--test",
+                "relay",
+            ]),
+        ),
+        ("end to end", test(&["--package", "lockstep-tests", "--test", "end_to_end"])),
+        ("faults", test(&["--package", "lockstep-tests", "--test", "fault"])),
+        ("history cut", test(&["--package", "lockstep-tests", "--test", "history"])),
+        ("canaries", test(&["--package", "lockstep-tests", "--test", "canary"])),
+        ("tidy", test(&["--package", "lockstep-tests", "--test", "tidy"])),
+        ("licences, bans, sources", licences::check()),
+    ];
+    if extent == Extent::All {
+        stages.push(("kube-apiserver", test(&["--package", "lockstep-testbed", "--test", "kubernetes"])));
+    }
+    stages
+}
+
+fn report(outcomes: &[Outcome]) -> ExitCode {
+    println!("\n{:<34}{:>9}{:>9}{:>9}", "STAGE", "SECONDS", "PASSED", "FAILED");
+    for outcome in outcomes {
+        let mark = if outcome.is_good { "" } else { "  FAILED" };
+        println!("{:<34}{:>9.1}{:>9}{:>9}{mark}", outcome.name, outcome.took.as_secs_f64(), outcome.passed, outcome.failed);
+    }
+    let passed: u64 = outcomes.iter().map(|o| o.passed).sum();
+    let failed: u64 = outcomes.iter().map(|o| o.failed).sum();
+    println!("\n{passed} passed, {failed} failed");
+    if outcomes.iter().all(|o| o.is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
