@@ -68,6 +68,7 @@ impl RootKey {
     }
 
     /// The key for `cluster`.
+    #[expect(clippy::missing_panics_doc, reason = "HKDF-SHA-256 gives up to 8,160 bytes, and 32 are asked for")]
     pub fn for_cluster(&self, cluster: ClusterId) -> ClusterKey {
         let cluster = cluster.uuid();
         let info = [b"lockstep digest v1 cluster ".as_slice(), cluster.as_bytes()];
@@ -94,15 +95,15 @@ impl ClusterKey {
 
     /// The digest of what a target holds or should hold. Lengths are part of it, so no two contents read the same.
     pub fn digest(&self, content: &Rendered) -> Digest {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.bytes));
+        let mut hasher = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.bytes));
         for (name, material) in content.iter() {
-            context.update(&(name.len() as u64).to_be_bytes());
-            context.update(name.as_bytes());
-            context.update(&(material.len() as u64).to_be_bytes());
-            context.update(material.expose());
+            hasher.update(&(name.len() as u64).to_be_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(&(material.len() as u64).to_be_bytes());
+            hasher.update(material.expose());
         }
         let mut hmac = [0; DIGEST_BYTES];
-        hmac.copy_from_slice(context.sign().as_ref());
+        hmac.copy_from_slice(hasher.sign().as_ref());
         Digest { key: self.id.clone(), hmac }
     }
 }

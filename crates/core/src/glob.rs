@@ -185,9 +185,8 @@ mod tests {
     fn plain(tokens: &[Token], text: &[char]) -> bool {
         match (tokens.first(), text.first()) {
             (None, None) => true,
-            (None, Some(_)) => false,
             (Some(Token::Literal(l)), Some(c)) => l == c && plain(&tokens[1..], &text[1..]),
-            (Some(Token::Literal(_)), None) => false,
+            (None, Some(_)) | (Some(Token::Literal(_)), None) => false,
             (Some(Token::Segment), c) => plain(&tokens[1..], text) || c.is_some_and(|c| *c != '/' && plain(tokens, &text[1..])),
             (Some(Token::Any), c) => plain(&tokens[1..], text) || c.is_some_and(|_| plain(tokens, &text[1..])),
         }

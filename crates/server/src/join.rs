@@ -20,12 +20,12 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::actor;
 use crate::app::App;
 use crate::authority::request_key_hash;
 use crate::gateway::listener;
 use crate::tls::Tls;
 use crate::token::hash;
+use crate::{actor, clock};
 
 mod nonce;
 mod renewal;
@@ -77,7 +77,7 @@ impl join_server::Join for Service {
 
     async fn challenge(&self, request: Request<ChallengeRequest>) -> Result<Response<ChallengeResponse>, Status> {
         let _permit = self.permit()?;
-        let nonce = nonce::make(&self.digests, &request.into_inner().certificate_der, chrono::Utc::now());
+        let nonce = nonce::make(&self.digests, &request.into_inner().certificate_der, clock::now());
         Ok(Response::new(ChallengeResponse { nonce: nonce.ok_or_else(|| Status::unavailable("no random bytes"))? }))
     }
 

@@ -8,6 +8,7 @@ pub mod actor;
 pub mod app;
 pub mod authority;
 pub mod bootstrap;
+pub mod clock;
 pub mod config;
 pub mod digest_root;
 pub mod dispatch;

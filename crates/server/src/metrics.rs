@@ -1,5 +1,6 @@
 //! What one replica counts. Injected, never global; labels are constant or clusters and sources, never paths or bindings.
 
+use crate::clock;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 /// All of one replica's metrics and the registry they are in.
@@ -91,7 +92,7 @@ impl Metrics {
 
     /// Notes that a background loop finished a round.
     pub fn progressed(&self, name: &str) {
-        self.loop_progress.with_label_values(&[name]).set(chrono::Utc::now().timestamp());
+        self.loop_progress.with_label_values(&[name]).set(clock::now().timestamp());
     }
 }
 

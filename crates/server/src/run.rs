@@ -24,7 +24,7 @@ use crate::readiness::Readiness;
 use crate::sources::{self, Sources};
 use crate::tls::Tls;
 use crate::watch::{self, Hints};
-use crate::{digest_root, http_listener, join, reports, rest, schedule};
+use crate::{clock, digest_root, http_listener, join, reports, rest, schedule};
 
 /// How long streams may take to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Before anybody is served: a registry that is older than its mark must not send a byte.
     let history = Arc::new(HistoryMark::new(pool.clone(), home, mount, config.replica.clone())?);
     history.check().await.context("checking the history mark")?;
-    let tls = Arc::new(Tls::start(authority, config.advertise.names.clone(), chrono::Utc::now()).await?);
+    let tls = Arc::new(Tls::start(authority, config.advertise.names.clone(), clock::now()).await?);
 
     let stop = CancellationToken::new();
     let (reports, writer) = reports::channel(pool);

@@ -8,7 +8,7 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 use crate::app::App;
 use crate::history_mark::HistoryMark;
 use crate::tls::Tls;
-use crate::{history_mark, hygiene, tls};
+use crate::{clock, history_mark, hygiene, tls};
 
 /// How often the registry is tidied.
 const HYGIENE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub async fn start(app: App, history: Arc<HistoryMark>, tls: Arc<Tls>) -> anyhow
     let certificate = Job::new_repeated_async(tls::CHECK_INTERVAL, move |_, _| {
         let tls = tls.clone();
         Box::pin(async move {
-            if let Err(error) = tls.activate(chrono::Utc::now()).await {
+            if let Err(error) = tls.activate(clock::now()).await {
                 tracing::warn!(error = %format!("{error:#}"), "this replica's certificate could not be renewed; the present one stays");
             }
         })

@@ -67,7 +67,7 @@ pub async fn supervise(app: App, hints: Hints, stop: CancellationToken) {
                 app.metrics.progressed("watch.supervise");
             }
             Err(error) => {
-                tracing::warn!(error = %format!("{error:#}"), "the list of sources cannot be read; watching goes on as it was")
+                tracing::warn!(error = %format!("{error:#}"), "the list of sources cannot be read; watching goes on as it was");
             }
         }
         tokio::select! {

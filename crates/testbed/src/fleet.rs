@@ -16,10 +16,12 @@ use crate::{Database, Folder, OpenBao, Postgres, Process, bin, wait};
 mod agent;
 mod cli;
 mod home;
+mod look;
 mod replica;
 
 pub use agent::Agent;
 pub use cli::Output;
+pub use look::STORY_LIMIT;
 pub use replica::Replica;
 
 /// The mount of the watched secrets.
@@ -124,9 +126,13 @@ impl Fleet {
 
     /// Starts one replica, or starts it again, and waits until it is ready.
     pub async fn start_replica(&mut self, index: usize) -> Result<()> {
-        let replica = &mut self.replicas[index];
-        replica.start(self.folder.path(), &self.settings.log)?;
-        replica.ready(START_LIMIT).await
+        self.launch_replica(index)?;
+        self.replicas[index].ready(START_LIMIT).await
+    }
+
+    /// Starts one replica, or starts it again, without waiting for anything.
+    pub fn launch_replica(&mut self, index: usize) -> Result<()> {
+        self.replicas[index].start(self.folder.path(), &self.settings.log)
     }
 
     /// Registers a cluster with the CLI, starts its agent, and waits until it is connected.
@@ -207,6 +213,12 @@ impl Fleet {
              clusters: {{matchLabels: {{env: prod}}}}\n  items: [{{source: corp, mount: {KV}, path: shop/{name}}}]\n  \
              target: {{directory: {{name: {name}}}}}\n---\n"
         )
+    }
+
+    /// As [`Fleet::binding`], of another path and with more fields of its spec, such as `deletionPolicy: Delete`.
+    pub fn bound(name: &str, path: &str, more: &str) -> String {
+        let binding = Self::binding(name).replace(&format!("path: shop/{name}}}"), &format!("path: {path}}}"));
+        binding.replace("\n---\n", &format!("\n  {more}\n---\n"))
     }
 
     /// The folder with all configurations, states and logs.

@@ -1,6 +1,7 @@
 //! A TCP relay that can be told to be slow, to break and to fall silent.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -28,6 +29,8 @@ enum Mode {
 pub struct Relay {
     addr: SocketAddr,
     mode: watch::Sender<Mode>,
+    /// Counts how often the links of the moment were abandoned.
+    abandoned: watch::Sender<u64>,
     accepting: AbortHandle,
 }
 
@@ -37,8 +40,9 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("starting a relay")?;
         let addr = listener.local_addr()?;
         let (mode, watcher) = watch::channel(Mode::Pass(Duration::ZERO));
-        let accepting = tokio::spawn(accept(listener, target, watcher)).abort_handle();
-        Ok(Self { addr, mode, accepting })
+        let (abandoned, abandoning) = watch::channel(0);
+        let accepting = tokio::spawn(accept(listener, target, watcher, abandoning)).abort_handle();
+        Ok(Self { addr, mode, abandoned, accepting })
     }
 
     /// Where to connect to.
@@ -61,7 +65,13 @@ impl Relay {
         self.mode.send_replace(Mode::HalfOpen);
     }
 
-    /// Passes everything again, without delay.
+    /// The present links stay open and never pass another byte; new ones are good. What a firewall does that forgot its
+    /// connections.
+    pub fn abandon(&self) {
+        self.abandoned.send_modify(|times| *times += 1);
+    }
+
+    /// Passes everything again, without delay; not over links that were abandoned.
     pub fn heal(&self) {
         self.mode.send_replace(Mode::Pass(Duration::ZERO));
     }
@@ -74,14 +84,16 @@ impl Drop for Relay {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, mode: watch::Receiver<Mode>) {
+async fn accept(listener: TcpListener, target: SocketAddr, mode: watch::Receiver<Mode>, abandoned: watch::Receiver<u64>) {
     // An accept fails when the process is out of file descriptors, and then again and again: the relay is of no use.
     while let Ok((client, _)) = listener.accept().await {
         if *mode.borrow() == Mode::Cut {
             reset(client);
             continue;
         }
-        tokio::spawn(link(client, target, mode.clone()));
+        let mut abandoned = abandoned.clone();
+        abandoned.mark_unchanged();
+        tokio::spawn(link(client, target, mode.clone(), abandoned));
     }
 }
 
@@ -91,9 +103,9 @@ fn reset(client: TcpStream) {
     drop(client);
 }
 
-async fn link(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode>) {
+async fn link(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode>, mut abandoned: watch::Receiver<u64>) {
     let mut cut = mode.clone();
-    let passing = async {
+    let mut passing = pin!(async {
         // No target, no link: the client sees it closed, as it would without a relay.
         let Ok(server) = TcpStream::connect(target).await else { return };
         let _ = client.set_nodelay(true);
@@ -101,12 +113,18 @@ async fn link(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mode>
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         tokio::join!(copy(from_client, to_server, mode.clone()), copy(from_server, to_client, mode));
-    };
+    });
     tokio::select! {
-        () = passing => {}
-        // Also an error, which says that the relay is gone.
-        _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
+        () = &mut passing => {}
+        () = cut_or_gone(&mut cut) => {}
+        // `passing` stays, with its sockets open, and is never polled again.
+        _ = abandoned.changed() => cut_or_gone(&mut cut).await,
     }
+}
+
+/// Waits until links are cut, or the relay is gone.
+async fn cut_or_gone(mode: &mut watch::Receiver<Mode>) {
+    let _ = mode.wait_for(|mode| *mode == Mode::Cut).await;
 }
 
 /// Copies until either side closes. Bytes that are under way when the mode changes follow the new one.

@@ -187,13 +187,13 @@ impl Session {
             self.seen = head;
         }
         if cut && self.withheld.is_none() {
-            let held = hold(
+            let holding = hold(
                 &self.gateway.app.pool,
                 &self.gateway.app.config.replica,
                 self.admitted.identity.cluster,
                 &self.admitted.name,
             );
-            self.withheld = Some(match held.await {
+            self.withheld = Some(match holding.await {
                 Ok(reason) => reason,
                 Err(error) => error.to_string(),
             });

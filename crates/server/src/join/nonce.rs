@@ -50,7 +50,7 @@ mod tests {
     fn a_nonce_is_good_once_made_for_this_certificate_and_for_a_minute() {
         let root = RootKey::new(DigestKeyId::new("a".into()), [7; 32]);
         let other = RootKey::new(DigestKeyId::new("a".into()), [8; 32]);
-        let at = |s| DateTime::UNIX_EPOCH + TimeDelta::seconds(1_000_000 + s);
+        let at = |s: i64| DateTime::UNIX_EPOCH + TimeDelta::seconds(1_000_000 + s);
         let nonce = make(&root, b"certificate", at(0)).unwrap();
         assert!(is_good(&root, b"certificate", &nonce, at(0)) && is_good(&root, b"certificate", &nonce, at(60)));
         assert!(!is_good(&root, b"certificate", &nonce, at(61)));

@@ -1,7 +1,7 @@
 //! Renewing an expired certificate: the agent proves that it still has the recorded key.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use lockstep_core::cluster::ClusterState;
 use lockstep_proto::RENEW_CONTEXT;
 use lockstep_proto::v1::{JoinResponse, RenewRequest};
@@ -10,12 +10,13 @@ use tonic::Status;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::authority::{agent_identity, certificate_key_hash, request_key_hash};
+use crate::clock;
 use crate::join::{Service, nonce};
 
 /// Checks nonce, signature and record, and signs. The certificate itself proves nothing here, it only says whose record to look at:
 /// its key must be the recorded one.
 pub(super) async fn renew(service: &Service, request: &RenewRequest) -> Result<JoinResponse, Status> {
-    let now = Utc::now();
+    let now = clock::now();
     let refused = || Status::permission_denied("this certificate cannot be renewed: join the cluster again with a new token");
     if !nonce::is_good(&service.digests, &request.certificate_der, &request.nonce, now) {
         return Err(Status::failed_precondition("the nonce is not ours or too old: ask for another"));

@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::clock;
 use crate::watch::record::record;
 
 /// How often a quiet source's state is written.
@@ -95,11 +96,8 @@ impl Sweeper {
             (source.spec.spec, bound)
         };
         let is_due = self.due.is_none_or(|due| due <= Instant::now());
-        let wanted: Vec<SecretRecord> = if is_due {
-            bound.iter().cloned().collect()
-        } else {
-            bound.iter().filter(|s| !self.covered.contains(&s.id)).cloned().collect()
-        };
+        let wanted: Vec<SecretRecord> =
+            if is_due { bound.clone() } else { bound.iter().filter(|s| !self.covered.contains(&s.id)).cloned().collect() };
         if wanted.is_empty() {
             if is_due {
                 self.schedule(&bound);
@@ -282,5 +280,5 @@ impl Sweeper {
 
 /// Vault's `deletion_time` is judged by this host's clock: it decides a state that is shown, nothing that is due.
 fn now() -> DateTime<Utc> {
-    Utc::now()
+    clock::now()
 }

@@ -30,7 +30,16 @@ impl Agent {
         pin: String,
         log: String,
     ) -> Result<Self> {
-        Ok(Self { name: name.to_owned(), folder, servers, join, pin, log, metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)), process: None })
+        Ok(Self {
+            name: name.to_owned(),
+            folder,
+            servers,
+            join,
+            pin,
+            log,
+            metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)),
+            process: None,
+        })
     }
 
     /// The cluster's name.

@@ -19,8 +19,8 @@ fn head(seq: u64) -> Mark {
     Mark { epoch: Epoch::new(1), seq: Seq::new(seq), hash: ChangeHash::ORIGIN }
 }
 
-fn digest(byte: u8) -> Option<Digest> {
-    Some(Digest { key: DigestKeyId::new("k".to_owned()), hmac: [byte; 32] })
+fn digest(byte: u8) -> Digest {
+    Digest { key: DigestKeyId::new("k".to_owned()), hmac: [byte; 32] }
 }
 
 fn id(n: u128) -> BindingId {
@@ -58,7 +58,7 @@ fn next_seq(ledger: &mut Ledger, now: Instant) -> Option<u64> {
 }
 
 fn ack(ledger: &mut Ledger, n: u128, seq: u64, now: Instant) -> Option<Result<Duration, ()>> {
-    ledger.acked(id(n), Reported { revision: revision(seq), digest: digest(1) }, now)
+    ledger.acked(id(n), Reported { revision: revision(seq), digest: Some(digest(1)) }, now)
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_slow_agent_gets_only_the_newest_and_one_of_a_binding_at_a_time() {
         ledger.offer(vec![facts(1, seq)], head(seq));
     }
     assert_eq!(next_seq(&mut ledger, now), None);
-    ledger.sent(id(1), digest(1));
+    ledger.sent(id(1), Some(digest(1)));
     assert!(matches!(ack(&mut ledger, 1, 5, now), Some(Ok(_))));
     assert_eq!(next_seq(&mut ledger, now), Some(8));
 }
@@ -103,7 +103,7 @@ fn an_ack_of_other_content_than_was_sent_is_no_success() {
     let (mut ledger, now) = (ledger(8), Instant::now());
     ledger.offer(vec![facts(1, 5)], head(5));
     assert_eq!(next_seq(&mut ledger, now), Some(5));
-    ledger.sent(id(1), digest(2));
+    ledger.sent(id(1), Some(digest(2)));
     assert_eq!(ack(&mut ledger, 1, 5, now), Some(Err(())));
     assert_eq!(ack(&mut ledger, 1, 5, now), None);
 }
@@ -124,7 +124,7 @@ fn what_is_acked_is_not_sent_again_until_the_agent_needs_it() {
     let (mut ledger, now) = (ledger(8), Instant::now());
     ledger.offer(vec![facts(1, 5)], head(5));
     assert_eq!(next_seq(&mut ledger, now), Some(5));
-    ledger.sent(id(1), digest(1));
+    ledger.sent(id(1), Some(digest(1)));
     assert!(matches!(ack(&mut ledger, 1, 5, now), Some(Ok(_))));
     // The registry's evidence is still older: reports are written in batches.
     ledger.offer(vec![facts(1, 5)], head(5));
@@ -132,4 +132,12 @@ fn what_is_acked_is_not_sent_again_until_the_agent_needs_it() {
     ledger.needed(&[id(1)]);
     ledger.offer(vec![facts(1, 5)], head(5));
     assert_eq!(next_seq(&mut ledger, now), Some(5));
+}
+
+#[test]
+fn a_revision_newer_than_the_history_means_that_it_was_cut_also_for_a_binding_it_does_not_know() {
+    let reported = BTreeMap::from([(id(7), Reported { revision: revision(9), digest: Some(digest(1)) })]);
+    let mut ledger = Ledger::new(reported, 8);
+    assert!(!ledger.offer(Vec::new(), head(9)));
+    assert!(ledger.offer(Vec::new(), head(8)));
 }

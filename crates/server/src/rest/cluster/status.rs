@@ -56,7 +56,7 @@ fn ready(cluster: &Registered<ClusterRecord>, held: Option<&str>, session: Optio
         (ClusterState::Paused, ..) => fails("Paused", format!("nothing is sent until `lockstep cluster resume {name}`")),
         (ClusterState::Revoked, ..) => fails("Revoked", "its certificates are refused".to_owned()),
         (ClusterState::Removing, ..) => fails("Removing", "its placements are being taken back".to_owned()),
-        (ClusterState::Active, Some(why), _) => fails("Held", why.clone()),
+        (ClusterState::Active, Some(why), _) => fails("Held", why.to_owned()),
         (ClusterState::Active, None, None) => {
             fails("AgentDisconnected", "its agent is not connected: its log in the cluster says why".to_owned())
         }
