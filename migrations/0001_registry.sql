@@ -259,7 +259,7 @@ create view desired as
 select p.cluster_id, p.binding_id, p.answer, p.detail, p.seq as placement_seq, r.epoch,
        case
            when p.answer = 'Removed' then p.seq
-           else greatest(p.seq, coalesce(i.seq, 0))
+           else greatest(p.seq, b.spec_seq, coalesce(i.seq, 0))
        end as seq,
        i.problem, i.missing, i.gone, i.went_back, i.unseen, i.failing
 from placement p

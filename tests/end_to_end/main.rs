@@ -1,4 +1,11 @@
 //! Stories on all the real parts.
 
+mod bindings;
+mod cli;
+mod drift;
+mod joining;
+mod load;
+mod metrics_and_logs;
 mod one_write;
-mod playground;
+mod quiet;
+mod versions;

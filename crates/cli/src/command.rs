@@ -14,6 +14,8 @@ mod version;
 mod wait;
 mod watch;
 
+pub(crate) use apply::Told;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;

@@ -28,6 +28,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         // Whoever read our output has enough, as in `lockstep get bindings | head`.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<command::Told>() => args.command.error_code(),
         Err(error) => {
             terminal::note(&format!("error: {error:#}"));
             args.command.error_code()

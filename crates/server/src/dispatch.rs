@@ -22,6 +22,8 @@ use crate::watch::Hints;
 
 /// Several commits together are one look.
 const COALESCE: Duration = Duration::from_millis(2);
+/// How long one look may take.
+const ROUND_LIMIT: Duration = Duration::from_secs(30);
 /// The pause before listening is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,7 @@ impl Dispatch {
         let mut position = ORIGIN;
         let mut sweeping = true;
         while !stop.is_cancelled() {
-            match self.activate(position, sweeping).await {
+            match pool::within(ROUND_LIMIT, self.activate(position, sweeping)).await {
                 Ok(now) => {
                     position = now;
                     self.app.metrics.progressed("dispatch");

@@ -1,22 +1,53 @@
 //! What is tidied now and then: sessions of dead replicas, removed clusters, and the gauges that come from the registry.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{Result, cluster, delivery, pool, registry, session};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::actor;
 use crate::app::App;
 
-/// One round. Any number of replicas may do it at once.
-pub async fn activate(app: &App) {
-    if let Err(error) = tidy(app).await {
-        tracing::warn!(%error, "tidying waits for the registry");
+/// How long one round may take.
+const ROUND_LIMIT: Duration = Duration::from_secs(30);
+
+/// Tidies. Any number of replicas may do it at once.
+#[derive(Default)]
+pub struct Hygiene {
+    /// Since when every round went through.
+    well_since: Mutex<Option<Instant>>,
+}
+
+impl Hygiene {
+    /// One round.
+    pub async fn activate(&self, app: &App) {
+        let now = Instant::now();
+        let well_for = self.lock().map_or(Duration::ZERO, |since| now - since);
+        match pool::within(ROUND_LIMIT, tidy(app, well_for)).await {
+            Ok(()) => {
+                self.lock().get_or_insert(now);
+            }
+            Err(error) => {
+                *self.lock() = None;
+                tracing::warn!(%error, "tidying waits for the registry");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.well_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn tidy(app: &App) -> Result<()> {
+async fn tidy(app: &App, well_for: Duration) -> Result<()> {
     let mut connection = pool::acquire(&app.pool).await?;
-    session::forget_silent(&mut connection).await?;
+    // While Postgres was away no session could be noted as heard of: that must not end the streams that stayed.
+    if well_for >= session::SILENCE_LIMIT {
+        session::forget_silent(&mut connection).await?;
+    }
     delivery::bury_unplaced(&mut connection).await?;
     let removable = cluster::removable(&mut connection).await?;
     let counts = delivery::count_by_cluster(&mut connection).await?;

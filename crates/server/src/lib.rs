@@ -26,6 +26,7 @@ pub mod rest;
 pub mod run;
 pub mod schedule;
 pub mod sources;
+pub mod starting;
 pub mod tls;
 pub mod token;
 pub mod watch;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lockstep_core::delivery::Outcome;
 use lockstep_store::delivery::{self, Report};
-use lockstep_store::{PgPool, Result, permit};
+use lockstep_store::{PgPool, Result, permit, pool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,8 @@ const BATCH_MAX: usize = 500;
 const BATCH_WAIT: Duration = Duration::from_millis(2);
 /// The most reports that wait; sessions wait then, and their agents with them.
 const QUEUE_MAX: usize = 10_000;
+/// How long a batch may take. Writing one twice does no harm: only the newest report of a placement counts.
+const WRITE_LIMIT: Duration = Duration::from_secs(15);
 /// The pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -63,7 +65,7 @@ impl Writer {
                 () = stop.cancelled() => {
                     self.queue.close();
                     while self.queue.recv_many(&mut batch, BATCH_MAX).await > 0 {}
-                    if let Err(error) = self.write(&batch).await {
+                    if let Err(error) = pool::within(WRITE_LIMIT, self.write(&batch)).await {
                         tracing::warn!(%error, reports = batch.len(), "the last reports could not be written; agents say them again");
                     }
                     return;
@@ -81,7 +83,7 @@ impl Writer {
     /// Writes one batch, however long Postgres is away. Who waits for leave is refused at once: it will be offered again.
     async fn settle(&self, mut batch: Vec<Message>, stop: &CancellationToken) {
         loop {
-            match self.write(&batch).await {
+            match pool::within(WRITE_LIMIT, self.write(&batch)).await {
                 Ok(permitted) => {
                     for (message, permitted) in batch.iter_mut().zip(permitted) {
                         if let Some(permit) = message.permit.take() {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use lockstep_core::digest::RootKey;
 use lockstep_core::kv::KvMount;
 use lockstep_store::pool;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::sources::{self, Sources};
+use crate::starting::Starting;
 use crate::tls::Tls;
 use crate::watch::{self, Hints};
 use crate::{clock, digest_root, http_listener, join, reports, rest, schedule};
@@ -31,15 +33,38 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs a replica until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let config = Arc::new(config);
+    let mut signals = Signals::new()?;
+    let prepared = tokio::select! {
+        prepared = prepare(Arc::new(config)) => prepared?,
+        () = signals.asked_to_end() => return Ok(()),
+    };
+    serve(prepared, signals).await
+}
+
+/// What a replica needs before it can serve.
+struct Prepared {
+    app: App,
+    url: String,
+    digests: Arc<RootKey>,
+    history: Arc<HistoryMark>,
+    tls: Arc<Tls>,
+}
+
+/// Reaches Postgres and the home Vault, however long they are away.
+async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
+    let starting = Starting::begin(config.listen.metrics).await?;
     let url = config.database_url()?;
-    pool::migrate(&url).await.context("bringing the schema up to date")?;
-    let pool = pool::connect(&url, config.database.connections).await.context("connecting to Postgres")?;
+    let connect = async || {
+        pool::migrate(&url).await.context("bringing the schema up to date")?;
+        pool::connect(&url, config.database.connections).await.context("connecting to Postgres")
+    };
+    let pool = starting.wait_for("Postgres", connect).await?;
     let vault_metrics = lockstep_vault::Metrics::new();
     let home = sources::home(&config, vault_metrics.clone()).context("the home Vault's settings")?;
-    let authority = Arc::new(Authority::connect(&config, home.clone()).await.context("the home Vault's PKI")?);
+    let connect = async || Authority::connect(&config, home.clone()).await.context("the home Vault's PKI");
+    let authority = Arc::new(starting.wait_for("the home Vault", connect).await?);
     let mount: KvMount = config.home_vault.kv_mount.parse().context("homeVault.kvMount")?;
-    let digests = Arc::new(digest_root::load(&home, &mount).await?);
+    let digests = Arc::new(starting.wait_for("the home Vault", async || digest_root::load(&home, &mount).await).await?);
     let app = App {
         sources: Arc::new(Sources::new(config.clone(), vault_metrics.clone())),
         metrics: Arc::new(Metrics::new(&vault_metrics)?),
@@ -50,11 +75,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     // Before anybody is served: a registry that is older than its mark must not send a byte.
     let history = Arc::new(HistoryMark::new(pool.clone(), home, mount, config.replica.clone())?);
-    history.check().await.context("checking the history mark")?;
-    let tls = Arc::new(Tls::start(authority, config.advertise.names.clone(), clock::now()).await?);
+    let check = async || history.check().await.context("checking the history mark");
+    starting.wait_for("the home Vault and Postgres", check).await?;
+    let certify = async || Tls::start(authority.clone(), config.advertise.names.clone(), clock::now()).await;
+    let tls = Arc::new(starting.wait_for("the home Vault", certify).await?);
+    starting.end().await;
+    Ok(Prepared { app, url, digests, history, tls })
+}
 
+async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
+    let Prepared { app, url, digests, history, tls } = prepared;
+    let config = app.config.clone();
     let stop = CancellationToken::new();
-    let (reports, writer) = reports::channel(pool);
+    let (reports, writer) = reports::channel(app.pool.clone());
     let (wake, hints, sessions) = (Wake::default(), Hints::default(), Arc::new(Sessions::default()));
     let gateway = Gateway {
         app: app.clone(),
@@ -80,13 +113,32 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut scheduler = schedule::start(app, history, tls).await?;
     tracing::info!(replica = %config.replica, rest = %listen.rest, agents = %listen.agents, join = %listen.join, "serving");
 
-    let outcome = parts.until_stopped().await;
+    let outcome = parts.until_stopped(signals).await;
     let _ = scheduler.shutdown().await;
     outcome
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))
+}
+
+/// What asks a replica to end. Heard from the beginning: process 1 of a container has no default for these signals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked_to_end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// The running parts. If one ends by itself, the replica ends: half a replica would look healthy and do nothing.
@@ -107,11 +159,9 @@ impl Parts {
         });
     }
 
-    async fn until_stopped(mut self) -> anyhow::Result<()> {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    async fn until_stopped(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let outcome = tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
+            () = signals.asked_to_end() => Ok(()),
             Some(ended) = self.set.join_next() => match ended {
                 Ok(Ok(())) => Err(anyhow::anyhow!("a part of the server ended by itself")),
                 Ok(Err(error)) => Err(error),

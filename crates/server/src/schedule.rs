@@ -7,8 +7,9 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::app::App;
 use crate::history_mark::HistoryMark;
+use crate::hygiene::Hygiene;
 use crate::tls::Tls;
-use crate::{clock, history_mark, hygiene, tls};
+use crate::{clock, history_mark, tls};
 
 /// How often the registry is tidied.
 const HYGIENE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
@@ -28,9 +29,10 @@ pub async fn start(app: App, history: Arc<HistoryMark>, tls: Arc<Tls>) -> anyhow
             }
         })
     })?;
+    let hygiene = Arc::new(Hygiene::default());
     let tidy = Job::new_repeated_async(HYGIENE_INTERVAL, move |_, _| {
-        let app = app.clone();
-        Box::pin(async move { hygiene::activate(&app).await })
+        let (app, hygiene) = (app.clone(), hygiene.clone());
+        Box::pin(async move { hygiene.activate(&app).await })
     })?;
     for job in [mark, certificate, tidy] {
         scheduler.add(job).await.context("scheduling")?;

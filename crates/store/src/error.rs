@@ -36,6 +36,12 @@ pub enum StoreError {
     /// Postgres.
     #[error("Postgres did not answer as expected")]
     Postgres(#[from] sqlx::Error),
+    /// It did not answer in time.
+    #[error("Postgres did not answer within {after:?}")]
+    Silent {
+        /// The limit.
+        after: std::time::Duration,
+    },
     /// A schema migration failed.
     #[error("the schema could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -61,9 +67,16 @@ impl StoreError {
 
     /// Whether Postgres could not be reached, rather than refusing something.
     pub fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::Postgres(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_))
-        ) || matches!(self, Self::Postgres(sqlx::Error::Database(e)) if e.code().is_some_and(|c| c.starts_with("57P") || c.starts_with("08")))
+        match self {
+            Self::Silent { .. } => true,
+            Self::Postgres(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)) => {
+                true
+            }
+            // Shutting down or starting, a broken connection, and a session that Postgres ended because it rested in a transaction.
+            Self::Postgres(sqlx::Error::Database(e)) => {
+                e.code().is_some_and(|c| c.starts_with("57P") || c.starts_with("08") || c == "25P03")
+            }
+            _ => false,
+        }
     }
 }

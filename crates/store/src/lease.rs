@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::{Result, StoreError};
 
@@ -50,6 +50,13 @@ pub async fn fence(connection: &mut PgConnection, lease: &Lease) -> Result<()> {
         .fetch_optional(connection)
         .await?;
     if token == Some(lease.token.cast_signed()) { Ok(()) } else { Err(StoreError::Fenced { name: lease.name.clone() }) }
+}
+
+/// A transaction that is fenced from its beginning, for what is noted without being a change.
+pub async fn begin_fenced(pool: &PgPool, lease: &Lease) -> Result<Transaction<'static, Postgres>> {
+    let mut transaction = pool.begin().await?;
+    fence(&mut transaction, lease).await?;
+    Ok(transaction)
 }
 
 /// Who holds the lease now, if anybody.

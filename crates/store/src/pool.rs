@@ -28,6 +28,7 @@ pub async fn connect(url: &str, connections: u32) -> Result<PgPool> {
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_LIMIT)
         .after_connect(|connection, _| Box::pin(limit(connection)))
+        .after_release(|connection, _| Box::pin(answers(connection)))
         .connect(url)
         .await?;
     let version: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await?;
@@ -41,6 +42,17 @@ pub async fn connect(url: &str, connections: u32) -> Result<PgPool> {
 /// A connection of the pool.
 pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
     Ok(pool.acquire().await?)
+}
+
+/// `work`, given up after `limit`: a connection whose other end vanished, as in a failover, says nothing by itself for many minutes.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, work).await.unwrap_or(Err(StoreError::Silent { after: limit }))
+}
+
+/// The pool asks a connection that comes back whether it is good, and waits for the answer without a limit: connections that fell silent
+/// would use the pool up.
+async fn answers(connection: &mut PgConnection) -> std::result::Result<bool, sqlx::Error> {
+    Ok(timeout(ACQUIRE_LIMIT, connection.ping()).await.is_ok_and(|answer| answer.is_ok()))
 }
 
 /// Not as start-up parameters, which session-pooling proxies refuse.

@@ -93,16 +93,16 @@ pub async fn delete(connection: &mut PgConnection, name: &str) -> Result<()> {
         .fetch_one(&mut *connection)
         .await?;
     let used: Vec<String> = [
-        (bindings, "bindings"),
-        (grants, "grants"),
-        (deleted.cast_unsigned(), "deleted bindings that not every cluster has given up yet"),
+        (bindings, "binding", ""),
+        (grants, "grant", ""),
+        (deleted.cast_unsigned(), "deleted binding", " that not every cluster has given up yet"),
     ]
     .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, what, more)| format!("{count} {what}{}{more}", if count == 1 { "" } else { "s" }))
     .collect();
     if !used.is_empty() {
-        return Err(StoreError::InUse { subject: format!("project {name}"), by: used.join(", ") });
+        return Err(StoreError::InUse { subject: format!("project {name}"), by: used.join(" and ") });
     }
     sqlx::query("delete from project where id = $1").bind(id).execute(connection).await?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Sessions: the one accepted stream of each cluster. The highest lease term wins; among equal terms the newest stream.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{ClusterId, InstanceId, SessionId};
@@ -85,9 +86,15 @@ pub async fn close(connection: &mut PgConnection, session: SessionId) -> Result<
     Ok(())
 }
 
+/// A stream that no replica noted for this long has died with its replica.
+pub const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+
 /// Forgets streams whose replica died with them.
 pub async fn forget_silent(connection: &mut PgConnection) -> Result<u64> {
-    let gone = sqlx::query("delete from session where heard_at < now() - interval '1 minute'").execute(connection).await?;
+    let gone = sqlx::query("delete from session where heard_at < now() - make_interval(secs => $1)")
+        .bind(SILENCE_LIMIT.as_secs_f64())
+        .execute(connection)
+        .await?;
     Ok(gone.rows_affected())
 }
 

@@ -106,11 +106,11 @@ async fn the_old_holders_write_is_fenced() -> Result<()> {
 async fn a_fenced_write_keeps_the_lease_from_passing_on_until_it_commits() -> Result<()> {
     let registry = Registry::new().await?;
     let a = take(&registry.pool, "a").await?.context("it is free")?;
+    // Ended, but nobody has taken it yet: the write is still in order.
+    expire(&registry).await?;
     let mut writing = Writing::begin(&registry.pool).await?;
     fence(writing.connection(), &a).await?;
     let pool = registry.pool.clone();
-    // Ended in the writer's own transaction: it can be taken as soon as that commits, and not before.
-    sqlx::query("update lease set expires_at = clock_timestamp()").execute(writing.connection()).await?;
     let taking = tokio::spawn(async move { take(&pool, "b").await });
     let blocked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     wait::until("the other replica to wait", LIMIT, async || {

@@ -71,7 +71,7 @@ fn bound(items: &[(usize, u64)], follow: bool, selector: usize) -> Result<Bindin
 fn known(state: usize, chosen: Option<(i64, u64)>, seqs: [u64; 3], now: Seq) -> Result<Known> {
     use SecretState::{Deleted, Destroyed, Live, Missing, Unseen, WentBack};
     let chosen = chosen.map(|(incarnation, number)| version(incarnation, number)).transpose()?;
-    let [chosen_seq, incarnation, presence] = seqs.map(|s| Seq::new(s % (now.get() + 1)));
+    let [chosen_seq, incarnation, presence] = seqs.map(|s| if s % 3 == 0 { now } else { Seq::new(s / 3 % (now.get() + 1)) });
     Ok(Known {
         began: Began { token: seqs[0] >> 1, ordinal: seqs[1] >> 1 },
         latest: chosen,

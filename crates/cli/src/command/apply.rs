@@ -1,6 +1,10 @@
 //! `lockstep apply`.
 
+mod planned;
+
+use anyhow::bail;
 use clap::ValueEnum;
+use thiserror::Error;
 
 use crate::connection::ConnectionArgs;
 use crate::kind::Registered;
@@ -9,8 +13,9 @@ use crate::manifest::object::Object;
 use crate::manifest::{self, Depth};
 use crate::rest::client::Client;
 use crate::rest::failure::Failure;
-use crate::rest::write::Mode;
+use crate::rest::write::{Mode, Outcome};
 use crate::terminal;
+pub(super) use planned::Planned;
 
 /// Create or change what manifests describe
 #[derive(Debug, clap::Args)]
@@ -55,9 +60,17 @@ impl Args {
         };
         let client = connection.client()?;
         let mut failed = 0;
+        let mut planned = Planned::default();
         for object in &objects {
             match client.put(object.kind, &object.name, &object.manifest, mode).await {
-                Ok((outcome, _)) => terminal::print(&format!("{object} {outcome}{}", mode.suffix()))?,
+                Ok((outcome, _)) => {
+                    planned.note(object, outcome);
+                    terminal::print(&format!("{object} {outcome}{}", mode.suffix()))?;
+                }
+                Err(failure) if mode == Mode::DryRun && planned.explains(object, &failure) => {
+                    planned.note(object, Outcome::Created);
+                    terminal::print(&format!("{object} {}{}", Outcome::Created, mode.suffix()))?;
+                }
                 Err(failure) => {
                     failed += 1;
                     report(object, &failure);
@@ -95,9 +108,16 @@ pub(super) fn stop_if_hopeless(client: &Client, failure: &Failure) -> anyhow::Re
     Ok(())
 }
 
-/// The last word: how many failed, if any did.
+/// A failure that was told already, with its object.
+#[derive(Debug, Error)]
+#[error("it could not be done")]
+pub(crate) struct Told;
+
+/// The last word: how many failed, if any did. Of one there is nothing more to say.
 pub(super) fn conclude(failed: usize, all: usize, done: &str) -> anyhow::Result<()> {
-    let objects = if all == 1 { "object" } else { "objects" };
-    anyhow::ensure!(failed == 0, "{failed} of {all} {objects} could not be {done}");
-    Ok(())
+    match (failed, all) {
+        (0, _) => Ok(()),
+        (_, 1) => Err(Told.into()),
+        _ => bail!("{failed} of {all} objects could not be {done}"),
+    }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::apply::{conclude, report, stop_if_hopeless};
+use super::apply::{Planned, conclude, report, stop_if_hopeless};
 use crate::connection::ConnectionArgs;
 use crate::format::yaml;
 use crate::manifest::file::FileArgs;
@@ -13,7 +13,7 @@ use crate::manifest::object::Object;
 use crate::manifest::{self, Depth};
 use crate::rest::client::Client;
 use crate::rest::failure::Failure;
-use crate::rest::write::Mode;
+use crate::rest::write::{Mode, Outcome};
 use crate::terminal;
 
 /// Show what applying manifests would change; exits 0 if nothing, 1 if something, 2 on errors
@@ -38,8 +38,9 @@ impl Args {
         let objects = manifest::read(&self.files, Depth::Whole)?;
         let client = connection.client()?;
         let (mut failed, mut differs) = (0, false);
+        let mut planned = Planned::default();
         for object in &objects {
-            match both(&client, object).await {
+            match both(&client, object, &mut planned).await {
                 Ok((live, merged)) => {
                     let text = difference(&object.to_string(), live, merged)?;
                     differs |= !text.is_empty();
@@ -58,9 +59,19 @@ impl Args {
 }
 
 /// What is, and what would be.
-async fn both(client: &Client, object: &Object) -> Result<(Option<Value>, Value), Failure> {
+async fn both(client: &Client, object: &Object, planned: &mut Planned) -> Result<(Option<Value>, Value), Failure> {
     let live = client.find(&[object.kind.plural(), &object.name]).await?;
-    let (_, merged) = client.put(object.kind, &object.name, &object.manifest, Mode::DryRun).await?;
+    let merged = match client.put(object.kind, &object.name, &object.manifest, Mode::DryRun).await {
+        Ok((outcome, merged)) => {
+            planned.note(object, outcome);
+            merged
+        }
+        Err(failure) if planned.explains(object, &failure) => {
+            planned.note(object, Outcome::Created);
+            object.manifest.clone()
+        }
+        Err(failure) => return Err(failure),
+    };
     Ok((live, merged))
 }
 

@@ -14,6 +14,9 @@ use crate::gateway::sessions::{Command, End, Sessions};
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(3);
 
+/// How long one round may take.
+const ROUND_LIMIT: Duration = Duration::from_secs(10);
+
 /// Runs until told to stop.
 pub async fn keep(app: App, sessions: Arc<Sessions>, stop: CancellationToken) {
     loop {
@@ -21,7 +24,7 @@ pub async fn keep(app: App, sessions: Arc<Sessions>, stop: CancellationToken) {
             () = tokio::time::sleep(INTERVAL) => {}
             () = stop.cancelled() => return,
         }
-        if let Err(error) = activate(&app, &sessions).await {
+        if let Err(error) = pool::within(ROUND_LIMIT, activate(&app, &sessions)).await {
             tracing::warn!(%error, "sessions could not be kept");
         }
     }

@@ -93,9 +93,9 @@ impl Ledger {
         history_cut || self.reported.values().any(|r| r.revision > newest)
     }
 
-    /// Bindings the agent holds of which the registry knows nothing.
-    pub(super) fn unknown(&self, facts: &[Facts]) -> usize {
-        self.reported.iter().filter(|(id, r)| r.digest.is_some() && !facts.iter().any(|f| f.binding.id == **id)).count()
+    /// Bindings that the agent has content of.
+    pub(super) fn held(&self) -> Vec<BindingId> {
+        self.reported.iter().filter(|(_, r)| r.digest.is_some()).map(|(id, _)| *id).collect()
     }
 
     /// The next thing to send, oldest change first, and marks it as under way.

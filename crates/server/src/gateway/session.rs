@@ -1,5 +1,6 @@
 //! One session: offers come in, deliveries go out, answers come back.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -33,17 +34,28 @@ type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 
 /// How often waiting work, lost answers and silence are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the last words to an agent may take to be handed over.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+/// How long the registry may take to say what one cluster should hold.
+const RELOAD_LIMIT: Duration = Duration::from_secs(15);
 /// The pause between two reloads that an agent's Need asked for.
 const NEED_PAUSE: Duration = Duration::from_secs(2);
 
 /// What preparing one delivery came to.
 enum Ready {
     /// To be written to the link.
-    Send(BindingId, Option<Digest>, Box<ServerMessage>),
+    Send(BindingId, Option<Digest>, Box<server_message::Message>),
     /// Leave was not given.
     NotNow(BindingId),
     /// There is nothing to send.
     Failed(BindingId, Revision),
+}
+
+/// All of a cluster's placements as they are.
+struct Reloaded {
+    snapshot: desired::Snapshot,
+    /// Whether they come from a history that lacks what was seen here.
+    cut: bool,
 }
 
 struct Session {
@@ -53,6 +65,11 @@ struct Session {
     ledger: Ledger,
     outbox: Outbox,
     preparing: FuturesUnordered<BoxFuture<'static, Ready>>,
+    /// What waits for room on the link: at most all that may be in flight, and a few small messages. Nothing else waits with it, so that
+    /// an agent that is slow is still heard, and one that fell silent is found.
+    outgoing: VecDeque<server_message::Message>,
+    /// The reload under way, if one is. It does not stop the stream, however long Postgres takes.
+    reloading: FuturesUnordered<BoxFuture<'static, Result<Reloaded, StoreError>>>,
     withheld: Option<String>,
     /// The newest point of the history that an offer came from.
     seen: Mark,
@@ -71,6 +88,8 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
         ledger: Ledger::new(std::mem::take(&mut admitted.reported), gateway.app.config.agents.in_flight as usize),
         outbox,
         preparing: FuturesUnordered::new(),
+        outgoing: VecDeque::new(),
+        reloading: FuturesUnordered::new(),
         withheld: admitted.held.clone(),
         seen: admitted.registry.head,
         heard: now,
@@ -92,10 +111,8 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
 
 impl Session {
     async fn serve(&mut self, mut inbound: Streaming<AgentMessage>) -> &'static str {
-        if !self.say(self.welcome()).await {
-            return "the link broke";
-        }
-        let stop = self.gateway.stop.clone();
+        self.say(self.welcome());
+        let (stop, outbox) = (self.gateway.stop.clone(), self.outbox.clone());
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
@@ -109,34 +126,46 @@ impl Session {
                 },
                 command = self.admitted.inbox.commands.recv() => match command {
                     // Read before what was offered since: beside that, it would look as if the history had been cut.
-                    Some(Command::Offer { head, .. }) if (head.epoch, head.seq) < (self.seen.epoch, self.seen.seq) => {}
+                    Some(Command::Offer { head, .. }) if is_before(&head, &self.seen) => {}
                     Some(Command::Offer { head, withheld, facts }) => self.offer(facts, head, withheld, false).await,
                     Some(Command::Reload) => self.reload_at = Some(Instant::now()),
                     Some(Command::End(End::Superseded)) | None => return "another stream is the cluster's now",
                     Some(Command::End(End::Revoked)) => {
-                        self.say(revoked()).await;
+                        self.say_last(revoked()).await;
                         return "the cluster was revoked";
                     }
                 },
                 Some(()) = self.admitted.inbox.reload.recv() => self.reload_at = Some(Instant::now()),
-                Some(ready) = self.preparing.next() => if !self.ready(ready).await { return "the link broke" },
-                _ = tick.tick() => if !self.tick().await { return "the agent is silent" },
+                Some(ready) = self.preparing.next() => self.ready(ready),
+                Some(reloaded) = self.reloading.next() => self.reloaded(reloaded).await,
+                room = outbox.reserve(), if !self.outgoing.is_empty() => match (room, self.outgoing.pop_front()) {
+                    (Ok(room), Some(message)) => {
+                        room.send(Ok(ServerMessage { message: Some(message) }));
+                        self.said = Instant::now();
+                    }
+                    _ => return "the link broke",
+                },
+                _ = tick.tick() => if !self.tick() { return "the agent is silent" },
                 () = stop.cancelled() => {
-                    self.say(drain()).await;
+                    self.say_last(drain()).await;
                     return "the replica stops";
                 }
             }
-            if self.reload_at.is_some_and(|at| at <= Instant::now()) {
+            if self.reloading.is_empty() && self.reload_at.is_some_and(|at| at <= Instant::now()) {
                 self.reload_at = None;
-                self.reload().await;
+                self.reloading.push(self.reload());
             }
             self.pump();
         }
     }
 
-    async fn say(&mut self, message: server_message::Message) -> bool {
-        self.said = Instant::now();
-        self.outbox.send(Ok(ServerMessage { message: Some(message) })).await.is_ok()
+    fn say(&mut self, message: server_message::Message) {
+        self.outgoing.push_back(message);
+    }
+
+    /// What is said before the stream ends; it does not wait for what was to be said before.
+    async fn say_last(&mut self, message: server_message::Message) {
+        let _ = self.outbox.send_timeout(Ok(ServerMessage { message: Some(message) }), LAST_WORDS_LIMIT).await;
     }
 
     fn welcome(&self) -> server_message::Message {
@@ -156,19 +185,29 @@ impl Session {
     }
 
     /// Reads all of this cluster's placements: at the beginning, after an epoch, when told too much at once.
-    async fn reload(&mut self) {
-        let cluster = self.admitted.identity.cluster;
-        let read = async {
-            let mut connection = pool::acquire(&self.gateway.app.pool).await?;
+    fn reload(&self) -> BoxFuture<'static, Result<Reloaded, StoreError>> {
+        let (pool, cluster) = (self.gateway.app.pool.clone(), self.admitted.identity.cluster);
+        let (held, seen) = (self.ledger.held(), self.seen);
+        let read = async move {
+            let mut connection = pool::acquire(&pool).await?;
             let snapshot = desired::read(&mut connection, &[cluster], Which::All).await?;
-            let unknown = self.ledger.unknown(&snapshot.facts);
+            let unknown = held.iter().filter(|id| snapshot.facts.iter().all(|f| f.binding.id != **id)).count();
             cluster::note_unknown_bindings(&mut connection, cluster, unknown).await?;
-            let ours = change::hash_at(&mut connection, self.seen.seq).await?;
-            let cut = standing(&self.seen, snapshot.registry.head.epoch, ours) == Standing::Cut;
-            Ok::<_, StoreError>((snapshot, cut))
+            let ours = change::hash_at(&mut connection, seen.seq).await?;
+            let cut = standing(&seen, snapshot.registry.head.epoch, ours) == Standing::Cut;
+            Ok(Reloaded { snapshot, cut })
         };
-        match read.await {
-            Ok((mut snapshot, cut)) => {
+        pool::within(RELOAD_LIMIT, read).boxed()
+    }
+
+    async fn reloaded(&mut self, reloaded: Result<Reloaded, StoreError>) {
+        let cluster = self.admitted.identity.cluster;
+        match reloaded {
+            Ok(Reloaded { snapshot, cut }) if !cut && is_before(&snapshot.registry.head, &self.seen) => {
+                // An offer overtook it: beside that, it would look as if the history had been cut.
+                self.reload_at = Some(Instant::now());
+            }
+            Ok(Reloaded { mut snapshot, cut }) => {
                 let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
                 self.offer(snapshot.facts, snapshot.registry.head, withheld, cut).await;
             }
@@ -212,27 +251,20 @@ impl Session {
         }
     }
 
-    async fn ready(&mut self, ready: Ready) -> bool {
+    fn ready(&mut self, ready: Ready) {
         match ready {
             Ready::Send(id, digest, message) => {
                 self.ledger.sent(id, digest);
                 self.gateway.app.metrics.sent.with_label_values(&[&self.admitted.name]).inc();
-                self.said = Instant::now();
-                self.outbox.send(Ok(*message)).await.is_ok()
+                self.say(*message);
             }
-            Ready::NotNow(id) => {
-                self.ledger.give_back(id);
-                true
-            }
-            Ready::Failed(id, revision) => {
-                self.ledger.refuse(id, revision, Instant::now());
-                true
-            }
+            Ready::NotNow(id) => self.ledger.give_back(id),
+            Ready::Failed(id, revision) => self.ledger.refuse(id, revision, Instant::now()),
         }
     }
 
     /// `false`: the agent was silent for too long.
-    async fn tick(&mut self) -> bool {
+    fn tick(&mut self) -> bool {
         let interval = Duration::from_millis(u64::from(self.gateway.app.config.agents.heartbeat_ms));
         let lost = self.ledger.expire(Instant::now());
         if lost > 0 {
@@ -242,7 +274,11 @@ impl Session {
         if self.heard.elapsed() > interval * 3 {
             return false;
         }
-        self.said.elapsed() < interval || self.say(server_message::Message::Heartbeat(v1::Heartbeat {})).await
+        // Whatever waits to be said is a sign of life too.
+        if self.outgoing.is_empty() && self.said.elapsed() >= interval {
+            self.say(server_message::Message::Heartbeat(v1::Heartbeat {}));
+        }
+        true
     }
 
     /// `false`: the message breaks the protocol.
@@ -257,7 +293,7 @@ impl Session {
             }
             Some(agent_message::Message::CertificateRequest(request)) => {
                 let answer = renew(&self.gateway.app, &self.admitted.identity, &self.admitted.name, &request.csr_der).await;
-                self.say(server_message::Message::Certificate(answer)).await;
+                self.say(server_message::Message::Certificate(answer));
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => return false,
@@ -306,7 +342,8 @@ impl Session {
             v1::reject::Kind::Failed | v1::reject::Kind::Older | v1::reject::Kind::Unspecified => Outcome::Failed,
         };
         self.answered("rejected");
-        let cause: String = reject.cause.chars().take(500).collect();
+        // Postgres' text holds no NUL, and one report that cannot be written would hold up all that come with it.
+        let cause: String = reject.cause.chars().filter(|c| *c != '\0').take(500).collect();
         tracing::warn!(cluster = %self.admitted.name, binding = %id, %revision, cause, "delivery refused by the agent");
         self.ledger.refuse(id, revision, Instant::now());
         self.gateway.reports.report(Report { cause: Some(cause), ..self.report(id, revision, outcome) }).await;
@@ -360,7 +397,7 @@ async fn make_ready(gateway: Gateway, key: ClusterKey, work: Work, blank: Report
     }
     let digest = prepared.as_ref().map(|p| p.digest.clone());
     let message = message(work, prepared);
-    Ready::Send(id, digest, Box::new(ServerMessage { message: Some(message) }))
+    Ready::Send(id, digest, Box::new(message))
 }
 
 fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
@@ -382,6 +419,10 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
         digest: Some(prepared.digest.into()),
         trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
     })
+}
+
+fn is_before(head: &Mark, seen: &Mark) -> bool {
+    (head.epoch, head.seq) < (seen.epoch, seen.seq)
 }
 
 fn drain() -> server_message::Message {

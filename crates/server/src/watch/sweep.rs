@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::name::SourceName;
 use lockstep_core::version::{Began, Observation, Seen, Verdict, observe};
-use lockstep_store::lease::Lease;
+use lockstep_store::lease::{self, Lease};
 use lockstep_store::secret::{self, SecretRecord};
 use lockstep_store::{StoreError, pool, source};
 use lockstep_vault::budget::Budget;
@@ -149,6 +149,9 @@ impl Sweeper {
             self.scans.insert(mount.clone(), support);
             match scanned {
                 Ok((began, seen)) => {
+                    for secret in secrets.values() {
+                        self.note_problem(look, secret, None).await?;
+                    }
                     let seen = secrets.iter().map(|(path, secret)| (secret, seen.get(path).copied().unwrap_or(Seen::Nothing)));
                     return self.judge(look, mount, seen.map(|(s, seen)| (s.clone(), seen)).collect(), began, false).await;
                 }
@@ -231,7 +234,7 @@ impl Sweeper {
         let began = self.begin(look).await?;
         let problem = match look.vault.metadata(mount, &secret.path).await {
             Ok(seen) => {
-                self.note_problem(secret, None).await?;
+                self.note_problem(look, secret, None).await?;
                 return Ok(Some((began, seen)));
             }
             Err(
@@ -248,14 +251,15 @@ impl Sweeper {
             }
         };
         tracing::warn!(source = %self.name, error = %problem, "one secret could not be looked at");
-        self.note_problem(secret, Some(&problem.to_string())).await?;
+        self.note_problem(look, secret, Some(&problem.to_string())).await?;
         Ok(None)
     }
 
-    async fn note_problem(&self, secret: &SecretRecord, problem: Option<&str>) -> Result<(), SweepError> {
+    async fn note_problem(&self, look: &Look<'_>, secret: &SecretRecord, problem: Option<&str>) -> Result<(), SweepError> {
         if secret.problem.as_deref() != problem {
-            let mut connection = pool::acquire(&self.app.pool).await?;
-            secret::note_problem(&mut connection, secret.id, problem).await?;
+            let mut fenced = lease::begin_fenced(&self.app.pool, look.lease).await?;
+            secret::note_problem(&mut fenced, secret.id, problem).await?;
+            fenced.commit().await.map_err(StoreError::from)?;
         }
         Ok(())
     }

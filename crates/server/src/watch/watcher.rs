@@ -16,6 +16,8 @@ use crate::watch::sweep::{SweepError, Sweeper};
 
 /// Sweeps that must fail in a row before the source is said to be failing: one lost packet is no news.
 const FAILING_AFTER: u32 = 3;
+/// How long after its lease's end a sweep is given up. It asks nothing of the source then, and waits for Postgres only.
+const SWEEP_GRACE: Duration = Duration::from_secs(30);
 /// The longest pause after failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
@@ -81,14 +83,20 @@ impl Watcher {
     }
 
     async fn acquire(&self, name: &str, life: Duration) -> Result<Option<Lease>, StoreError> {
-        let mut connection = pool::acquire(&self.app.pool).await?;
-        lease::acquire(&mut connection, name, &self.app.config.replica, life).await
+        let acquire = async {
+            let mut connection = pool::acquire(&self.app.pool).await?;
+            lease::acquire(&mut connection, name, &self.app.config.replica, life).await
+        };
+        // One that took longer than it lives is of no use.
+        pool::within(life, acquire).await
     }
 
     /// One sweep, and how long to wait before the next.
     async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Duration {
         let interval = Duration::from_millis(self.app.config.watch.interval_ms);
-        let outcome = self.sweeper.sweep(lease, lease_end).await;
+        // What is written late is fenced; this only ends what would wait for ever.
+        let outcome = tokio::time::timeout_at(lease_end + SWEEP_GRACE, self.sweeper.sweep(lease, lease_end)).await;
+        let outcome = outcome.unwrap_or(Err(SweepError::Store(StoreError::Silent { after: SWEEP_GRACE })));
         let word = match &outcome {
             Ok(true) => "swept",
             Ok(false) => "idle",
@@ -103,7 +111,7 @@ impl Watcher {
             Ok(true) => {
                 self.app.metrics.progressed(&format!("watch/{}", self.name));
                 let recovered = std::mem::take(&mut self.failures) > 0;
-                self.note(None, recovered).await;
+                self.note(lease, None, recovered).await;
                 self.sweeper.until_due(interval)
             }
             Err(SweepError::LeaseEnding) => Duration::ZERO,
@@ -114,15 +122,15 @@ impl Watcher {
                 tracing::warn!(source = %self.name, %error, "what was seen could not be recorded; it is looked at again");
                 interval
             }
-            Err(SweepError::Vault(error)) => self.failed(&error, interval).await,
+            Err(SweepError::Vault(error)) => self.failed(lease, &error, interval).await,
         }
     }
 
-    async fn failed(&mut self, error: &VaultError, interval: Duration) -> Duration {
+    async fn failed(&mut self, lease: &Lease, error: &VaultError, interval: Duration) -> Duration {
         self.failures += 1;
         tracing::warn!(source = %self.name, %error, failures = self.failures, "the source could not be looked at");
         if self.failures >= FAILING_AFTER || !error.is_transient() {
-            self.note(Some(&error.to_string()), true).await;
+            self.note(lease, Some(&error.to_string()), true).await;
         }
         let backoff = interval.saturating_mul(2_u32.saturating_pow(self.failures.min(10))).min(BACKOFF_MAX.max(interval));
         // Full jitter on the upper half: replicas and sources must not knock in step.
@@ -131,16 +139,20 @@ impl Watcher {
     }
 
     /// Notes how watching goes; only when it changed, or now and then, so that a quiet source costs no writes.
-    async fn note(&mut self, failing: Option<&str>, changed: bool) {
+    async fn note(&mut self, lease: &Lease, failing: Option<&str>, changed: bool) {
         if !changed && !self.sweeper.note_is_due() {
             return;
         }
         let note = async {
-            let mut connection = pool::acquire(&self.app.pool).await?;
-            let id = source::get(&mut connection, self.name.as_str()).await?.id;
-            source::note_watch(&mut connection, id.into(), failing).await
+            let mut fenced = lease::begin_fenced(&self.app.pool, lease).await?;
+            let id = source::get(&mut fenced, self.name.as_str()).await?.id;
+            source::note_watch(&mut fenced, id.into(), failing).await?;
+            Ok(fenced.commit().await?)
         };
-        if let Err(error) = note.await {
+        if let Err(error) = pool::within(SWEEP_GRACE, note).await {
+            if matches!(error, StoreError::Fenced { .. }) {
+                self.app.metrics.fenced.inc();
+            }
             tracing::warn!(source = %self.name, %error, "the state of watching could not be noted");
         }
     }

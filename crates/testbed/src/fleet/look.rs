@@ -36,7 +36,8 @@ impl Fleet {
 
     /// What a cluster has in this file of this target.
     pub fn file(&self, cluster: &str, target: &str, file: &str) -> Result<Option<String>> {
-        let agent = self.agents.iter().find(|a| a.name() == cluster).with_context(|| format!("there is no agent of {cluster}"))?;
+        let agent =
+            self.agents.iter().find(|a| a.name() == cluster).with_context(|| format!("there is no agent of {cluster}"))?;
         let bytes = agent.read(target).and_then(|mut content| content.remove(file));
         Ok(bytes.map(|b| String::from_utf8_lossy(&b).into_owned()))
     }
@@ -84,7 +85,8 @@ impl Fleet {
         let mut sweeps = 0;
         for replica in self.replicas.iter().filter(|r| r.is_running()) {
             let metrics = replica.metrics().await?;
-            let counts = metrics.lines().filter(|l| l.starts_with("lockstep_watch_sweeps_total{") && l.contains("outcome=\"swept\""));
+            let counts =
+                metrics.lines().filter(|l| l.starts_with("lockstep_watch_sweeps_total{") && l.contains("outcome=\"swept\""));
             for count in counts.filter_map(|line| line.rsplit(' ').next()) {
                 sweeps += count.parse::<u64>().with_context(|| format!("a counter of sweeps: {count}"))?;
             }

@@ -1,0 +1,51 @@
+//! What has not changed is not read again, whoever restarts.
+
+use anyhow::Result;
+use lockstep_testbed::fleet::{KV, STORY_LIMIT, Settings};
+use lockstep_testbed::{Fleet, wait};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_reconnect_of_unchanged_clusters_reads_no_data_from_vault() -> Result<()> {
+    let mut fleet = Fleet::start(Settings::default()).await?;
+    let mut manifests = format!("{}---\n", fleet.basics());
+    for name in ["one", "two", "three"] {
+        fleet.bao.kv_put(KV, &format!("shop/{name}"), &json!({ "password": "first" })).await?;
+        manifests.push_str(&Fleet::binding(name));
+    }
+    fleet.apply(&manifests).await?;
+    fleet.await_deliveries("InSync", 15, STORY_LIMIT).await?;
+    let before = fleet.data_reads()?;
+    assert!(before > 0, "this check would not see a read");
+
+    for agent in &mut fleet.agents {
+        agent.process()?.stop().await?;
+        agent.start()?;
+    }
+    fleet.await_linked().await?;
+    fleet.await_sweeps(3).await?;
+    assert_eq!(fleet.data_reads()?, before, "after a restart of all agents");
+
+    for index in 0..fleet.replicas.len() {
+        fleet.replicas[index].process()?.stop().await?;
+        fleet.start_replica(index).await?;
+    }
+    fleet.await_linked().await?;
+    let looks = fleet.metadata_looks()?;
+    fleet.await_sweeps(3).await?;
+    fleet.await_deliveries("InSync", 15, STORY_LIMIT).await?;
+    assert!(fleet.metadata_looks()? > looks, "the source is looked at");
+    assert_eq!(fleet.data_reads()?, before, "after a restart of all replicas");
+
+    fleet.bao.kv_put(KV, "shop/one", &json!({ "password": "second" })).await?;
+    wait::until("the control write's read", STORY_LIMIT, async || {
+        fleet.data_reads().map(|reads| reads > before).unwrap_or(false)
+    })
+    .await?;
+    for number in 1..=5 {
+        fleet.await_file(&format!("cluster-{number}"), "one", "password", Some("second")).await?;
+    }
+    let reads = fleet.data_reads()? - before;
+    assert!(reads <= fleet.replicas.len(), "one read for each replica at most, not {reads}");
+    Ok(())
+}
