@@ -77,7 +77,10 @@ async fn the_first_manifests_are_tried_compared_applied_looked_at_and_deleted() 
     let compared = fleet.cli_any(&["diff", "-f", &second]).await?;
     assert_eq!(compared.code, 1);
     assert!(compared.stdout.contains("\n-  deletionPolicy: Retain\n+  deletionPolicy: Delete\n"), "{}", compared.stdout);
-    assert_eq!(fleet.cli(&["apply", "-f", &second, "--dry-run=server"]).await?.stdout, "binding/db configured (server dry run)\n");
+    assert_eq!(
+        fleet.cli(&["apply", "-f", &second, "--dry-run=server"]).await?.stdout,
+        "binding/db configured (server dry run)\n"
+    );
     assert_eq!(fleet.cli_any(&["diff", "-f", &second]).await?.code, 1, "a dry run leaves nothing");
     assert_eq!(fleet.cli(&["apply", "-f", &second]).await?.stdout, "binding/db configured\n");
     assert_eq!(fleet.cli_any(&["diff", "-f", &second]).await?.code, 0);
@@ -106,10 +109,14 @@ async fn mistakes(fleet: &Fleet) -> Result<()> {
         let output = fleet.cli_any(&[command, "-f", &path]).await?;
         assert_eq!((output.code, output.stdout.as_str()), (code, ""));
         let text = complaint(&output, &path);
-        let places: Vec<&str> = text.lines().skip(1).map(|line| line.rsplit_once(": ").map_or(line, |(place, _)| place)).collect();
-        for (line, field) in
-            [(8, "spec.items[0].path"), (9, "spec.items[1].version"), (10, "spec.target.directory.name"), (11, "spec.deletionPolicy")]
-        {
+        let places: Vec<&str> =
+            text.lines().skip(1).map(|line| line.rsplit_once(": ").map_or(line, |(place, _)| place)).collect();
+        for (line, field) in [
+            (8, "spec.items[0].path"),
+            (9, "spec.items[1].version"),
+            (10, "spec.target.directory.name"),
+            (11, "spec.deletionPolicy"),
+        ] {
             let want = format!("mistaken.yaml:{line}: {field}");
             assert!(places.iter().any(|place| place.starts_with(&want)), "no {want} in\n{text}");
         }
@@ -150,7 +157,8 @@ async fn looks(fleet: &Fleet) -> Result<()> {
         let watched = watched.clone();
         move || {
             let text = std::fs::read_to_string(&watched).unwrap_or_default();
-            let found = text.lines().filter(|l| l.starts_with("cluster-1") && l.split_whitespace().nth(2) == Some(status)).count();
+            let found =
+                text.lines().filter(|l| l.starts_with("cluster-1") && l.split_whitespace().nth(2) == Some(status)).count();
             ensure!(found == 1, "{text}");
             anyhow::Ok(())
         }
@@ -171,8 +179,7 @@ async fn who_is_not_logged_in(fleet: &Fleet) -> Result<()> {
     let server = fleet.replicas[0].rest_url();
     let wrong = file(fleet, "wrong.token", "lst_wrong")?;
     let ca = fleet.root_file().to_string_lossy().into_owned();
-    let refused =
-        fleet.cli_any(&["login", "--server", &server, "--certificate-authority", &ca, "--token-file", &wrong]).await?;
+    let refused = fleet.cli_any(&["login", "--server", &server, "--certificate-authority", &ca, "--token-file", &wrong]).await?;
     let want = format!(
         "error: {server} does not accept this token: log in again with `lockstep login --server {server} --token-file FILE`\n"
     );

@@ -42,7 +42,7 @@ async fn every_mistake_is_shown_with_a_next_step_and_a_good_binding_never_notice
         ("nomount", "Failed", "extend the policy"),
         ("down", "Failed", "connection refused: check address and port"),
         ("refused", "Failed", "replace the token file"),
-        ("ungranted", "Denied", "grant"),
+        ("ungranted", "Denied", "ask an administrator for a grant"),
         ("foreign", "Conflict", "move it away, or choose another target"),
     ] {
         shop::stands(&fleet, binding, status, cause).await?;

@@ -59,10 +59,10 @@ impl std::fmt::Display for Ungranted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let SecretRef { source, mount, path } = &self.secret;
         write!(f, "no grant of the project allows source {source}, mount {mount}, path {path}")?;
-        match &self.namespace {
-            Some(namespace) => write!(f, ", namespace {namespace} in this cluster"),
-            None => write!(f, " in this cluster"),
+        if let Some(namespace) = &self.namespace {
+            write!(f, ", namespace {namespace}")?;
         }
+        f.write_str(" in this cluster: ask an administrator for a grant, or correct the binding")
     }
 }
 

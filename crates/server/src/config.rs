@@ -138,7 +138,7 @@ pub struct AppRole {
 pub struct Watch {
     /// How often every bound secret is looked at, if the budget allows.
     pub interval_ms: u64,
-    /// Requests to one source, at most.
+    /// Requests of the watcher to one source, at most. Data reads follow versions and are not part of it.
     pub requests_per_second: u32,
     /// Secrets on one page of a SCAN.
     pub scan_page: usize,
@@ -224,6 +224,11 @@ impl Config {
         ensure!(self.watch.requests_per_second > 0, "watch.requestsPerSecond: at least 1 is needed");
         ensure!((1..=10_000).contains(&self.watch.scan_page), "watch.scanPage: use 1 to 10000");
         ensure!((100..=600_000).contains(&self.agents.heartbeat_ms), "agents.heartbeatMs: use 100 to 600000");
+        ensure!((100..=3_600_000).contains(&self.agents.sweep_ms), "agents.sweepMs: use 100 to 3600000");
+        ensure!((100..=86_400_000).contains(&self.agents.verify_ms), "agents.verifyMs: use 100 to 86400000");
+        ensure!(self.agents.streams > 0, "agents.streams: at least 1 is needed");
+        ensure!((1..=8_760).contains(&self.agents.certificate_hours), "agents.certificateHours: use 1 to 8760");
+        ensure!(self.agents.renewal_grace_days <= 365, "agents.renewalGraceDays: use 0 to 365");
         ensure!((1..=1_024).contains(&self.agents.in_flight), "agents.inFlight: use 1 to 1024");
         ensure!(!self.advertise.names.is_empty(), "advertise.names: at least one DNS name or IP address is needed");
         ensure!(
@@ -246,6 +251,11 @@ impl Config {
     /// The credential set of that name.
     pub fn credentials(&self, name: &CredentialsName) -> Option<&CredentialSet> {
         self.credentials.iter().find(|c| c.name == *name)
+    }
+
+    /// How long one call to a source may take: no call may outlive the lease under which it was made.
+    pub fn watch_call_limit(&self) -> Duration {
+        lockstep_vault::DEFAULT_TIMEOUT.min(self.lease_life() / 2)
     }
 
     /// How long a lease lives.

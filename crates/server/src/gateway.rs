@@ -44,6 +44,8 @@ pub struct Gateway {
     pub stop: CancellationToken,
 }
 
+/// Handshakes under way: after a restart all agents come at once.
+const HANDSHAKES_MAX: usize = 256;
 /// HTTP/2 keepalive: half-open links are found also where no heartbeat of ours is due.
 const KEEPALIVE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -51,8 +53,7 @@ const KEEPALIVE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10
 /// Serves agents until told to stop; then they are asked to dial another replica.
 pub async fn serve(gateway: Gateway, listener: TcpListener, tls: Arc<Tls>) -> anyhow::Result<()> {
     let stop = gateway.stop.clone();
-    let streams = gateway.app.config.agents.streams;
-    let incoming = listener::incoming(listener, move || tls.mutual(), streams, gateway.app.metrics.clone());
+    let incoming = listener::incoming(listener, move || tls.mutual(), HANDSHAKES_MAX, gateway.app.metrics.clone());
     let service = AgentServer::new(service::Service::new(gateway))
         .max_decoding_message_size(MESSAGE_MAX_BYTES)
         .max_encoding_message_size(MESSAGE_MAX_BYTES);

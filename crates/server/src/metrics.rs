@@ -20,7 +20,7 @@ pub struct Metrics {
     pub sent: IntCounterVec,
     /// `lockstep_deliveries_answered_total{cluster,outcome}`.
     pub answered: IntCounterVec,
-    /// `lockstep_delivery_round_trip_seconds`: from sending to the agent's answer.
+    /// `lockstep_delivery_round_trip_seconds`: from beginning to prepare it to the agent's answer.
     pub round_trip: Histogram,
     /// `lockstep_reads_total{outcome}`: data reads, and those saved by the cache or a flight under way.
     pub reads: IntCounterVec,
@@ -64,8 +64,10 @@ impl Metrics {
                 "Agents' answers to deliveries",
                 &["cluster", "outcome"],
             )?,
-            round_trip: register
-                .histogram("lockstep_delivery_round_trip_seconds", "From sending a delivery to the agent's answer")?,
+            round_trip: register.histogram(
+                "lockstep_delivery_round_trip_seconds",
+                "From beginning to prepare a delivery (read, render, leave to send) to the agent's answer",
+            )?,
             reads: register.counters("lockstep_reads_total", "Data reads, and reads saved", &["outcome"])?,
             limit_hits: register.counters("lockstep_limit_hits_total", "How often a limit was hit", &["limit"])?,
             deliveries: register.gauges(

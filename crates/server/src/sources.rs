@@ -38,6 +38,7 @@ impl Sources {
             why: format!("the server's configuration has no credential set {}", spec.credentials),
         })?;
         let mut settings = settings(set, &spec.addresses)?;
+        settings.timeout = self.config.watch_call_limit();
         settings.namespace.clone_from(&spec.namespace);
         settings.ca_pem.clone_from(&spec.ca);
         let client = Vault::new(settings, self.metrics.clone(), name.as_str())?;

@@ -84,9 +84,18 @@ pub async fn supervise(app: App, hints: Hints, stop: CancellationToken) {
 
 async fn sources(app: &App) -> anyhow::Result<Vec<SourceName>> {
     let mut connection = pool::acquire(&app.pool).await?;
-    let page = Page { limit: PAGE_MAX, ..Page::default() };
-    let (sources, _) = lockstep_store::source::list(&mut connection, &page).await?;
-    sources.into_iter().map(|s| Ok(s.name.parse()?)).collect()
+    let mut page = Page { limit: PAGE_MAX, ..Page::default() };
+    let mut names = Vec::new();
+    loop {
+        let (sources, next) = lockstep_store::source::list(&mut connection, &page).await?;
+        for source in sources {
+            names.push(source.name.parse()?);
+        }
+        match next {
+            Some(_) => page.after = next,
+            None => return Ok(names),
+        }
+    }
 }
 
 fn reconcile(

@@ -68,8 +68,8 @@ impl StoreError {
     /// Whether Postgres could not be reached, rather than refusing something.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Silent { .. } => true,
-            Self::Postgres(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)) => {
+            Self::Silent { .. }
+            | Self::Postgres(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_)) => {
                 true
             }
             // Shutting down or starting, a broken connection, and a session that Postgres ended because it rested in a transaction.

@@ -8,23 +8,29 @@ use uuid::Uuid;
 
 use crate::Result;
 use crate::delivery::Report;
+use crate::meta::stored;
 
-/// Which of these may be sent now: the planner's answer still stands (so a grant allows it, or its tombstone is open), neither the
-/// registry nor the cluster is held or paused, and the session is still its cluster's.
+/// Which of these may be sent now: the revision that was prepared is still the one desired, so that what was read follows from the present
+/// binding, grants and versions; the planner's answer is not a refusal; neither the registry nor the cluster is held or paused; and the
+/// session is still its cluster's.
 ///
 /// The placements are locked until the caller's transaction ends, in which it records that they are sent.
 pub async fn permitted(connection: &mut PgConnection, reports: &[Report]) -> Result<BTreeSet<(ClusterId, BindingId)>> {
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "select p.cluster_id, p.binding_id from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as r(session, cluster, binding) \
+        "select p.cluster_id, p.binding_id from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[]) \
+             as r(session, cluster, binding, epoch, seq) \
          join session n on n.id = r.session and n.cluster_id = r.cluster \
          join cluster c on c.id = r.cluster and c.held is null and c.state not in ('Paused', 'Revoked') \
          join registry g on g.held is null \
          join placement p on p.binding_id = r.binding and p.cluster_id = r.cluster and p.answer <> 'Denied' \
+         join desired d on d.binding_id = r.binding and d.cluster_id = r.cluster and d.epoch = r.epoch and d.seq = r.seq \
          for share of p",
     )
     .bind(reports.iter().map(|r| r.session.uuid()).collect::<Vec<_>>())
     .bind(reports.iter().map(|r| r.cluster.uuid()).collect::<Vec<_>>())
     .bind(reports.iter().map(|r| r.binding.uuid()).collect::<Vec<_>>())
+    .bind(reports.iter().map(|r| r.revision.epoch.get().cast_signed()).collect::<Vec<_>>())
+    .bind(reports.iter().map(|r| stored(r.revision.seq)).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|(cluster, binding)| (cluster.into(), binding.into())).collect())

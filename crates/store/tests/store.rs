@@ -4,6 +4,7 @@ mod fixture;
 
 mod leases;
 mod pages;
+mod permits;
 mod placements;
 mod pool;
 mod reports;

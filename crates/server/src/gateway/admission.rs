@@ -48,6 +48,10 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
         tracing::warn!(%error, cluster = %id, "an agent could not be admitted");
         Status::unavailable("the registry does not answer")
     };
+    if gateway.sessions.count() >= app.config.agents.streams {
+        app.metrics.limit_hits.with_label_values(&["streams"]).inc();
+        return Err(Status::resource_exhausted("this replica serves as many agents as it may; dial another"));
+    }
     let reported = hello
         .inventory
         .into_iter()

@@ -78,6 +78,11 @@ impl Sessions {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The clusters connected here.
     pub fn clusters(&self) -> Vec<ClusterId> {
         self.lock().keys().copied().collect()

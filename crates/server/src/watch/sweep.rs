@@ -12,7 +12,7 @@ use lockstep_store::secret::{self, SecretRecord};
 use lockstep_store::{StoreError, pool, source};
 use lockstep_vault::budget::Budget;
 use lockstep_vault::read_plan::{Read, ScanSupport, plan};
-use lockstep_vault::{DEFAULT_TIMEOUT, Vault, VaultError};
+use lockstep_vault::{Vault, VaultError};
 use rand::Rng as _;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -267,7 +267,7 @@ impl Sweeper {
     /// Every request passes here: the budget, the rest of the lease, and the order of beginnings.
     async fn begin(&mut self, look: &Look<'_>) -> Result<Began, SweepError> {
         self.budget.take().await;
-        if look.lease_end.saturating_duration_since(Instant::now()) < DEFAULT_TIMEOUT.min(self.app.config.lease_life() / 2) {
+        if look.lease_end.saturating_duration_since(Instant::now()) < self.app.config.watch_call_limit() {
             self.due = None;
             return Err(SweepError::LeaseEnding);
         }

@@ -72,10 +72,10 @@ impl Fleet {
         self.bao.count_requests(|path, operation| operation == "read" && path.starts_with(&prefix))
     }
 
-    /// How many looks at metadata, one by one or in scans, the source answered so far, by its own audit.
-    pub fn metadata_looks(&self) -> Result<usize> {
+    /// How many looks at metadata, one by one or in scans, the source answered, by its own audit, since that was so long.
+    pub fn metadata_looks_since(&self, size: usize) -> Result<usize> {
         let (one, many) = (format!("{KV}/metadata/"), format!("{KV}/detailed-metadata"));
-        self.bao.count_requests(|path, operation| {
+        self.bao.count_requests_since(size, |path, operation| {
             matches!(operation, "read" | "list" | "scan") && (path.starts_with(&one) || path.starts_with(&many))
         })
     }

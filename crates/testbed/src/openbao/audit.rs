@@ -10,6 +10,18 @@ use super::OpenBao;
 impl OpenBao {
     /// All audit entries so far, requests and responses, oldest first.
     pub fn audit_entries(&self) -> Result<Vec<Value>> {
+        self.audit_entries_since(0)
+    }
+
+    /// How long the audit log is now, in bytes: a place in time.
+    pub fn audit_size(&self) -> Result<usize> {
+        let path = self.audit_log();
+        let metadata = fs::metadata(path).with_context(|| format!("reading the audit log {}", path.display()))?;
+        Ok(usize::try_from(metadata.len())?)
+    }
+
+    /// The audit entries since the log was that long.
+    pub fn audit_entries_since(&self, size: usize) -> Result<Vec<Value>> {
         let path = self.audit_log();
         let log = match fs::read_to_string(path) {
             Ok(log) => log,
@@ -17,6 +29,7 @@ impl OpenBao {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error).with_context(|| format!("reading the audit log {}", path.display())),
         };
+        let log = log.get(size..).with_context(|| format!("{} is shorter than {size} bytes", path.display()))?;
         // The last line may be under way.
         log.split_inclusive('\n')
             .filter(|line| line.ends_with('\n'))
@@ -26,7 +39,12 @@ impl OpenBao {
 
     /// How many requests were made, so far, for which `counts(path, operation)` holds: `kv/data/team/db` and `read`.
     pub fn count_requests(&self, counts: impl Fn(&str, &str) -> bool) -> Result<usize> {
-        let entries = self.audit_entries()?;
+        self.count_requests_since(0, counts)
+    }
+
+    /// As [`OpenBao::count_requests`], since the log was that long.
+    pub fn count_requests_since(&self, size: usize, counts: impl Fn(&str, &str) -> bool) -> Result<usize> {
+        let entries = self.audit_entries_since(size)?;
         let requests = entries.iter().filter(|entry| entry["type"] == "request").map(|entry| &entry["request"]);
         let counted = requests.filter(|request| {
             counts(request["path"].as_str().unwrap_or_default(), request["operation"].as_str().unwrap_or_default())

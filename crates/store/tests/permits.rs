@@ -1,0 +1,86 @@
+//! Leave to send: the last check before bytes leave.
+
+use anyhow::{Context as _, Result};
+use lockstep_core::cluster::ClusterState;
+use lockstep_core::delivery::Outcome;
+use lockstep_core::id::{BindingId, ClusterId, SessionId};
+use lockstep_core::revision::{Revision, Seq};
+use lockstep_core::version::SecretState;
+use lockstep_store::permit::permitted;
+use lockstep_store::{cluster, registry};
+
+use crate::fixture::{Registry, report, spec};
+
+struct Ready {
+    registry: Registry,
+    session: SessionId,
+    cluster: ClusterId,
+    binding: BindingId,
+}
+
+impl Ready {
+    /// A placement whose secret was seen live, and whose agent is connected.
+    async fn new() -> Result<Self> {
+        let registry = Registry::new().await?;
+        let cluster = registry.cluster("eu", "env=prod").await?;
+        registry.grant("all", "payments/**", "").await?;
+        let binding = registry.bind("db", spec(&["payments/db"], "env=prod")?).await?.id;
+        registry.observe("payments/db", SecretState::Live, Some(1)).await?;
+        Ok(Self { session: registry.connect(cluster).await?, registry, cluster, binding })
+    }
+
+    async fn desired(&self) -> Result<Revision> {
+        Ok(self.registry.delivery("eu", "db").await?.desired)
+    }
+
+    async fn may_send(&self, revision: Revision) -> Result<bool> {
+        let report = report(self.session, self.cluster, self.binding, revision, Outcome::Sent);
+        let leave = permitted(&mut *self.registry.connection().await?, &[report]).await?;
+        Ok(leave.contains(&(self.cluster, self.binding)))
+    }
+}
+
+#[tokio::test]
+async fn only_the_revision_that_is_desired_now_may_be_sent() -> Result<()> {
+    let ready = Ready::new().await?;
+    let prepared = ready.desired().await?;
+    assert!(ready.may_send(prepared).await?);
+    assert!(!ready.may_send(Revision { seq: Seq::new(prepared.seq.get() - 1), ..prepared }).await?);
+    // What was prepared from the old binding must not leave under the new one, which no grant may cover in the old place.
+    ready.registry.bind("db", spec(&["payments/other"], "env=prod")?).await?;
+    assert!(!ready.may_send(prepared).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_grant_or_a_place_nothing_may_be_sent() -> Result<()> {
+    let ready = Ready::new().await?;
+    let prepared = ready.desired().await?;
+    ready.registry.revoke_grant("all").await?;
+    assert!(!ready.may_send(prepared).await? && !ready.may_send(ready.desired().await?).await?);
+    ready.registry.grant("all", "payments/**", "").await?;
+    assert!(ready.may_send(ready.desired().await?).await?);
+    ready.registry.cluster("eu", "env=dev").await?;
+    assert!(!ready.may_send(prepared).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_may_be_sent_while_held_or_paused_or_by_another_session() -> Result<()> {
+    let ready = Ready::new().await?;
+    let (prepared, mut connection) = (ready.desired().await?, ready.registry.connection().await?);
+    registry::set_held(&mut connection, Some("why")).await?;
+    assert!(!ready.may_send(prepared).await?);
+    registry::set_held(&mut connection, None).await?;
+    cluster::hold(&mut connection, ready.cluster, "why").await?;
+    assert!(!ready.may_send(prepared).await?);
+    cluster::release_all(&mut connection).await?;
+    ready.registry.set_state(ready.cluster, ClusterState::Paused).await?;
+    assert!(!ready.may_send(prepared).await?);
+    ready.registry.set_state(ready.cluster, ClusterState::Active).await?;
+    assert!(ready.may_send(prepared).await.context("resumed")?);
+    let newer = ready.registry.connect(ready.cluster).await?;
+    assert_ne!(newer, ready.session);
+    assert!(!ready.may_send(prepared).await?);
+    Ok(())
+}
