@@ -245,7 +245,8 @@ select bi.binding_id,
        min(so.name || ' ' || s.mount || '/' || s.path || ' is ' || lower(s.state)) filter (
            where s.state in ('Deleted', 'Destroyed', 'Missing') and s.chosen_number is not null and bi.pin is null
            and b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Retain') as gone,
-       min(so.name || ' ' || s.mount || '/' || s.path) filter (where s.state = 'WentBack') as went_back,
+       min(so.name || ' ' || s.mount || '/' || s.path || ' as it was before version ' || s.latest_number)
+           filter (where s.state = 'WentBack') as went_back,
        min(so.name || ': ' || w.failing) as failing
 from binding_item bi
 join binding b on b.id = bi.binding_id
@@ -294,7 +295,7 @@ cross join lateral (
         when c.held is not null then array['Held', c.held]
         when c.state = 'Paused' then array['Paused', 'the cluster is paused; to go on: lockstep cluster resume ' || c.name]
         when d.went_back is not null then array['Held', 'the source went back: it shows secret ' || d.went_back
-            || ' as it was before, as after a restore. The cluster keeps what it has until the source shows a newer version: write it there again']
+            || ', as after a restore. The cluster keeps what it has until the source shows a newer version than that: write it there again, as often as that takes']
         when d.missing is not null then array['Failed', 'secret ' || d.missing
             || ' has no version that can be read: write it in Vault, or correct the binding''s mount and path']
         when d.gone is not null and a.has_some then array['Stale', 'gone at the source (' || d.gone

@@ -43,8 +43,8 @@ const CANARY: &str = "canary-in-no-log";
 
 #[tokio::test]
 async fn metrics_parse_and_one_trace_leads_from_the_version_to_the_cluster() -> Result<()> {
-    let fleet = Fleet::start(Settings { replicas: 1, clusters: 1, ..Settings::default() }).await?;
-    // Enough at once that the request budget is met too.
+    // A budget so small that requests wait for it.
+    let fleet = Fleet::start(Settings { replicas: 1, clusters: 1, requests_per_second: 5, ..Settings::default() }).await?;
     let names: Vec<String> = (0..8).map(|i| format!("s{i}")).collect();
     for name in &names {
         fleet.bao.kv_put(KV, &format!("shop/{name}"), &json!({ "password": CANARY })).await?;

@@ -39,7 +39,7 @@ async fn a_reconnect_of_unchanged_clusters_reads_no_data_from_vault() -> Result<
 
     fleet.bao.kv_put(KV, "shop/one", &json!({ "password": "second" })).await?;
     wait::until("the control write's read", STORY_LIMIT, async || {
-        fleet.data_reads().map(|reads| reads > before).unwrap_or(false)
+        fleet.data_reads().is_ok_and(|reads| reads > before)
     })
     .await?;
     for number in 1..=5 {

@@ -114,7 +114,7 @@ async fn restored_from_a_backup(fleet: &Fleet) -> Result<()> {
 
     fleet.bao.restore(backup).await?;
     let held = fleet.await_delivery(CLUSTER, "a", "Held").await?;
-    assert!(held["cause"].as_str().unwrap_or_default().contains("the source went back"), "{held}");
+    assert!(held["cause"].as_str().unwrap_or_default().contains("as it was before version 3"), "{held}");
     fleet.await_secret(PATH, "WentBack", 3).await?;
     fleet.await_sweeps(3).await?;
     assert_eq!(fleet.file(CLUSTER, "a", "password")?.as_deref(), Some("three"), "the last good value is kept");

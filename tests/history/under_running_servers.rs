@@ -50,3 +50,25 @@ async fn a_restore_under_running_servers_sends_nothing_until_an_epoch_is_opened(
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_lost_change_is_noticed_also_when_the_registry_makes_another_of_the_same_number() -> Result<()> {
+    let fleet = Fleet::start(Settings { replicas: 1, clusters: 1, ..Settings::default() }).await?;
+    write(&fleet, "db", "one").await?;
+    fleet.apply(&format!("{}---\n{}", fleet.basics(), Fleet::binding("db"))).await?;
+    fleet.await_deliveries("InSync", 1, LIMIT).await?;
+    let dump = fleet.postgres.dump(&fleet.database).await?;
+    // One change is lost, and the next look at the source makes it anew.
+    let version = write(&fleet, "db", "two").await?;
+    await_value(&fleet.agents, "db", "two").await?;
+    fleet.await_deliveries("InSync", 1, LIMIT).await?;
+    let targets = all_targets(&fleet)?;
+    fleet.postgres.restore(&fleet.database, &dump).await?;
+    await_observed(&fleet, "db", version).await?;
+    await_deliveries_held(&fleet, 1).await?;
+    await_clusters_held(&fleet, &["cluster-1"]).await?;
+    assert_eq!(all_targets(&fleet)?, targets, "what the cluster holds was touched");
+    open_epoch(&fleet).await?;
+    fleet.await_deliveries("InSync", 1, LIMIT).await?;
+    Ok(())
+}

@@ -165,7 +165,7 @@ impl Service {
         cluster::set_instance(writing.connection(), id, instance).await?;
         if registered.spec.state == ClusterState::Pending {
             cluster::set_state(writing.connection(), id, ClusterState::Active, seq).await?;
-            placement::replan_all(writing.connection(), None, seq).await?;
+            placement::replan_cluster(writing.connection(), id, seq).await?;
         }
         let entry = Entry {
             actor: actor::agent(id),

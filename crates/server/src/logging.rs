@@ -4,7 +4,7 @@ use lockstep_vault::NOISY_TARGETS;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -17,7 +17,8 @@ pub fn start(filter: &str, json: bool) -> anyhow::Result<()> {
     let asked = builder.parse(filter).map_err(|e| anyhow::anyhow!("LOCKSTEP_LOG: {e}"))?;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = if json { layer.json().flatten_event(true).boxed() } else { layer.boxed() };
-    tracing_subscriber::registry().with(layer.with_filter(asked.and(filter_fn(is_allowed)))).init();
+    // Filters of everything, not of the layer: there a record of the `log` crate that is refused takes the next event with it.
+    tracing_subscriber::registry().with(layer).with(asked).with(filter_fn(is_allowed)).init();
     Ok(())
 }
 

@@ -14,6 +14,9 @@ use crate::meta::stored;
 /// binding, grants and versions; the planner's answer is not a refusal; neither the registry nor the cluster is held or paused; and the
 /// session is still its cluster's.
 ///
+/// `placement_seq = p.seq` looks redundant and is not: where the lock had to wait for the planner, Postgres checks only the locked row anew, and
+/// this condition is then the one that fails.
+///
 /// The placements are locked until the caller's transaction ends, in which it records that they are sent.
 pub async fn permitted(connection: &mut PgConnection, reports: &[Report]) -> Result<BTreeSet<(ClusterId, BindingId)>> {
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
@@ -24,6 +27,7 @@ pub async fn permitted(connection: &mut PgConnection, reports: &[Report]) -> Res
          join registry g on g.held is null \
          join placement p on p.binding_id = r.binding and p.cluster_id = r.cluster and p.answer <> 'Denied' \
          join desired d on d.binding_id = r.binding and d.cluster_id = r.cluster and d.epoch = r.epoch and d.seq = r.seq \
+             and d.placement_seq = p.seq \
          for share of p",
     )
     .bind(reports.iter().map(|r| r.session.uuid()).collect::<Vec<_>>())

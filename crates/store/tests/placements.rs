@@ -187,14 +187,14 @@ async fn what_is_in_use_is_not_deleted_and_the_refusal_says_by_what() -> Result<
     let (registry, _, eu, us) = two_of_three().await?;
     let mut c = registry.connection().await?;
     let refused = project::delete(&mut c, "payments").await.expect_err("it has a binding and a grant").to_string();
-    assert_eq!(refused, "project payments is still used by 1 bindings, 1 grants: that has to go first");
+    assert_eq!(refused, "project payments is still used by 1 binding and 1 grant: that has to go first");
     let refused = source::delete(&mut c, &"corp".parse()?).await.expect_err("it is bound").to_string();
     assert_eq!(refused, "source corp is still used by binding db: that has to go first");
 
     registry.unbind("db").await?;
     registry.revoke_grant("all").await?;
     let refused = project::delete(&mut c, "payments").await.expect_err("tombstones are open").to_string();
-    assert!(refused.contains("1 deleted bindings that not every cluster has given up yet"), "{refused}");
+    assert!(refused.contains("1 deleted binding that not every cluster has given up yet"), "{refused}");
     source::delete(&mut c, &"corp".parse()?).await?;
     for cluster in [eu, us] {
         registry.report(&gone(&registry, cluster).await?).await?;

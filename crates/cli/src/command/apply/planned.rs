@@ -39,7 +39,7 @@ impl Planned {
 
 /// `spec.items[0].source` as a JSON pointer.
 fn pointer(field: &str) -> String {
-    format!("/{}", field.replace('.', "/").replace('[', "/").replace(']', ""))
+    format!("/{}", field.replace(['.', '['], "/").replace(']', ""))
 }
 
 #[cfg(test)]
