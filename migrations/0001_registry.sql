@@ -245,7 +245,7 @@ select bi.binding_id,
        min(so.name || ' ' || s.mount || '/' || s.path || ' is ' || lower(s.state)) filter (
            where s.state in ('Deleted', 'Destroyed', 'Missing') and s.chosen_number is not null and bi.pin is null
            and b.spec -> 'delivered' ->> 'source_deletion_policy' = 'Retain') as gone,
-       min(so.name || ' ' || s.mount || '/' || s.path || ' as it was before version ' || s.latest_number)
+       min(so.name || ' ' || s.mount || '/' || s.path || coalesce(' as it was before version ' || s.latest_number, ' as it was before'))
            filter (where s.state = 'WentBack') as went_back,
        min(so.name || ': ' || w.failing) as failing
 from binding_item bi

@@ -59,7 +59,7 @@ fn ascii(text: &str) -> String {
     let mut units = [0; 2];
     let escape = |c: char, units: &mut [u16; 2]| match c {
         c if c.is_ascii() => c.to_string(),
-        c => c.encode_utf16(units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        c => c.encode_utf16(units).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat(),
     };
     text.chars().map(|c| escape(c, &mut units)).collect()
 }

@@ -38,10 +38,7 @@ async fn a_reconnect_of_unchanged_clusters_reads_no_data_from_vault() -> Result<
     assert_eq!(fleet.data_reads()?, before, "after a restart of all replicas");
 
     fleet.bao.kv_put(KV, "shop/one", &json!({ "password": "second" })).await?;
-    wait::until("the control write's read", STORY_LIMIT, async || {
-        fleet.data_reads().is_ok_and(|reads| reads > before)
-    })
-    .await?;
+    wait::until("the control write's read", STORY_LIMIT, async || fleet.data_reads().is_ok_and(|reads| reads > before)).await?;
     for number in 1..=5 {
         fleet.await_file(&format!("cluster-{number}"), "one", "password", Some("second")).await?;
     }

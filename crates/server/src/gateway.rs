@@ -18,6 +18,7 @@ mod admission;
 mod heartbeat;
 mod ledger;
 pub mod listener;
+mod message;
 mod prepare;
 mod renewal;
 mod service;

@@ -181,8 +181,8 @@ async fn failed_where_nothing_can_be_read_and_the_cluster_has_nothing() -> Resul
 async fn held_by_the_registry_the_cluster_and_the_source() -> Result<()> {
     let at = Situation::in_sync().await?;
     at.registry.observe(PATH, SecretState::WentBack, None).await?;
-    let went_back = "the source went back: it shows secret corp kv/payments/db as it was before, as after a restore. \
-        The cluster keeps what it has until the source shows a newer version: write it there again";
+    let went_back = "the source went back: it shows secret corp kv/payments/db as it was before version 1, as after a restore. \
+        The cluster keeps what it has until the source shows a newer version than that: write it there again, as often as that takes";
     at.is(DeliveryStatus::Held, went_back).await?;
     let mut c = at.registry.connection().await?;
     cluster::hold(&mut c, at.cluster, "its agent has seen changes that the registry lost").await?;

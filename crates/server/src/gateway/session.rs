@@ -6,14 +6,12 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use lockstep_core::binding::DeletionPolicy;
 use lockstep_core::delivery::Outcome;
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::history::{Mark, Standing, standing};
 use lockstep_core::id::BindingId;
-use lockstep_core::plan::{Reported, Want};
+use lockstep_core::plan::Reported;
 use lockstep_core::revision::Revision;
-use lockstep_core::trace::TraceId;
 use lockstep_proto::convert;
 use lockstep_proto::v1::{self, AgentMessage, ServerMessage, agent_message, server_message};
 use lockstep_store::delivery::Report;
@@ -25,8 +23,8 @@ use tonic::{Status, Streaming};
 
 use crate::gateway::Gateway;
 use crate::gateway::admission::{Admitted, hold};
-use crate::gateway::ledger::{Ledger, Work, is_removal};
-use crate::gateway::prepare::{Prepared, prepare};
+use crate::gateway::ledger::Ledger;
+use crate::gateway::message::{Ready, drain, make_ready, revoked};
 use crate::gateway::renewal::renew;
 use crate::gateway::sessions::{Command, End};
 
@@ -40,16 +38,6 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 const RELOAD_LIMIT: Duration = Duration::from_secs(15);
 /// The pause between two reloads that an agent's Need asked for.
 const NEED_PAUSE: Duration = Duration::from_secs(2);
-
-/// What preparing one delivery came to.
-enum Ready {
-    /// To be written to the link.
-    Send(BindingId, Option<Digest>, Box<server_message::Message>),
-    /// Leave was not given.
-    NotNow(BindingId),
-    /// There is nothing to send.
-    Failed(BindingId, Revision),
-}
 
 /// All of a cluster's placements as they are.
 struct Reloaded {
@@ -376,59 +364,6 @@ impl Session {
     }
 }
 
-/// Reads and renders, asks leave, and makes the message. Nothing leaves before the leave is recorded.
-async fn make_ready(gateway: Gateway, key: ClusterKey, work: Work, blank: Report) -> Ready {
-    let (id, revision) = (blank.binding, blank.revision);
-    let prepared = if is_removal(&work) {
-        None
-    } else {
-        match prepare(&gateway.app, &gateway.materials, &key, &work.facts).await {
-            Ok(prepared) => Some(prepared),
-            Err(error) => {
-                tracing::warn!(binding = %work.facts.name, %revision, %error, "a delivery could not be prepared");
-                let report = Report { outcome: error.outcome(), cause: Some(error.to_string()), ..blank };
-                gateway.reports.report(report).await;
-                return Ready::Failed(id, revision);
-            }
-        }
-    };
-    if !gateway.reports.permit(blank).await {
-        return Ready::NotNow(id);
-    }
-    let digest = prepared.as_ref().map(|p| p.digest.clone());
-    let message = message(work, prepared);
-    Ready::Send(id, digest, Box::new(message))
-}
-
-fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
-    let Work { facts, head } = work;
-    let binding = facts.binding.id.uuid().as_bytes().to_vec();
-    let revision = Some(facts.desired.revision.into());
-    let Some(prepared) = prepared else {
-        let purge = facts.desired.want == Want::Remove(DeletionPolicy::Delete);
-        return server_message::Message::Delete(v1::Delete { binding, revision, head: Some(head.into()), purge });
-    };
-    let trace = facts.secrets.iter().max_by_key(|s| s.known.seqs.chosen).and_then(|s| s.trace);
-    server_message::Message::Put(v1::Put {
-        binding,
-        binding_name: facts.name,
-        revision,
-        head: Some(head.into()),
-        target: Some(facts.binding.spec.delivered.target.into()),
-        content: convert::entries(&prepared.content),
-        digest: Some(prepared.digest.into()),
-        trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
-    })
-}
-
 fn is_before(head: &Mark, seen: &Mark) -> bool {
     (head.epoch, head.seq) < (seen.epoch, seen.seq)
-}
-
-fn drain() -> server_message::Message {
-    server_message::Message::Drain(v1::Drain { reason: "this replica is stopping".to_owned() })
-}
-
-fn revoked() -> server_message::Message {
-    server_message::Message::Revoked(v1::Revoked { reason: "the cluster was revoked".to_owned() })
 }

@@ -1,0 +1,80 @@
+//! What is said to an agent: one delivery, from work to message, and the last words of a stream.
+
+use lockstep_core::binding::DeletionPolicy;
+use lockstep_core::digest::{ClusterKey, Digest};
+use lockstep_core::id::BindingId;
+use lockstep_core::plan::Want;
+use lockstep_core::revision::Revision;
+use lockstep_core::trace::TraceId;
+use lockstep_proto::convert;
+use lockstep_proto::v1::{self, server_message};
+use lockstep_store::delivery::Report;
+
+use crate::gateway::Gateway;
+use crate::gateway::ledger::{Work, is_removal};
+use crate::gateway::prepare::{Prepared, prepare};
+
+/// What preparing one delivery came to.
+pub(super) enum Ready {
+    /// To be written to the link.
+    Send(BindingId, Option<Digest>, Box<server_message::Message>),
+    /// Leave was not given.
+    NotNow(BindingId),
+    /// There is nothing to send.
+    Failed(BindingId, Revision),
+}
+
+/// Reads and renders, asks leave, and makes the message. Nothing leaves before the leave is recorded.
+pub(super) async fn make_ready(gateway: Gateway, key: ClusterKey, work: Work, blank: Report) -> Ready {
+    let (id, revision) = (blank.binding, blank.revision);
+    let prepared = if is_removal(&work) {
+        None
+    } else {
+        match prepare(&gateway.app, &gateway.materials, &key, &work.facts).await {
+            Ok(prepared) => Some(prepared),
+            Err(error) => {
+                tracing::warn!(binding = %work.facts.name, %revision, %error, "a delivery could not be prepared");
+                let report = Report { outcome: error.outcome(), cause: Some(error.to_string()), ..blank };
+                gateway.reports.report(report).await;
+                return Ready::Failed(id, revision);
+            }
+        }
+    };
+    if !gateway.reports.permit(blank).await {
+        return Ready::NotNow(id);
+    }
+    let digest = prepared.as_ref().map(|p| p.digest.clone());
+    let message = message(work, prepared);
+    Ready::Send(id, digest, Box::new(message))
+}
+
+fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
+    let Work { facts, head } = work;
+    let binding = facts.binding.id.uuid().as_bytes().to_vec();
+    let revision = Some(facts.desired.revision.into());
+    let Some(prepared) = prepared else {
+        let purge = facts.desired.want == Want::Remove(DeletionPolicy::Delete);
+        return server_message::Message::Delete(v1::Delete { binding, revision, head: Some(head.into()), purge });
+    };
+    let trace = facts.secrets.iter().max_by_key(|s| s.known.seqs.chosen).and_then(|s| s.trace);
+    server_message::Message::Put(v1::Put {
+        binding,
+        binding_name: facts.name,
+        revision,
+        head: Some(head.into()),
+        target: Some(facts.binding.spec.delivered.target.into()),
+        content: convert::entries(&prepared.content),
+        digest: Some(prepared.digest.into()),
+        trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
+    })
+}
+
+/// The replica stops: the agent is to dial another.
+pub(super) fn drain() -> server_message::Message {
+    server_message::Message::Drain(v1::Drain { reason: "this replica is stopping".to_owned() })
+}
+
+/// The cluster was revoked: the agent is not to come again.
+pub(super) fn revoked() -> server_message::Message {
+    server_message::Message::Revoked(v1::Revoked { reason: "the cluster was revoked".to_owned() })
+}
