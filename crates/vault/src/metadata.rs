@@ -80,8 +80,18 @@ mod tests {
         );
         let Some(Seen::Current(current)) = seen(&json) else { panic!("no version") };
         assert_eq!(current.version.id.number.get(), 2);
-        assert_eq!(current.version.created.timestamp_subsec_nanos(), 678_901_234);
         assert!(current.deletion_time.is_some() && !current.destroyed);
+    }
+
+    #[test]
+    fn times_that_identify_a_version_are_cut_to_what_postgres_keeps() {
+        let json = format!(
+            r#"{{"created_time":"{TIME}","current_version":1,"versions":{{
+                "1":{{"created_time":"{TIME}","deletion_time":"","destroyed":false}}}}}}"#
+        );
+        let Some(Seen::Current(current)) = seen(&json) else { panic!("no version") };
+        assert_eq!(current.version.created.timestamp_subsec_nanos(), 678_901_000);
+        assert_eq!(current.version.id.incarnation.0.timestamp_subsec_nanos(), 678_901_000);
     }
 
     #[test]
