@@ -52,11 +52,18 @@ async fn run(program: PathBuf, args: Vec<String>) -> Result<()> {
     let folder = Folder::new("run")?;
     let part = Process::spawn("part", Spec::new(program).args(args).orphaned_folder(folder.path()), folder.path())?;
     println!("{} {}", part.pid(), folder.path().display());
-    let code = loop {
-        // Limited only by the user.
-        if let Ok(code) = part.wait_exit().await {
-            break code;
+    let exit = async {
+        loop {
+            // Limited only by the user.
+            if let Ok(code) = part.wait_exit().await {
+                break code;
+            }
         }
+    };
+    let code = tokio::select! {
+        code = exit => code,
+        // Asked for by name: started in the background by a shell, a program ignores it otherwise, and so would its part.
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
     };
     anyhow::ensure!(code == 0, "it exited with {code}; its log ends with:\n{}", part.log_tail());
     Ok(())
