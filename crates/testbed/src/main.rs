@@ -49,6 +49,8 @@ fn fetch(parts: &[Part]) -> Result<()> {
 }
 
 async fn run(program: PathBuf, args: Vec<String>) -> Result<()> {
+    // Asked for by name, and before anybody can know of us: started in the background by a shell, a program ignores it otherwise.
+    let mut interrupted = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     let folder = Folder::new("run")?;
     let part = Process::spawn("part", Spec::new(program).args(args).orphaned_folder(folder.path()), folder.path())?;
     println!("{} {}", part.pid(), folder.path().display());
@@ -62,8 +64,7 @@ async fn run(program: PathBuf, args: Vec<String>) -> Result<()> {
     };
     let code = tokio::select! {
         code = exit => code,
-        // Asked for by name: started in the background by a shell, a program ignores it otherwise, and so would its part.
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = interrupted.recv() => anyhow::bail!("interrupted"),
     };
     anyhow::ensure!(code == 0, "it exited with {code}; its log ends with:\n{}", part.log_tail());
     Ok(())
