@@ -44,7 +44,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(install: &Install, settings: &[&str]) -> Result<Self> {
-        let folder = Folder::new("postgres")?;
+        let folder = Folder::passable("postgres")?;
         if let Some(user) = install::user() {
             install::give(folder.path(), user)?;
         }
