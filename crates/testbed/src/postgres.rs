@@ -136,7 +136,7 @@ impl Postgres {
         self.start_again().await
     }
 
-    /// Freezes the server: connections stay open and nothing answers.
+    /// Freezes the postmaster: no new connection is answered. Backends go on; to make open connections hang, put a relay in between.
     pub fn pause(&self) -> Result<()> {
         self.server()?.process.get()?.pause()
     }
