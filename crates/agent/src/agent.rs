@@ -70,7 +70,7 @@ pub(crate) struct Agent {
     pub(crate) state: StateDir,
     /// What it finds around it.
     pub(crate) surroundings: Surroundings,
-    holdings: Arc<Mutex<Holdings>>,
+    holdings: Arc<Holdings>,
     drift: Mutex<DriftMemory>,
     identity: Mutex<Arc<Identity>>,
 }
@@ -84,14 +84,12 @@ impl Agent {
         identity: Identity,
         holdings: Holdings,
     ) -> Self {
-        let metrics = &surroundings.metrics;
-        metrics.bindings.set(i64::try_from(holdings.held_count()).unwrap_or(i64::MAX));
-        metrics.certificate_expiry.set(identity.leaf.not_after.timestamp());
+        surroundings.metrics.certificate_expiry.set(identity.leaf.not_after.timestamp());
         Self {
             arguments,
             state,
             surroundings,
-            holdings: Arc::new(Mutex::new(holdings)),
+            holdings: Arc::new(holdings),
             drift: Mutex::default(),
             identity: Mutex::new(Arc::new(identity)),
         }
@@ -113,24 +111,15 @@ impl Agent {
         work(&mut self.drift.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Works on the holdings, off the async threads. A step that was begun is finished also if nobody waits for it any more.
-    pub(crate) async fn with_holdings<T: Send + 'static>(&self, work: impl FnOnce(&mut Holdings) -> T + Send + 'static) -> T {
-        let (holdings, bindings) = (self.holdings.clone(), self.surroundings.metrics.bindings.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            // What a panic interrupted is whole on disk, and memory follows the disk.
-            let mut holdings = holdings.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = work(&mut holdings);
-            bindings.set(i64::try_from(holdings.held_count()).unwrap_or(i64::MAX));
-            result
-        });
-        match done.await {
-            Ok(result) => result,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // Only a runtime that shuts down cancels; then nobody is left to take an answer.
-                Err(_) => std::future::pending().await,
-            },
-        }
+    /// What this cluster holds.
+    pub(crate) fn holdings(&self) -> &Arc<Holdings> {
+        &self.holdings
+    }
+
+    /// Counts the bindings anew that have content.
+    pub(crate) async fn count_bindings(&self) {
+        let held = self.holdings.held_count().await;
+        self.surroundings.metrics.bindings.set(i64::try_from(held).unwrap_or(i64::MAX));
     }
 }
 

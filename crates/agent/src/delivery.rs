@@ -1,6 +1,7 @@
 //! What a server asks for and what the agent answers, in the domain's words. [`crate::link`] converts from and to messages.
 
 use std::fmt;
+use std::sync::Arc;
 
 use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
@@ -9,6 +10,8 @@ use lockstep_core::id::BindingId;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use lockstep_core::trace::TraceId;
+
+use crate::sink::Targets;
 
 /// Hold this content.
 #[derive(Debug)]
@@ -20,13 +23,13 @@ pub(crate) struct Put {
     /// The history's head when this was decided.
     pub(crate) head: Mark,
     pub(crate) target: Target,
-    pub(crate) content: Rendered,
+    pub(crate) content: Arc<Rendered>,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<TraceId>,
 }
 
 /// Give this binding up.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Delete {
     pub(crate) binding: BindingId,
     pub(crate) revision: Revision,
@@ -48,8 +51,13 @@ pub(crate) struct Answer {
 /// It was done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
-    /// The content is there; this is the digest of what was found there afterwards.
-    Put(Digest),
+    /// The content is there.
+    Put {
+        /// Of what was found there afterwards.
+        digest: Digest,
+        /// In how many places.
+        targets: Targets,
+    },
     /// The binding is given up.
     Delete,
 }

@@ -1,11 +1,16 @@
 //! What this cluster holds: ledger, digest keys and sinks together, and the rules by which content comes and goes.
 //!
-//! Everything here blocks on the disk. Callers on the async side go through `spawn_blocking`.
+//! Work on one binding goes one after the other, work on different bindings side by side. Ledger and keys are locked for as long
+//! as a file takes, never while a sink writes.
 
+mod books;
 mod check;
 mod give_up;
 mod put;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::stream::{self, StreamExt as _};
 use lockstep_core::binding::Target;
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::history::Mark;
@@ -13,23 +18,28 @@ use lockstep_core::id::{BindingId, RegistryId};
 use lockstep_core::material::Material;
 use lockstep_core::plan::Reported;
 use lockstep_core::render::Rendered;
-use lockstep_core::revision::Revision;
 use thiserror::Error;
 
+use crate::blocking::blocking;
 use crate::delivery::{Refusal, RefusalKind};
-use crate::sink::{Observed, Owner, SinkError, Sinks};
+use crate::sink::{Observed, SinkError, Sinks};
 use crate::state::StateError;
-use crate::state::keyring::KeyRing;
+use crate::state::keyring::{KeyRing, Keys};
 use crate::state::ledger::{Holding, Ledger};
+use crate::turns::Turns;
+use books::Books;
 
 pub(crate) use check::Checked;
+
+/// How many bindings are looked at side by side.
+const LOOKS_MAX: usize = 16;
 
 /// What this cluster holds.
 #[derive(Debug)]
 pub(crate) struct Holdings {
-    ledger: Ledger,
-    ring: KeyRing,
+    books: Arc<Mutex<Books>>,
     sinks: Sinks,
+    turns: Turns,
 }
 
 /// What `Hello` tells.
@@ -62,77 +72,76 @@ pub(crate) enum WelcomeError {
 impl Holdings {
     /// From what was loaded and opened.
     pub(crate) fn new(ledger: Ledger, ring: KeyRing, sinks: Sinks) -> Self {
-        Self { ledger, ring, sinks }
+        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), sinks, turns: Turns::default() }
+    }
+
+    /// The sinks' names, as `Hello` tells them.
+    pub(crate) fn sink_names(&self) -> Vec<String> {
+        self.sinks.names().into_iter().map(str::to_owned).collect()
     }
 
     /// Takes what a greeting says of registry and digest key.
-    pub(crate) fn welcome(&mut self, registry: RegistryId, key: &ClusterKey) -> Result<(), WelcomeError> {
-        match self.ledger.registry() {
-            Some(ours) if ours != registry => return Err(WelcomeError::Registry { ours, theirs: registry }),
-            Some(_) => {}
-            None => self.ledger.belong_to(registry)?,
-        }
-        Ok(self.ring.learn(key)?)
+    pub(crate) async fn welcome(&self, registry: RegistryId, key: ClusterKey) -> Result<(), WelcomeError> {
+        self.books(move |books| books.welcome(registry, &key)).await
     }
 
     /// How many bindings have content.
-    pub(crate) fn held_count(&self) -> usize {
-        self.ledger.held_count()
+    pub(crate) async fn held_count(&self) -> usize {
+        self.books(|books| books.ledger.held_count()).await
     }
 
     /// The bindings that have content.
-    pub(crate) fn held_bindings(&self) -> Vec<BindingId> {
-        self.ledger.iter().filter(|(_, h)| matches!(h, Holding::Held(_))).map(|(binding, _)| binding).collect()
+    pub(crate) async fn held_bindings(&self) -> Vec<BindingId> {
+        self.books(|books| books.held_bindings()).await
     }
 
     /// What the agent has, looked at now.
-    pub(crate) fn inventory(&mut self) -> Inventory {
-        for binding in self.held_bindings() {
-            self.complete(binding);
-        }
-        let held = self.ledger.iter().map(|(binding, holding)| (binding, self.reported(binding, holding))).collect();
-        Inventory { floor: self.ledger.floor(), held }
+    pub(crate) async fn inventory(&self) -> Inventory {
+        stream::iter(self.held_bindings().await).for_each_concurrent(LOOKS_MAX, |binding| self.complete(binding)).await;
+        let (holdings, floor) = self.books(|books| (books.holdings(), books.ledger.floor())).await;
+        let reported = holdings.into_iter().map(async |(binding, holding)| (binding, self.reported(binding, &holding).await));
+        let held = stream::iter(reported).buffered(LOOKS_MAX).collect().await;
+        Inventory { floor, held }
     }
 
-    fn reported(&self, binding: BindingId, holding: &Holding) -> Reported {
+    async fn reported(&self, binding: BindingId, holding: &Holding) -> Reported {
         let digest = match holding {
             Holding::GivenUp { .. } => None,
-            Holding::Held(held) => Some(match self.observe(binding, &held.target) {
+            Holding::Held(held) => {
                 // A target that cannot be looked at now is not "given up": say that it differs, and let the server decide.
-                Ok(observed) => self.digest_of(&observed, &held.digest),
-                Err(_) => self.digest_of(&Observed::Absent, &held.digest),
-            }),
+                let observed = self.observe(binding, &held.target).await.unwrap_or(Observed::Absent);
+                Some(digest_of(&self.keys().await, &observed, &held.digest))
+            }
         };
         Reported { revision: holding.revision(), digest }
     }
 
-    /// The digest of what is there, under the present key; `known` tells the key to use should there be no present one.
-    fn digest_of(&self, observed: &Observed, known: &Digest) -> Digest {
-        let Some(key) = self.ring.current().or_else(|| self.ring.get(&known.key)) else { return known.clone() };
-        match observed {
-            Observed::Content(content, _) => key.digest(content),
-            Observed::Absent | Observed::Foreign | Observed::Altered => key.digest(&nothing()),
+    async fn observe(&self, binding: BindingId, target: &Target) -> Result<Observed, SinkError> {
+        let (owner, keys) = self.books(move |books| (books.owner(binding), books.ring.keys())).await;
+        match owner {
+            None => Ok(Observed::Absent),
+            Some(owner) => self.sinks.observe(target, owner, &keys).await,
         }
     }
 
-    fn observe(&self, binding: BindingId, target: &Target) -> Result<Observed, SinkError> {
-        let Some(owner) = self.owner(binding) else { return Ok(Observed::Absent) };
-        self.sinks.observe(target, owner, &self.ring)
+    async fn keys(&self) -> Keys {
+        self.books(|books| books.ring.keys()).await
     }
 
-    fn owner(&self, binding: BindingId) -> Option<Owner> {
-        self.ledger.registry().map(|registry| Owner { registry, binding })
+    /// Works on ledger and keys, which may block on the disk.
+    async fn books<T: Send + 'static>(&self, work: impl FnOnce(&mut Books) -> T + Send + 'static) -> T {
+        let books = self.books.clone();
+        // What a panic interrupted is whole on disk, and memory follows the disk.
+        blocking(move || work(&mut books.lock().unwrap_or_else(PoisonError::into_inner))).await
     }
+}
 
-    /// Refuses to go back.
-    fn refuse_older(&self, binding: BindingId, revision: Revision) -> Result<(), Refusal> {
-        match self.ledger.get(binding).map(Holding::revision) {
-            Some(applied) if revision < applied => {
-                let cause = format!("revision {revision} is older than {applied}, which is applied already: nothing was changed");
-                Err(Refusal { kind: RefusalKind::Older, cause })
-            }
-            _ => Ok(()),
-        }
+/// The digest of what is there, under the present key; `known` tells the key to use should there be no present one.
+fn digest_of(keys: &Keys, observed: &Observed, known: &Digest) -> Digest {
+    let Some(key) = keys.current().or_else(|| keys.get(&known.key)) else { return known.clone() };
+    match observed {
+        Observed::Content(digests, _) => digests.under(&key.id).unwrap_or(known).clone(),
+        Observed::Absent | Observed::Foreign | Observed::Altered => key.digest(&nothing()),
     }
 }
 
@@ -146,7 +155,7 @@ impl From<SinkError> for Refusal {
     fn from(error: SinkError) -> Self {
         let kind = match error {
             SinkError::Conflict(_) => RefusalKind::Conflict,
-            SinkError::NoSecretSink | SinkError::UnknownKey(_) | SinkError::Io { .. } => RefusalKind::Failed,
+            SinkError::NoSuchSink(_) | SinkError::UnknownKey(_) | SinkError::Io { .. } => RefusalKind::Failed,
         };
         Self { kind, cause: error.to_string() }
     }

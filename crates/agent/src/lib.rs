@@ -23,6 +23,7 @@ pub mod status;
 pub mod tls;
 
 mod backoff;
+mod blocking;
 mod certificate;
 mod connect;
 mod delivery;
@@ -35,3 +36,4 @@ mod metrics;
 mod need;
 mod probe;
 mod sink;
+mod turns;

@@ -1,12 +1,13 @@
 //! Sinks: where content goes in a cluster.
 //!
 //! A target says which sink it is for. [`Target`] is a closed set, so a new sink is a new arm in each `match` here and nothing
-//! more: the compiler lists them. This agent has the directory sink.
+//! more: the compiler lists them.
 
 pub(crate) mod directory;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
@@ -15,7 +16,8 @@ use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use thiserror::Error;
 
-use crate::state::keyring::KeyRing;
+use crate::blocking::blocking;
+use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
 
 /// Whose something is.
@@ -45,8 +47,17 @@ pub(crate) enum Observed {
     Foreign,
     /// It is this owner's, but not in the shape that the sink writes.
     Altered,
-    /// It is this owner's: the content as a reader sees it, and what its mark says.
-    Content(Rendered, Stamp),
+    /// It is this owner's: the digests of the content as a reader sees it, and what its mark says.
+    Content(Digests, Stamp),
+}
+
+/// How many places a target has, and in how many of them the content is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Targets {
+    /// Where it is.
+    pub(crate) applied: u32,
+    /// Where it should be.
+    pub(crate) total: u32,
 }
 
 /// Why a sink did not do it. No error holds a value.
@@ -56,10 +67,8 @@ pub(crate) enum SinkError {
     #[error("{0}")]
     Conflict(String),
     /// The agent has no such sink.
-    #[error(
-        "this agent has no Kubernetes sink, so it cannot write a Secret: give the binding a directory target, or run an agent that has one"
-    )]
-    NoSecretSink,
+    #[error("{0}")]
+    NoSuchSink(&'static str),
     /// A mark cannot be made.
     #[error("digest key {0} is not known to this agent: nothing was changed")]
     UnknownKey(String),
@@ -79,44 +88,76 @@ pub(crate) enum SinkError {
 #[derive(Debug)]
 pub(crate) struct Sinks {
     /// A directory below a root for each target.
-    pub(crate) directory: Directory,
+    pub(crate) directory: Option<Arc<Directory>>,
 }
 
 impl Sinks {
-    /// Their names, as `Hello` tells them.
-    pub(crate) const NAMES: [&str; 1] = ["directory"];
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.directory.iter().map(|_| "directory").collect()
+    }
 
     /// Writes content whole, over whatever `owner` had there. What is another's is refused.
-    pub(crate) fn apply(
+    pub(crate) async fn apply(
         &self,
         target: &Target,
         owner: Owner,
         stamp: &Stamp,
-        content: &Rendered,
-        ring: &KeyRing,
-    ) -> Result<(), SinkError> {
+        content: &Arc<Rendered>,
+        keys: &Keys,
+    ) -> Result<Targets, SinkError> {
         match target {
-            Target::Directory { name } => self.directory.apply(name, owner, stamp, content, ring),
-            Target::Secret { .. } => Err(SinkError::NoSecretSink),
+            Target::Directory { name } => {
+                let (sink, name, stamp, content, keys) =
+                    (self.directory()?, name.clone(), stamp.clone(), content.clone(), keys.clone());
+                blocking(move || sink.apply(&name, owner, &stamp, &content, &keys)).await?;
+                Ok(Targets { applied: 1, total: 1 })
+            }
+            Target::Secret { .. } => Err(NO_SECRETS),
         }
     }
 
     /// Looks what is there.
-    pub(crate) fn observe(&self, target: &Target, owner: Owner, ring: &KeyRing) -> Result<Observed, SinkError> {
+    pub(crate) async fn observe(&self, target: &Target, owner: Owner, keys: &Keys) -> Result<Observed, SinkError> {
         match target {
-            Target::Directory { name } => self.directory.observe(name, owner, ring),
-            Target::Secret { .. } => Err(SinkError::NoSecretSink),
+            Target::Directory { name } => {
+                let (sink, name, keys) = (self.directory()?, name.clone(), keys.clone());
+                blocking(move || sink.observe(&name, owner, &keys)).await
+            }
+            Target::Secret { .. } => Err(NO_SECRETS),
         }
     }
 
-    /// Removes what `owner` has there. What is another's is refused; what is gone already is fine.
-    pub(crate) fn remove(&self, target: &Target, owner: Owner, ring: &KeyRing) -> Result<(), SinkError> {
+    /// Removes what `owner` has there, but for the places that `except` has too. What is another's is refused; what is gone
+    /// already is fine.
+    pub(crate) async fn remove(
+        &self,
+        target: &Target,
+        owner: Owner,
+        keys: &Keys,
+        except: Option<&Target>,
+    ) -> Result<(), SinkError> {
         match target {
-            Target::Directory { name } => self.directory.remove(name, owner, ring),
-            Target::Secret { .. } => Err(SinkError::NoSecretSink),
+            Target::Directory { .. } if except == Some(target) => Ok(()),
+            Target::Directory { name } => {
+                let (sink, name, keys) = (self.directory()?, name.clone(), keys.clone());
+                blocking(move || sink.remove(&name, owner, &keys)).await
+            }
+            Target::Secret { .. } => Err(NO_SECRETS),
         }
     }
+
+    fn directory(&self) -> Result<Arc<Directory>, SinkError> {
+        self.directory.clone().ok_or(NO_DIRECTORIES)
+    }
 }
+
+const NO_SECRETS: SinkError = SinkError::NoSuchSink(
+    "this agent does not run in Kubernetes, so it cannot write a Secret: give the binding a directory target, or run an agent with --kubernetes",
+);
+const NO_DIRECTORIES: SinkError = SinkError::NoSuchSink(
+    "this agent was given no --directory-root, so it cannot write a directory: give it one, or give the binding a Secret target",
+);
 
 /// What a person can do about a refusal of the system.
 fn advice(error: &io::Error) -> &'static str {

@@ -21,12 +21,13 @@ pub(crate) enum Checked {
 
 impl Holdings {
     /// Looks at one binding's target, and completes what a crash interrupted.
-    pub(crate) fn check(&mut self, binding: BindingId) -> Checked {
-        self.complete(binding);
-        let Some(Holding::Held(held)) = self.ledger.get(binding) else { return Checked::Same };
-        match self.observe(binding, &held.target) {
-            Ok(Observed::Content(content, _)) => match self.ring.get(&held.digest.key) {
-                Some(key) if key.digest(&content) == held.digest => Checked::Same,
+    pub(crate) async fn check(&self, binding: BindingId) -> Checked {
+        let _turn = self.turns.take(binding).await;
+        self.complete_in_turn(binding).await;
+        let Some(held) = self.held(binding).await else { return Checked::Same };
+        match self.observe(binding, &held.target).await {
+            Ok(Observed::Content(digests, _)) => match digests.under(&held.digest.key) {
+                Some(digest) if *digest == held.digest => Checked::Same,
                 Some(_) => Checked::Drifted,
                 // An unknown key means "unknown", never "changed".
                 None => Checked::Unknown,
@@ -42,20 +43,35 @@ impl Holdings {
 
     /// Takes up what a crash left between two steps of a write: content that is there whole, under a valid mark newer than the
     /// ledger, was applied; and what stands under a former name is still to be removed.
-    pub(super) fn complete(&mut self, binding: BindingId) {
-        if let Some(newer) = self.applied_unrecorded(binding) {
+    pub(super) async fn complete(&self, binding: BindingId) {
+        let _turn = self.turns.take(binding).await;
+        self.complete_in_turn(binding).await;
+    }
+
+    async fn complete_in_turn(&self, binding: BindingId) {
+        if let Some(newer) = self.applied_unrecorded(binding).await {
             tracing::info!(%binding, revision = %newer.revision, "recorded what was applied before the agent was stopped");
-            if let Err(error) = self.ledger.record(binding, Holding::Held(newer), None) {
+            if let Err(error) = self.books(move |books| books.ledger.record(binding, Holding::Held(newer), None)).await {
                 tracing::warn!(%binding, cause = %error, "cannot record what was applied");
             }
         }
-        self.remove_former(binding);
+        self.remove_former(binding).await;
     }
 
-    fn applied_unrecorded(&self, binding: BindingId) -> Option<Held> {
-        let Some(Holding::Held(held)) = self.ledger.get(binding) else { return None };
-        let Ok(Observed::Content(content, Stamp { revision, digest })) = self.observe(binding, &held.target) else { return None };
-        let whole = self.ring.get(&digest.key).is_some_and(|key| key.digest(&content) == digest);
-        (revision > held.revision && whole).then(|| Held { revision, digest, ..held.clone() })
+    async fn applied_unrecorded(&self, binding: BindingId) -> Option<Held> {
+        let held = self.held(binding).await?;
+        let Ok(Observed::Content(digests, Stamp { revision, digest })) = self.observe(binding, &held.target).await else {
+            return None;
+        };
+        let whole = digests.under(&digest.key) == Some(&digest);
+        (revision > held.revision && whole).then_some(Held { revision, digest, ..held })
+    }
+
+    async fn held(&self, binding: BindingId) -> Option<Held> {
+        self.books(move |books| match books.ledger.get(binding) {
+            Some(Holding::Held(held)) => Some(held.clone()),
+            _ => None,
+        })
+        .await
     }
 }

@@ -6,20 +6,25 @@ use crate::state::ledger::Holding;
 
 impl Holdings {
     /// Removes or only forgets what was delivered, or says why not. A binding that was never held is given up at once.
-    pub(crate) fn delete(&mut self, delete: &Delete) -> Answer {
-        let result = self.try_delete(delete).map(|()| Applied::Delete);
+    pub(crate) async fn delete(&self, delete: Delete) -> Answer {
+        let _turn = self.turns.take(delete.binding).await;
+        let result = self.try_delete(delete).await.map(|()| Applied::Delete);
         Answer { binding: delete.binding, revision: delete.revision, trace: None, result }
     }
 
-    fn try_delete(&mut self, delete: &Delete) -> Result<(), Refusal> {
-        self.refuse_older(delete.binding, delete.revision)?;
-        if let (true, Some(Holding::Held(held)), Some(owner)) =
-            (delete.purge, self.ledger.get(delete.binding), self.owner(delete.binding))
-        {
+    async fn try_delete(&self, delete: Delete) -> Result<(), Refusal> {
+        let Delete { binding, revision, head, purge } = delete;
+        let (held, owner, keys) = self
+            .books(move |books| {
+                books.refuse_older(binding, revision)?;
+                Ok::<_, Refusal>((books.ledger.get(binding).cloned(), books.owner(binding), books.ring.keys()))
+            })
+            .await?;
+        if let (true, Some(Holding::Held(held)), Some(owner)) = (purge, held, owner) {
             for target in held.former.iter().chain([&held.target]) {
-                self.sinks.remove(target, owner, &self.ring)?;
+                self.sinks.remove(target, owner, &keys, None).await?;
             }
         }
-        Ok(self.ledger.record(delete.binding, Holding::GivenUp { revision: delete.revision }, Some(delete.head))?)
+        Ok(self.books(move |books| books.ledger.record(binding, Holding::GivenUp { revision }, Some(head))).await?)
     }
 }

@@ -1,32 +1,75 @@
 //! Taking content.
 
+use std::sync::Arc;
+
 use lockstep_core::binding::Target;
-use lockstep_core::digest::Digest;
 use lockstep_core::id::BindingId;
 
-use super::Holdings;
+use super::books::Books;
+use super::{Holdings, digest_of};
 use crate::delivery::{Answer, Applied, Put, Refusal};
-use crate::sink::{SinkError, Stamp};
+use crate::sink::{Owner, SinkError, Stamp};
+use crate::state::keyring::Keys;
 use crate::state::ledger::{Held, Holding};
 
 impl Holdings {
     /// Applies content, or says why not. The same revision again is a repair.
-    pub(crate) fn put(&mut self, put: &Put) -> Answer {
-        let result = self.try_put(put).map(Applied::Put);
-        Answer { binding: put.binding, revision: put.revision, trace: put.trace, result }
+    pub(crate) async fn put(&self, put: &Arc<Put>) -> Answer {
+        let _turn = self.turns.take(put.binding).await;
+        Answer { binding: put.binding, revision: put.revision, trace: put.trace, result: self.try_put(put).await }
     }
 
-    fn try_put(&mut self, put: &Put) -> Result<Digest, Refusal> {
+    async fn try_put(&self, put: &Arc<Put>) -> Result<Applied, Refusal> {
+        let asked = put.clone();
+        let (owner, keys) = self.books(move |books| books.accept(&asked)).await?;
+        let stamp = Stamp { revision: put.revision, digest: put.digest.clone() };
+        let targets = self.sinks.apply(&put.target, owner, &stamp, &put.content, &keys).await?;
+        let applied = put.clone();
+        self.books(move |books| books.record_applied(&applied)).await?;
+        self.remove_former(put.binding).await;
+        let observed = self.observe(put.binding, &put.target).await?;
+        Ok(Applied::Put { digest: digest_of(&keys, &observed, &put.digest), targets })
+    }
+
+    /// Removes what was delivered under names that the binding no longer has. What fails is tried again at the next look.
+    pub(super) async fn remove_former(&self, binding: BindingId) {
+        let Some((held, owner, keys)) = self.books(move |books| books.former(binding)).await else { return };
+        let mut left = Vec::new();
+        for target in &held.former {
+            match self.sinks.remove(target, owner, &keys, Some(&held.target)).await {
+                Ok(()) => {}
+                Err(SinkError::Conflict(cause)) => {
+                    tracing::warn!(%binding, cause, "what was delivered under a former name is left: it is not ours any more");
+                }
+                Err(error) => {
+                    tracing::warn!(%binding, cause = %error, "what was delivered under a former name cannot be removed yet");
+                    left.push(target.clone());
+                }
+            }
+        }
+        let held = Held { former: left, ..held };
+        if let Err(error) = self.books(move |books| books.ledger.record(binding, Holding::Held(held), None)).await {
+            tracing::warn!(%binding, cause = %error, "a former target's removal cannot be recorded; it is tried again");
+        }
+    }
+}
+
+impl Books {
+    /// Whether this may be applied; then, under whose name and with which keys.
+    fn accept(&self, put: &Put) -> Result<(Owner, Keys), Refusal> {
         self.refuse_older(put.binding, put.revision)?;
-        let key = self.ring.get(&put.digest.key).ok_or_else(|| {
+        let keys = self.ring.keys();
+        let key = keys.get(&put.digest.key).ok_or_else(|| {
             Refusal::failed(format!("the digest is made with key {}, which this agent was not told", put.digest.key.as_str()))
         })?;
         if key.digest(&put.content) != put.digest {
             return Err(Refusal::failed("digest does not match the content: nothing was changed, it must be sent again"));
         }
         let owner = self.owner(put.binding).ok_or_else(|| Refusal::failed("no registry has greeted this agent yet"))?;
-        let stamp = Stamp { revision: put.revision, digest: put.digest.clone() };
-        self.sinks.apply(&put.target, owner, &stamp, &put.content, &self.ring)?;
+        Ok((owner, keys))
+    }
+
+    fn record_applied(&mut self, put: &Put) -> Result<(), Refusal> {
         let held = Held {
             name: put.name.clone(),
             revision: put.revision,
@@ -34,10 +77,7 @@ impl Holdings {
             target: put.target.clone(),
             former: self.former_targets(put.binding, &put.target),
         };
-        self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?;
-        self.remove_former(put.binding);
-        let observed = self.observe(put.binding, &put.target)?;
-        Ok(self.digest_of(&observed, &put.digest))
+        Ok(self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?)
     }
 
     fn former_targets(&self, binding: BindingId, now: &Target) -> Vec<Target> {
@@ -45,24 +85,11 @@ impl Holdings {
         held.former.iter().chain([&held.target]).filter(|target| *target != now).cloned().collect()
     }
 
-    /// Removes what was delivered under names that the binding no longer has. What fails is tried again at the next look.
-    pub(super) fn remove_former(&mut self, binding: BindingId) {
-        let Some(Holding::Held(held)) = self.ledger.get(binding) else { return };
-        if held.former.is_empty() {
-            return;
-        }
-        let mut held = held.clone();
-        let Some(owner) = self.owner(binding) else { return };
-        held.former.retain(|target| match self.sinks.remove(target, owner, &self.ring) {
-            Ok(()) => false,
-            Err(SinkError::Io { .. }) => true,
-            Err(error) => {
-                tracing::warn!(%binding, cause = %error, "what was delivered under a former name is left: it is not ours any more");
-                false
-            }
-        });
-        if let Err(error) = self.ledger.record(binding, Holding::Held(held), None) {
-            tracing::warn!(%binding, cause = %error, "a former target's removal cannot be recorded; it is tried again");
+    /// What stands under former names, if anything.
+    fn former(&self, binding: BindingId) -> Option<(Held, Owner, Keys)> {
+        match self.ledger.get(binding) {
+            Some(Holding::Held(held)) if !held.former.is_empty() => Some((held.clone(), self.owner(binding)?, self.ring.keys())),
+            _ => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
-use lockstep_core::revision::{Epoch, Seq};
+use lockstep_core::revision::{Epoch, Revision, Seq};
 use std::fs;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::delivery::{Answer, Applied, Delete, Put};
 use crate::sink::directory::Directory;
 use crate::state::StateDir;
+use crate::state::ledger::Held;
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -40,7 +41,7 @@ fn put(seq: u64, target: &str, value: &str) -> Put {
         head: head(seq),
         target: Target::Directory { name: target.parse().unwrap() },
         digest: key().digest(&content),
-        content,
+        content: Arc::new(content),
         trace: None,
     }
 }
@@ -51,7 +52,7 @@ fn delete(seq: u64, purge: bool) -> Delete {
 
 fn load(folder: &tempfile::TempDir) -> Holdings {
     let state = StateDir::ensure(&folder.path().join("state")).unwrap();
-    let sinks = Sinks { directory: Directory::open(&folder.path().join("root")).unwrap() };
+    let sinks = Sinks { directory: Some(Arc::new(Directory::open(&folder.path().join("root")).unwrap())) };
     Holdings::new(Ledger::load(&state).unwrap(), KeyRing::load(&state).unwrap(), sinks)
 }
 
@@ -60,11 +61,26 @@ fn kind(answer: &Answer) -> Option<RefusalKind> {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut holdings = load(&folder);
-        holdings.welcome(Uuid::from_u128(9).into(), &key()).unwrap();
+        let holdings = load(&folder);
+        holdings.welcome(Uuid::from_u128(9).into(), key()).await.unwrap();
         Self { folder, holdings }
+    }
+
+    async fn put(&self, put: Put) -> Answer {
+        self.holdings.put(&Arc::new(put)).await
+    }
+
+    fn held(&self) -> Held {
+        let books = self.holdings.books.lock().unwrap();
+        let Some(Holding::Held(held)) = books.ledger.get(binding()) else { panic!("held") };
+        held.clone()
+    }
+
+    /// Back to what the ledger said at another moment.
+    fn record(&self, held: Held) {
+        self.holdings.books.lock().unwrap().ledger.record(binding(), Holding::Held(held), None).unwrap();
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -80,128 +96,128 @@ impl Fixture {
     }
 }
 
-#[test]
-fn no_revision_goes_back() {
-    let mut fixture = Fixture::new();
+#[tokio::test]
+async fn no_revision_goes_back() {
+    let mut fixture = Fixture::new().await;
     for (seq, value, want) in [(5, "a", None), (5, "a", None), (4, "b", Some(RefusalKind::Older)), (6, "c", None)] {
-        assert_eq!(kind(&fixture.holdings.put(&put(seq, "out", value))), want, "{seq}");
+        assert_eq!(kind(&fixture.put(put(seq, "out", value)).await), want, "{seq}");
     }
     let next_epoch = Put { revision: revision(2, 1), ..put(1, "out", "d") };
-    assert_eq!(kind(&fixture.holdings.put(&next_epoch)), None);
-    assert_eq!(kind(&fixture.holdings.put(&put(99, "out", "e"))), Some(RefusalKind::Older));
-    assert_eq!(kind(&fixture.holdings.delete(&delete(99, true))), Some(RefusalKind::Older));
+    assert_eq!(kind(&fixture.put(next_epoch).await), None);
+    assert_eq!(kind(&fixture.put(put(99, "out", "e")).await), Some(RefusalKind::Older));
+    assert_eq!(kind(&fixture.holdings.delete(delete(99, true)).await), Some(RefusalKind::Older));
     assert_eq!(fixture.value("out").as_deref(), Some("d"));
     fixture.restart();
-    assert_eq!(kind(&fixture.holdings.put(&put(100, "out", "f"))), Some(RefusalKind::Older));
+    assert_eq!(kind(&fixture.put(put(100, "out", "f")).await), Some(RefusalKind::Older));
 }
 
-#[test]
-fn content_that_does_not_match_its_digest_is_not_written() {
-    let mut fixture = Fixture::new();
+#[tokio::test]
+async fn content_that_does_not_match_its_digest_is_not_written() {
+    let fixture = Fixture::new().await;
     let torn = Put { digest: put(1, "out", "other").digest, ..put(1, "out", "canary") };
     let unknown = ClusterKey::new(DigestKeyId::new("k2".into()), [1; 32]);
     let strange = put(1, "out", "canary");
     let strange = Put { digest: unknown.digest(&strange.content), ..strange };
     for (put, part) in [(torn, "does not match"), (strange, "k2")] {
-        let refusal = fixture.holdings.put(&put).result.unwrap_err();
+        let refusal = fixture.put(put).await.result.unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::Failed);
         assert!(refusal.cause.contains(part) && !refusal.cause.contains("canary"), "{}", refusal.cause);
     }
     assert!(!fixture.path("out").exists());
 }
 
-#[test]
-fn a_renamed_target_is_written_first_and_the_former_removed_then() {
-    let mut fixture = Fixture::new();
-    fixture.holdings.put(&put(1, "one", "a"));
-    fixture.holdings.put(&put(2, "two", "b"));
+#[tokio::test]
+async fn a_renamed_target_is_written_first_and_the_former_removed_then() {
+    let fixture = Fixture::new().await;
+    fixture.put(put(1, "one", "a")).await;
+    fixture.put(put(2, "two", "b")).await;
     assert_eq!((fixture.value("one"), fixture.value("two").as_deref()), (None, Some("b")));
-    fixture.holdings.put(&put(3, "one", "c"));
+    fixture.put(put(3, "one", "c")).await;
     assert_eq!((fixture.value("one").as_deref(), fixture.value("two")), (Some("c"), None));
 }
 
-#[test]
-fn a_former_target_that_a_crash_left_is_removed_at_the_next_look() {
-    let mut fixture = Fixture::new();
-    fixture.holdings.put(&put(1, "one", "a"));
-    let Some(Holding::Held(one)) = fixture.holdings.ledger.get(binding()).cloned() else { panic!("held") };
-    fixture.holdings.put(&put(2, "two", "b"));
-    let Some(Holding::Held(two)) = fixture.holdings.ledger.get(binding()).cloned() else { panic!("held") };
+#[tokio::test]
+async fn a_former_target_that_a_crash_left_is_removed_at_the_next_look() {
+    let mut fixture = Fixture::new().await;
+    fixture.put(put(1, "one", "a")).await;
+    let one = fixture.held();
+    fixture.put(put(2, "two", "b")).await;
+    let two = fixture.held();
     // Back to the moment between recording the new target and removing the old one.
-    fixture.holdings.ledger.record(binding(), Holding::Held(one.clone()), None).unwrap();
+    fixture.record(one.clone());
     fs::rename(fixture.path("two"), fixture.path("aside")).unwrap();
-    fixture.holdings.put(&put(1, "one", "a"));
+    fixture.put(put(1, "one", "a")).await;
     fs::rename(fixture.path("aside"), fixture.path("two")).unwrap();
-    let between = crate::state::ledger::Held { former: vec![one.target], ..two };
-    fixture.holdings.ledger.record(binding(), Holding::Held(between), None).unwrap();
+    let between = Held { former: vec![one.target], ..two };
+    fixture.record(between);
     fixture.restart();
-    fixture.holdings.inventory();
+    fixture.holdings.inventory().await;
     assert_eq!((fixture.value("one"), fixture.value("two").as_deref()), (None, Some("b")));
 }
 
-#[test]
-fn what_was_applied_but_not_recorded_before_a_crash_is_taken_up() {
-    let mut fixture = Fixture::new();
-    fixture.holdings.put(&put(1, "out", "a"));
-    let before = fixture.holdings.ledger.get(binding()).cloned().unwrap();
-    fixture.holdings.put(&put(2, "out", "b"));
-    fixture.holdings.ledger.record(binding(), before, None).unwrap();
+#[tokio::test]
+async fn what_was_applied_but_not_recorded_before_a_crash_is_taken_up() {
+    let mut fixture = Fixture::new().await;
+    fixture.put(put(1, "out", "a")).await;
+    let before = fixture.held();
+    fixture.put(put(2, "out", "b")).await;
+    fixture.record(before);
     fixture.restart();
-    let inventory = fixture.holdings.inventory();
+    let inventory = fixture.holdings.inventory().await;
     assert_eq!(inventory.held[0].1.revision, revision(1, 2));
-    assert_eq!(kind(&fixture.holdings.put(&put(1, "out", "a"))), Some(RefusalKind::Older));
+    assert_eq!(kind(&fixture.put(put(1, "out", "a")).await), Some(RefusalKind::Older));
 }
 
-#[test]
-fn a_given_up_binding_is_purged_or_kept_and_answered_again() {
+#[tokio::test]
+async fn a_given_up_binding_is_purged_or_kept_and_answered_again() {
     for (purge, want) in [(true, None), (false, Some("a"))] {
-        let mut fixture = Fixture::new();
-        fixture.holdings.put(&put(1, "out", "a"));
+        let mut fixture = Fixture::new().await;
+        fixture.put(put(1, "out", "a")).await;
         for _ in 0..2 {
-            assert_eq!(fixture.holdings.delete(&delete(2, purge)).result, Ok(Applied::Delete));
+            assert_eq!(fixture.holdings.delete(delete(2, purge)).await.result, Ok(Applied::Delete));
             fixture.restart();
         }
         assert_eq!(fixture.value("out").as_deref(), want);
-        let inventory = fixture.holdings.inventory();
+        let inventory = fixture.holdings.inventory().await;
         assert_eq!((inventory.held[0].1.digest.clone(), inventory.floor), (None, Some(head(2))));
         // It may come back later, over what was kept.
-        assert_eq!(kind(&fixture.holdings.put(&put(3, "out", "b"))), None);
+        assert_eq!(kind(&fixture.put(put(3, "out", "b")).await), None);
     }
 }
 
-#[test]
-fn a_purge_never_takes_what_is_somebody_elses() {
-    let mut fixture = Fixture::new();
-    fixture.holdings.put(&put(1, "out", "a"));
+#[tokio::test]
+async fn a_purge_never_takes_what_is_somebody_elses() {
+    let fixture = Fixture::new().await;
+    fixture.put(put(1, "out", "a")).await;
     fs::remove_dir_all(fixture.path("out")).unwrap();
     fs::create_dir(fixture.path("out")).unwrap();
     fs::write(fixture.path("out/K"), "mine").unwrap();
-    assert_eq!(fixture.holdings.check(binding()), Checked::Taken);
-    assert_eq!(kind(&fixture.holdings.delete(&delete(2, true))), Some(RefusalKind::Conflict));
+    assert_eq!(fixture.holdings.check(binding()).await, Checked::Taken);
+    assert_eq!(kind(&fixture.holdings.delete(delete(2, true)).await), Some(RefusalKind::Conflict));
     assert_eq!(fixture.value("out").as_deref(), Some("mine"));
 }
 
-#[test]
-fn a_look_tells_drift_from_what_is_as_it_should_be() {
-    let mut fixture = Fixture::new();
-    assert_eq!(fixture.holdings.check(binding()), Checked::Same, "not held");
-    fixture.holdings.put(&put(1, "out", "a"));
-    assert_eq!(fixture.holdings.check(binding()), Checked::Same);
+#[tokio::test]
+async fn a_look_tells_drift_from_what_is_as_it_should_be() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.holdings.check(binding()).await, Checked::Same, "not held");
+    fixture.put(put(1, "out", "a")).await;
+    assert_eq!(fixture.holdings.check(binding()).await, Checked::Same);
     fs::write(fixture.path("out/K"), "b").unwrap();
-    assert_eq!(fixture.holdings.check(binding()), Checked::Drifted);
+    assert_eq!(fixture.holdings.check(binding()).await, Checked::Drifted);
     fs::remove_dir_all(fixture.path("out")).unwrap();
-    assert_eq!(fixture.holdings.check(binding()), Checked::Drifted);
-    let inventory = fixture.holdings.inventory();
+    assert_eq!(fixture.holdings.check(binding()).await, Checked::Drifted);
+    let inventory = fixture.holdings.inventory().await;
     let digest = inventory.held[0].1.digest.clone().unwrap();
     let empty = key().digest(&Rendered::default());
     assert!(digest != put(1, "out", "a").digest && digest != empty, "missing is neither what is wanted nor an empty content");
 }
 
-#[test]
-fn a_greeting_of_another_registry_is_refused() {
-    let mut fixture = Fixture::new();
-    let other = fixture.holdings.welcome(Uuid::from_u128(8).into(), &ClusterKey::new(DigestKeyId::new("x".into()), [3; 32]));
+#[tokio::test]
+async fn a_greeting_of_another_registry_is_refused() {
+    let fixture = Fixture::new().await;
+    let other = fixture.holdings.welcome(Uuid::from_u128(8).into(), ClusterKey::new(DigestKeyId::new("x".into()), [3; 32])).await;
     assert!(matches!(other, Err(WelcomeError::Registry { .. })));
-    assert_eq!(fixture.holdings.ring.current().unwrap().id, key().id, "its key is not taken");
-    fixture.holdings.welcome(Uuid::from_u128(9).into(), &key()).unwrap();
+    assert_eq!(fixture.holdings.keys().await.current().unwrap().id, key().id, "its key is not taken");
+    fixture.holdings.welcome(Uuid::from_u128(9).into(), key()).await.unwrap();
 }

@@ -1,12 +1,14 @@
 //! Between the protocol's messages and the domain's words.
 
+use std::sync::Arc;
+
 use lockstep_core::id::BindingId;
 use lockstep_proto::convert::{ProtocolError, binding_id, content, held_message, revision, trace_id};
 use lockstep_proto::v1::{self, agent_message::Message, reject};
 
 use crate::delivery::{Answer, Applied, Delete, Put, Refusal, RefusalKind};
 use crate::holdings::Inventory;
-use crate::sink::Sinks;
+use crate::sink::Targets;
 
 /// A message of the agent.
 pub(super) fn from_agent(message: Message) -> v1::AgentMessage {
@@ -14,13 +16,13 @@ pub(super) fn from_agent(message: Message) -> v1::AgentMessage {
 }
 
 /// The first message.
-pub(super) fn hello(inventory: Inventory, lease_term: u64) -> v1::AgentMessage {
+pub(super) fn hello(inventory: Inventory, sinks: Vec<String>, lease_term: u64) -> v1::AgentMessage {
     from_agent(Message::Hello(v1::Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lease_term,
         floor: inventory.floor.map(Into::into),
         inventory: inventory.held.into_iter().map(|(binding, reported)| held_message(binding, reported)).collect(),
-        sinks: Sinks::NAMES.map(str::to_owned).to_vec(),
+        sinks,
     }))
 }
 
@@ -41,7 +43,7 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
             revision,
             head: message.head.ok_or(ProtocolError::Missing("head"))?.try_into()?,
             target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
-            content: content(message.content)?,
+            content: Arc::new(content(message.content)?),
             digest: message.digest.ok_or(ProtocolError::Missing("digest"))?.try_into()?,
             trace,
         })
@@ -70,13 +72,11 @@ pub(super) fn answer(answer: Answer) -> v1::AgentMessage {
     let revision = Some(answer.revision.into());
     let trace = answer.trace.map(|t| t.bytes().to_vec()).unwrap_or_default();
     from_agent(match answer.result {
-        Ok(Applied::Put(digest)) => {
+        Ok(Applied::Put { digest, targets: Targets { applied, total } }) => {
             let digest = Some(digest.into());
-            Message::Ack(v1::Ack { binding, revision, digest, targets_applied: 1, targets_total: 1, trace })
+            Message::Ack(v1::Ack { binding, revision, digest, targets_applied: applied, targets_total: total, trace })
         }
-        Ok(Applied::Delete) => {
-            Message::Ack(v1::Ack { binding, revision, digest: None, targets_applied: 0, targets_total: 0, trace })
-        }
+        Ok(Applied::Delete) => Message::Ack(v1::Ack { binding, revision, trace, ..v1::Ack::default() }),
         Err(Refusal { kind, cause }) => {
             let kind = match kind {
                 RefusalKind::Conflict => reject::Kind::Conflict,

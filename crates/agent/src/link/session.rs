@@ -1,6 +1,7 @@
 //! One stream, from the greeting to its end.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_proto::MESSAGE_MAX_BYTES;
@@ -47,8 +48,10 @@ impl<'a> Session<'a> {
         let mut client =
             AgentClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES);
         let (out, requests) = mpsc::channel(OUT_MAX);
-        let inventory = agent.with_holdings(crate::holdings::Holdings::inventory).await;
-        let _ = out.send(message::hello(inventory, agent.arguments.lease_term)).await;
+        agent.count_bindings().await;
+        let inventory = agent.holdings().inventory().await;
+        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.arguments.lease_term);
+        let _ = out.send(hello).await;
         let greeting = async {
             let mut inbound = client.link(ReceiverStream::new(requests)).await.map_err(status)?.into_inner();
             let first = inbound.message().await.map_err(status)?.ok_or(LinkError::Closed)?;
@@ -63,8 +66,8 @@ impl<'a> Session<'a> {
             Some(FromServer::Drain(_)) | None => return Err(LinkError::Closed),
             Some(_) => return Err(LinkError::NoWelcome),
         };
-        let (registry, key) = (welcome.registry, welcome.key.clone());
-        agent.with_holdings(move |holdings| holdings.welcome(registry, &key)).await?;
+        let registry = welcome.registry;
+        agent.holdings().welcome(registry, welcome.key.clone()).await?;
         tracing::info!(%server, %registry, "linked");
         if let Some(reason) = &welcome.held {
             tracing::warn!(%server, reason, "this cluster is held: everything is kept, nothing new comes");
@@ -119,7 +122,7 @@ async fn read(
         agent.surroundings.metrics.last_heard.set(agent.surroundings.clock.now().timestamp());
         let work = match message.message {
             Some(FromServer::Put(put)) => match message::put(put)? {
-                Ok(put) => Work::Put(Box::new(put)),
+                Ok(put) => Work::Put(Arc::new(put)),
                 Err(answer) => Work::Answer(answer),
             },
             Some(FromServer::Delete(delete)) => Work::Delete(message::delete(delete)?),

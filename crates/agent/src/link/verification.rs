@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::message::{bindings, from_agent};
 use crate::agent::Agent;
+use crate::blocking::to_its_end;
 
 /// Looks every `interval` and says what it finds; ends with the link. `held`: nothing would be sent, so nothing is asked for.
 pub(super) async fn run(agent: &Agent, interval: Duration, held: bool, out: mpsc::Sender<AgentMessage>) {
@@ -15,9 +16,10 @@ pub(super) async fn run(agent: &Agent, interval: Duration, held: bool, out: mpsc
         // The inventory of this stream was just taken, so the first look comes after one interval.
         tokio::time::sleep(interval).await;
         let mut checked = Vec::new();
-        for binding in agent.with_holdings(|holdings| holdings.held_bindings()).await {
-            // One at a time, so that deliveries come in between.
-            checked.push((binding, agent.with_holdings(move |holdings| holdings.check(binding)).await));
+        for binding in agent.holdings().held_bindings().await {
+            // One at a time, so that deliveries come first. A look that was begun is finished: it may complete a write.
+            let holdings = agent.holdings().clone();
+            checked.push((binding, to_its_end(async move { holdings.check(binding).await }).await));
         }
         let findings = agent.with_drift(|memory| memory.digest(agent.surroundings.clock.uptime(), &checked));
         if !findings.report.is_empty() {

@@ -25,7 +25,7 @@ use lockstep_core::render::Rendered;
 
 use super::{Observed, Owner, SinkError, Stamp};
 use crate::durable;
-use crate::state::keyring::KeyRing;
+use crate::state::keyring::Keys;
 use mark::{DirectoryMark, Place};
 
 /// The link that is the content.
@@ -70,11 +70,11 @@ impl Directory {
         owner: Owner,
         stamp: &Stamp,
         content: &Rendered,
-        ring: &KeyRing,
+        keys: &Keys,
     ) -> Result<(), SinkError> {
         let place = Place { owner, name };
-        let mark = DirectoryMark::sign(place, stamp, ring)?;
-        match self.standing(place, ring)? {
+        let mark = DirectoryMark::sign(place, stamp, keys)?;
+        match self.standing(place, keys)? {
             Standing::Ours => swap::swap(&self.path(name), content, &mark),
             Standing::Foreign(whose) => Err(SinkError::Conflict(whose)),
             Standing::Absent => {
@@ -91,18 +91,18 @@ impl Directory {
     }
 
     /// See [`super::Sinks::observe`].
-    pub(crate) fn observe(&self, name: &DirectoryName, owner: Owner, ring: &KeyRing) -> Result<Observed, SinkError> {
+    pub(crate) fn observe(&self, name: &DirectoryName, owner: Owner, keys: &Keys) -> Result<Observed, SinkError> {
         let place = Place { owner, name };
-        match self.standing(place, ring)? {
+        match self.standing(place, keys)? {
             Standing::Absent => Ok(Observed::Absent),
             Standing::Foreign(_) => Ok(Observed::Foreign),
-            Standing::Ours => observe::content(&self.path(name), place, ring),
+            Standing::Ours => observe::content(&self.path(name), place, keys),
         }
     }
 
     /// See [`super::Sinks::remove`].
-    pub(crate) fn remove(&self, name: &DirectoryName, owner: Owner, ring: &KeyRing) -> Result<(), SinkError> {
-        match self.standing(Place { owner, name }, ring)? {
+    pub(crate) fn remove(&self, name: &DirectoryName, owner: Owner, keys: &Keys) -> Result<(), SinkError> {
+        match self.standing(Place { owner, name }, keys)? {
             Standing::Absent => Ok(()),
             Standing::Foreign(whose) => Err(SinkError::Conflict(whose)),
             Standing::Ours => remove::remove(&self.path(name), &self.aside(owner), &self.root),
@@ -110,7 +110,7 @@ impl Directory {
     }
 
     /// Whose the target's place is. A link is never followed: it could lead out of the root.
-    fn standing(&self, place: Place<'_>, ring: &KeyRing) -> Result<Standing, SinkError> {
+    fn standing(&self, place: Place<'_>, keys: &Keys) -> Result<Standing, SinkError> {
         let path = self.path(place.name);
         let metadata = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Absent),
@@ -122,7 +122,7 @@ impl Directory {
         }
         let mut another = None;
         for mark in mark::marks_in(&path)? {
-            match mark.standing(place, ring) {
+            match mark.standing(place, keys) {
                 mark::MarkStanding::Ours => return Ok(Standing::Ours),
                 mark::MarkStanding::OtherBinding(binding) => another = Some(binding),
                 mark::MarkStanding::Invalid => {}

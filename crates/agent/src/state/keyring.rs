@@ -1,6 +1,9 @@
 //! This cluster's digest keys. Older ones stay for a while: marks and digests on disk may have been made with them.
 
-use lockstep_core::digest::{ClusterKey, DIGEST_BYTES, DigestKeyId};
+use std::sync::Arc;
+
+use lockstep_core::digest::{ClusterKey, DIGEST_BYTES, Digest, DigestKeyId};
+use lockstep_core::render::Rendered;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -11,11 +14,19 @@ const FILE: &str = "digest-keys.json";
 /// How many keys are kept: the present one and the few before it that something on disk may still be marked with.
 pub(crate) const DIGEST_KEYS_MAX: usize = 4;
 
-/// Digest keys, the present one first.
+/// Digest keys, the present one first; a copy costs nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keys(Arc<Vec<ClusterKey>>);
+
+/// The digests of one content, under each key that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Digests(Vec<Digest>);
+
+/// The keys, and where they are kept.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     dir: StateDir,
-    keys: Vec<ClusterKey>,
+    keys: Keys,
 }
 
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -26,34 +37,53 @@ struct StoredKey {
     key: [u8; DIGEST_BYTES],
 }
 
+impl Keys {
+    /// The present key; `None` before the first `Welcome`.
+    pub(crate) fn current(&self) -> Option<&ClusterKey> {
+        self.0.first()
+    }
+
+    /// The key of that id.
+    pub(crate) fn get(&self, id: &DigestKeyId) -> Option<&ClusterKey> {
+        self.0.iter().find(|key| key.id == *id)
+    }
+
+    /// The digests of `content`.
+    pub(crate) fn digests(&self, content: &Rendered) -> Digests {
+        Digests(self.0.iter().map(|key| key.digest(content)).collect())
+    }
+}
+
+impl Digests {
+    /// The digest under the key of that id; `None` means "unknown", never "changed".
+    pub(crate) fn under(&self, key: &DigestKeyId) -> Option<&Digest> {
+        self.0.iter().find(|digest| digest.key == *key)
+    }
+}
+
 impl KeyRing {
     /// From the state directory.
     pub(crate) fn load(dir: &StateDir) -> Result<Self, StateError> {
         let stored: Vec<StoredKey> = read_json(&dir.file(FILE))?.unwrap_or_default();
         let keys = stored.into_iter().map(|k| ClusterKey::new(k.id.clone(), k.key)).collect();
-        Ok(Self { dir: dir.clone(), keys })
+        Ok(Self { dir: dir.clone(), keys: Keys(Arc::new(keys)) })
     }
 
-    /// The present key; `None` before the first `Welcome`.
-    pub(crate) fn current(&self) -> Option<&ClusterKey> {
-        self.keys.first()
-    }
-
-    /// The key of that id.
-    pub(crate) fn get(&self, id: &DigestKeyId) -> Option<&ClusterKey> {
-        self.keys.iter().find(|key| key.id == *id)
+    /// As they are now.
+    pub(crate) fn keys(&self) -> Keys {
+        self.keys.clone()
     }
 
     /// Makes `key` the present one, on disk first.
     pub(crate) fn learn(&mut self, key: &ClusterKey) -> Result<(), StateError> {
-        if self.current().is_some_and(|known| known.id == key.id && known.expose() == key.expose()) {
+        if self.keys.current().is_some_and(|known| known.id == key.id && known.expose() == key.expose()) {
             return Ok(());
         }
-        let older = self.keys.iter().filter(|known| known.id != key.id).cloned();
+        let older = self.keys.0.iter().filter(|known| known.id != key.id).cloned();
         let keys: Vec<ClusterKey> = std::iter::once(key.clone()).chain(older).take(DIGEST_KEYS_MAX).collect();
         let stored = keys.iter().map(|k| StoredKey { id: k.id.clone(), key: *k.expose() });
         write_json(&self.dir.file(FILE), &stored.collect::<Vec<_>>())?;
-        self.keys = keys;
+        self.keys = Keys(Arc::new(keys));
         Ok(())
     }
 }
@@ -71,12 +101,12 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let dir = StateDir::ensure(temporary.path()).unwrap();
         let mut ring = KeyRing::load(&dir).unwrap();
-        assert!(ring.current().is_none());
+        assert!(ring.keys().current().is_none());
         for id in [1, 2, 3, 3, 2, 4, 5, 6] {
             ring.learn(&key(id)).unwrap();
         }
-        let again = KeyRing::load(&dir).unwrap();
-        let ids: Vec<_> = again.keys.iter().map(|k| k.id.as_str().to_owned()).collect();
+        let again = KeyRing::load(&dir).unwrap().keys();
+        let ids: Vec<_> = again.0.iter().map(|k| k.id.as_str().to_owned()).collect();
         assert_eq!(ids, ["6", "5", "4", "2"]);
         assert_eq!(again.get(&key(2).id).unwrap().expose(), key(2).expose());
         assert!(again.get(&key(1).id).is_none());

@@ -53,7 +53,7 @@ async fn the_same_revision_repairs_and_an_older_one_is_rejected() {
     let secret =
         v1::target::Target::Secret(v1::SecretTarget { name: "s".into(), namespaces: vec!["n".into()], r#type: String::new() });
     let no_sink = v1::Put { target: Some(v1::Target { target: Some(secret) }), ..put(6, "out", &new) };
-    for (failing, part) in [(torn, "digest does not match"), (no_sink, "no Kubernetes sink")] {
+    for (failing, part) in [(torn, "digest does not match"), (no_sink, "does not run in Kubernetes")] {
         link.say(FromServer::Put(failing));
         let FromAgent::Reject(reject) = link.hear().await else { panic!("a reject") };
         assert_eq!(reject.kind(), reject::Kind::Failed);
@@ -61,6 +61,22 @@ async fn the_same_revision_repairs_and_an_older_one_is_rejected() {
     }
     assert_eq!(fs::read_to_string(fixture.target("out/K")).unwrap(), "new");
     assert_eq!(fixture.metric("lockstep_agent_rejected_total"), "4");
+    running.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn deliveries_of_one_binding_are_applied_in_the_order_they_were_sent() {
+    let mut fixture = Fixture::new().await;
+    let running = fixture.start();
+    let (mut link, _) = fixture.linked().await;
+    for seq in 1..=40 {
+        link.say(FromServer::Put(put(seq, "out", &content(&[("K", &seq.to_string())]))));
+    }
+    for seq in 1..=40 {
+        let FromAgent::Ack(ack) = link.hear().await else { panic!("an ack") };
+        assert_eq!(ack.revision, revision(seq));
+    }
+    assert_eq!(fs::read_to_string(fixture.target("out/K")).unwrap(), "40");
     running.end().await.unwrap();
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DATA, MARK, refused};
 use crate::sink::{Owner, SinkError, Stamp};
-use crate::state::keyring::KeyRing;
+use crate::state::keyring::Keys;
 
 /// The most bytes a mark may have.
 const MARK_MAX_BYTES: u64 = 4096;
@@ -53,7 +53,7 @@ pub(super) enum MarkStanding {
 
 impl DirectoryMark {
     /// A mark for what is about to be written.
-    pub(super) fn sign(place: Place<'_>, stamp: &Stamp, ring: &KeyRing) -> Result<Self, SinkError> {
+    pub(super) fn sign(place: Place<'_>, stamp: &Stamp, keys: &Keys) -> Result<Self, SinkError> {
         let mut mark = Self {
             registry: place.owner.registry,
             binding: place.owner.binding,
@@ -62,7 +62,7 @@ impl DirectoryMark {
             digest: stamp.digest.clone(),
             hmac: [0; DIGEST_BYTES],
         };
-        let key = ring.get(&stamp.digest.key);
+        let key = keys.get(&stamp.digest.key);
         let key = key.ok_or_else(|| SinkError::UnknownKey(stamp.digest.key.as_str().to_owned()))?;
         let tag = hmac::sign(&hmac_key(key), &mark.message());
         mark.hmac.copy_from_slice(tag.as_ref());
@@ -80,10 +80,10 @@ impl DirectoryMark {
     }
 
     /// Whose it is, seen from `place`.
-    pub(super) fn standing(&self, place: Place<'_>, ring: &KeyRing) -> MarkStanding {
+    pub(super) fn standing(&self, place: Place<'_>, keys: &Keys) -> MarkStanding {
         let valid = |key| hmac::verify(&hmac_key(key), &self.message(), &self.hmac).is_ok();
         let here = self.registry == place.owner.registry && self.target == *place.name;
-        if !here || !ring.get(&self.digest.key).is_some_and(valid) {
+        if !here || !keys.get(&self.digest.key).is_some_and(valid) {
             MarkStanding::Invalid
         } else if self.binding == place.owner.binding {
             MarkStanding::Ours

@@ -12,20 +12,20 @@ use lockstep_core::render::{CONTENT_MAX_BYTES, Rendered, is_content_key};
 use super::mark::{self, MarkStanding, Place};
 use super::{DATA, MARK, refused, swap};
 use crate::sink::{Observed, SinkError};
-use crate::state::keyring::KeyRing;
+use crate::state::keyring::Keys;
 
 /// What is in the target directory `target`, which is ours.
-pub(super) fn content(target: &Path, place: Place<'_>, ring: &KeyRing) -> Result<Observed, SinkError> {
+pub(super) fn content(target: &Path, place: Place<'_>, keys: &Keys) -> Result<Observed, SinkError> {
     let Some(present) = present_content(target) else { return Ok(Observed::Altered) };
     let directory = target.join(present);
-    let Some(mark) = mark::read(&directory).filter(|m| matches!(m.standing(place, ring), MarkStanding::Ours)) else {
+    let Some(mark) = mark::read(&directory).filter(|m| matches!(m.standing(place, keys), MarkStanding::Ours)) else {
         return Ok(Observed::Altered);
     };
     let Some(content) = read_files(&directory)? else { return Ok(Observed::Altered) };
     // A reader comes through the links: each key must have its own, and there must be no link to a key that is not there.
     let links = swap::our_links(target)?;
     if content.iter().map(|(key, _)| key).eq(links.iter().map(String::as_str)) {
-        Ok(Observed::Content(content, mark.stamp()))
+        Ok(Observed::Content(keys.digests(&content), mark.stamp()))
     } else {
         Ok(Observed::Altered)
     }

@@ -1,5 +1,5 @@
 use super::*;
-use lockstep_core::digest::{ClusterKey, DigestKeyId};
+use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
 use lockstep_core::id::BindingId;
 use lockstep_core::material::Material;
 use lockstep_core::revision::{Epoch, Revision, Seq};
@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 use crate::state::StateDir;
+use crate::state::keyring::KeyRing;
 
 struct Fixture {
     folder: tempfile::TempDir,
     sink: Directory,
-    ring: KeyRing,
+    keys: KeyRing,
 }
 
 fn key(byte: u8) -> ClusterKey {
@@ -38,28 +39,28 @@ fn stamp(seq: u64, content: &Rendered) -> Stamp {
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut ring = KeyRing::load(&StateDir::ensure(&folder.path().join("state")).unwrap()).unwrap();
-        ring.learn(&key(1)).unwrap();
+        let mut keys = KeyRing::load(&StateDir::ensure(&folder.path().join("state")).unwrap()).unwrap();
+        keys.learn(&key(1)).unwrap();
         let sink = Directory::open(&folder.path().join("root")).unwrap();
-        Self { folder, sink, ring }
+        Self { folder, sink, keys }
     }
 
     fn apply(&self, binding: u128, seq: u64, content: &Rendered) -> Result<(), SinkError> {
-        self.sink.apply(&name("out"), owner(binding), &stamp(seq, content), content, &self.ring)
+        self.sink.apply(&name("out"), owner(binding), &stamp(seq, content), content, &self.keys.keys())
     }
 
     fn observe(&self) -> Observed {
-        self.sink.observe(&name("out"), owner(1), &self.ring).unwrap()
+        self.sink.observe(&name("out"), owner(1), &self.keys.keys()).unwrap()
     }
 
     fn path(&self, path: &str) -> PathBuf {
         self.sink.root.join(path)
     }
 
-    /// The content that a reader finds, if it is this owner's and whole.
-    fn found(&self) -> Option<Rendered> {
+    /// The digest of the content that a reader finds, if it is this owner's and whole.
+    fn found(&self) -> Option<Digest> {
         match self.observe() {
-            Observed::Content(content, _) => Some(content),
+            Observed::Content(digests, _) => digests.under(&key(1).id).cloned(),
             _ => None,
         }
     }
@@ -82,7 +83,7 @@ fn content_is_private_and_read_back_as_written() {
     let wanted = content(&[("A", "1"), ("tls.crt", ""), (".dockerconfigjson", "{}")]);
     assert!(matches!(fixture.observe(), Observed::Absent));
     fixture.apply(1, 1, &wanted).unwrap();
-    assert_eq!(fixture.found(), Some(wanted));
+    assert_eq!(fixture.found(), Some(key(1).digest(&wanted)));
     assert_eq!(fs::read_to_string(fixture.path("out/A")).unwrap(), "1");
     let mode = |path| fs::metadata(fixture.path(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(
@@ -97,7 +98,7 @@ fn a_new_content_replaces_keys_and_leaves_nothing_of_the_old() {
     fixture.apply(1, 1, &content(&[("A", "1"), ("B", "2")])).unwrap();
     for wanted in [content(&[("B", "3"), ("C", "4")]), content(&[]), content(&[("A", "5")])] {
         fixture.apply(1, 2, &wanted).unwrap();
-        assert_eq!(fixture.found(), Some(wanted.clone()));
+        assert_eq!(fixture.found(), Some(key(1).digest(&wanted)));
         // The content directory, the link to it, the link to the mark, and one link for each key.
         assert_eq!(fs::read_dir(fixture.path("out")).unwrap().count(), 3 + wanted.len());
     }
@@ -160,7 +161,7 @@ fn whatever_a_crash_leaves_the_next_write_completes_and_cleans_up() {
         fixture.apply(1, 1, &wanted).unwrap();
         damage(&fixture);
         fixture.apply(1, 2, &wanted).unwrap();
-        assert_eq!(fixture.found(), Some(wanted), "{case}");
+        assert_eq!(fixture.found(), Some(key(1).digest(&wanted)), "{case}");
         assert_eq!(fs::read_dir(fixture.path("out")).unwrap().count(), 5, "{case}");
     }
 }
@@ -206,7 +207,7 @@ fn a_changed_target_is_seen() {
         let wanted = content(&[("A", "1")]);
         fixture.apply(1, 1, &wanted).unwrap();
         damage(&fixture);
-        assert_ne!(fixture.found(), Some(wanted), "{case}");
+        assert_ne!(fixture.found(), Some(key(1).digest(&wanted)), "{case}");
     }
 }
 
@@ -217,7 +218,7 @@ fn what_is_not_ours_is_refused_and_left_as_it_is() {
     fixture.refused_as_conflict("does not carry this binding's mark");
     fs::write(fixture.path("out/mine"), "mine").unwrap();
     fixture.refused_as_conflict("does not carry this binding's mark");
-    assert!(fixture.sink.remove(&name("out"), owner(1), &fixture.ring).is_err());
+    assert!(fixture.sink.remove(&name("out"), owner(1), &fixture.keys.keys()).is_err());
     assert_eq!(fs::read_to_string(fixture.path("out/mine")).unwrap(), "mine");
     fs::remove_dir_all(fixture.path("out")).unwrap();
     fs::write(fixture.path("out"), "a file").unwrap();
@@ -234,7 +235,7 @@ fn a_link_never_leads_out_of_the_root() {
     fs::create_dir(&outside).unwrap();
     symlink(&outside, fixture.path("out")).unwrap();
     fixture.refused_as_conflict("symbolic link");
-    assert!(fixture.sink.remove(&name("out"), owner(1), &fixture.ring).is_err());
+    assert!(fixture.sink.remove(&name("out"), owner(1), &fixture.keys.keys()).is_err());
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
     fs::remove_file(fixture.path("out")).unwrap();
     // Inside a target of ours, a content link that leads out is not followed either.
@@ -244,7 +245,7 @@ fn a_link_never_leads_out_of_the_root() {
     symlink(&outside, fixture.path("out/..data")).unwrap();
     assert!(matches!(fixture.observe(), Observed::Altered));
     fixture.apply(1, 2, &content(&[("A", "2")])).unwrap();
-    fixture.sink.remove(&name("out"), owner(1), &fixture.ring).unwrap();
+    fixture.sink.remove(&name("out"), owner(1), &fixture.keys.keys()).unwrap();
     assert_eq!(fs::read_to_string(outside.join("A")).unwrap(), "outside");
 }
 
@@ -264,9 +265,9 @@ fn a_forged_or_copied_mark_makes_nothing_ours() {
         fixture.refused_as_conflict("mark");
     }
     fs::write(&mark, &good).unwrap();
-    assert_eq!(fixture.found(), Some(wanted));
+    assert_eq!(fixture.found(), Some(key(1).digest(&wanted)));
     fs::rename(fixture.path("out"), fixture.path("copy")).unwrap();
-    let copied = fixture.sink.observe(&name("copy"), owner(1), &fixture.ring).unwrap();
+    let copied = fixture.sink.observe(&name("copy"), owner(1), &fixture.keys.keys()).unwrap();
     assert!(matches!(copied, Observed::Foreign), "a mark is for one target");
 }
 
@@ -274,7 +275,7 @@ fn a_forged_or_copied_mark_makes_nothing_ours() {
 fn a_mark_under_an_older_key_is_still_ours() {
     let mut fixture = Fixture::new();
     fixture.apply(1, 1, &content(&[("A", "1")])).unwrap();
-    fixture.ring.learn(&key(2)).unwrap();
+    fixture.keys.learn(&key(2)).unwrap();
     fixture.apply(1, 2, &content(&[("A", "2")])).unwrap();
     assert!(fixture.found().is_some());
 }
@@ -282,7 +283,7 @@ fn a_mark_under_an_older_key_is_still_ours() {
 #[test]
 fn removing_takes_what_is_ours_and_leaves_what_is_not() {
     let fixture = Fixture::new();
-    let remove = || fixture.sink.remove(&name("out"), owner(1), &fixture.ring).unwrap();
+    let remove = || fixture.sink.remove(&name("out"), owner(1), &fixture.keys.keys()).unwrap();
     remove();
     fixture.apply(1, 1, &content(&[("A", "1")])).unwrap();
     remove();
@@ -300,7 +301,7 @@ fn a_refusal_of_the_system_is_told_and_leaves_the_old_content() {
     let sink = Directory { root: "/sys/kernel".into() };
     let fixture = Fixture::new();
     let wanted = content(&[("A", "canary")]);
-    let error = sink.apply(&name("out"), owner(1), &stamp(1, &wanted), &wanted, &fixture.ring).unwrap_err();
+    let error = sink.apply(&name("out"), owner(1), &stamp(1, &wanted), &wanted, &fixture.keys.keys()).unwrap_err();
     let text = error.to_string();
     assert!(
         matches!(error, SinkError::Io { .. }) && text.contains("cannot create /sys/kernel") && !text.contains("canary"),
@@ -310,5 +311,5 @@ fn a_refusal_of_the_system_is_told_and_leaves_the_old_content() {
     fixture.apply(1, 1, &content(&[("A", "1")])).unwrap();
     fs::create_dir(fixture.path("out/B")).unwrap();
     assert!(matches!(fixture.apply(1, 2, &content(&[("A", "2"), ("B", "3")])), Err(SinkError::Conflict(_))));
-    assert_eq!(fixture.found(), Some(content(&[("A", "1")])));
+    assert_eq!(fixture.found(), Some(key(1).digest(&content(&[("A", "1")]))));
 }
