@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::clock;
+use crate::watch::pace;
 use crate::watch::record::record;
 
 /// How often a quiet source's state is written.
@@ -66,11 +67,12 @@ impl Sweeper {
         Self { app, name, budget, scans: BTreeMap::new(), token: 0, ordinal: 0, due: None, covered: BTreeSet::new(), noted: None }
     }
 
-    /// A new lease term: everything is looked at at once.
+    /// A new lease term: everything is looked at at once, and that all is well is written at once.
     pub(super) fn begin_term(&mut self, lease: &Lease) {
         self.token = lease.token;
         self.ordinal = 0;
         self.due = None;
+        self.noted = None;
     }
 
     /// How long until the next look is due.
@@ -149,9 +151,6 @@ impl Sweeper {
             self.scans.insert(mount.clone(), support);
             match scanned {
                 Ok((began, seen)) => {
-                    for secret in secrets.values() {
-                        self.note_problem(look, secret, None).await?;
-                    }
                     let seen = secrets.iter().map(|(path, secret)| (secret, seen.get(path).copied().unwrap_or(Seen::Nothing)));
                     return self.judge(look, mount, seen.map(|(s, seen)| (s.clone(), seen)).collect(), began, false).await;
                 }
@@ -188,14 +187,19 @@ impl Sweeper {
         let mut observations = Vec::new();
         for (secret, seen) in seen {
             let observation = Observation { began, at: now(), confirmed, seen };
-            match observe(&secret.known, &observation) {
-                Verdict::Overtaken | Verdict::Unchanged => {}
-                Verdict::Changed(_) => observations.push((secret, observation)),
-                Verdict::Confirm => {
-                    if let Some((began, seen)) = self.get(look, mount, &secret).await? {
-                        observations.push((secret, Observation { began, at: now(), confirmed: true, seen }));
-                    }
+            let verdict = observe(&secret.known, &observation);
+            if verdict == Verdict::Confirm {
+                if let Some((began, seen)) = self.get(look, mount, &secret).await? {
+                    observations.push((secret, Observation { began, at: now(), confirmed: true, seen }));
                 }
+                continue;
+            }
+            if !confirmed {
+                // The scan is enough to look at this one. What needs a GET is cleared by that, and by nothing else.
+                self.note_problem(look, &secret, None).await?;
+            }
+            if matches!(verdict, Verdict::Changed(_)) {
+                observations.push((secret, observation));
             }
         }
         record(&self.app, &self.name, look.lease, observations).await?;
@@ -277,7 +281,7 @@ impl Sweeper {
 
     fn heed(&self, error: &VaultError) {
         if let Some(pause) = error.retry_after() {
-            self.budget.hold(pause);
+            self.budget.hold(pace::bounded(pause));
         }
     }
 }
