@@ -69,6 +69,14 @@ impl Registry {
         Ok(sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&self.pool).await?.rows_affected())
     }
 
+    /// `Ok` if some connection waits for another one's lock.
+    pub(crate) async fn somebody_waits(&self) -> Result<()> {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&self.pool).await?;
+        anyhow::ensure!(waiting > 0, "nobody waits");
+        Ok(())
+    }
+
     /// Registers a cluster, or changes its labels.
     pub(crate) async fn cluster(&self, name: &str, labels: &str) -> Result<ClusterId> {
         self.change(async |c, seq| {

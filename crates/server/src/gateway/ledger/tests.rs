@@ -109,6 +109,23 @@ fn an_ack_of_other_content_than_was_sent_is_no_success() {
 }
 
 #[test]
+fn a_late_refusal_says_nothing_of_what_is_under_way_or_was_confirmed() {
+    let (mut ledger, now) = (ledger(8), Instant::now());
+    assert!(!ledger.rejected(id(1), revision(5), now), "nothing was sent yet");
+    ledger.offer(vec![facts(1, 6)], head(6));
+    assert_eq!(next_seq(&mut ledger, now), Some(6));
+    ledger.sent(id(1), Some(digest(1)));
+    assert!(!ledger.rejected(id(1), revision(5), now), "of what was sent before");
+    assert!(matches!(ack(&mut ledger, 1, 6, now), Some(Ok(_))), "it is still under way");
+    assert!(!ledger.rejected(id(1), revision(6), now), "it was confirmed");
+    ledger.needed(&[id(1)]);
+    ledger.offer(vec![facts(1, 6)], head(6));
+    assert_eq!(next_seq(&mut ledger, now), Some(6), "none of these made it wait");
+    assert!(ledger.rejected(id(1), revision(6), now), "this answers what is under way");
+    assert!(!ledger.rejected(id(1), revision(6), now), "once");
+}
+
+#[test]
 fn an_answer_that_never_comes_counts_as_lost_and_it_is_sent_again() {
     let (mut ledger, now) = (ledger(8), Instant::now());
     ledger.offer(vec![facts(1, 5)], head(5));
