@@ -51,8 +51,13 @@ impl Watching {
 }
 
 impl Watched {
-    /// `corp` is at `address`, and read with `token`.
+    /// `corp` is at `address`, and read with `token`; the watcher may ask as often as it wants.
     pub(crate) async fn at(address: &str, token: &str, lease: Duration) -> Result<Self> {
+        Self::with_budget(address, token, lease, 1_000).await
+    }
+
+    /// As [`Watched::at`], with a budget of requests a second.
+    pub(crate) async fn with_budget(address: &str, token: &str, lease: Duration, per_second: u32) -> Result<Self> {
         let folder = Folder::new("watch")?;
         let bao = OpenBao::shared().await?;
         let pki = format!("pki-{}", uuid::Uuid::new_v4().simple());
@@ -71,7 +76,7 @@ impl Watched {
                 {"name": "home", "addresses": [bao.addr()], "tokenFile": file("home", bao.root_token())?},
                 {"name": "corp", "addresses": [address], "tokenFile": file("corp", token)?},
             ],
-            "watch": {"intervalMs": INTERVAL.as_millis(), "requestsPerSecond": 1_000},
+            "watch": {"intervalMs": INTERVAL.as_millis(), "requestsPerSecond": per_second},
             "leaseMs": lease.as_millis(),
         }))?;
         let (config, vault_metrics) = (Arc::new(config), lockstep_vault::Metrics::new());
