@@ -139,5 +139,6 @@ pub(crate) fn put(seq: u64, target: &str, content: &Rendered) -> Put {
         content: entries(content),
         digest: digest(content),
         trace: vec![9; 16],
+        ..Put::default()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use lockstep_core::binding::{BindingSpec, DeletionPolicy, Delivered, Item, RestartPolicy, SecretRef, Target};
+use lockstep_core::binding::{BindingSpec, DeletionPolicy, Delivered, Item, SecretRef, Target};
 use lockstep_core::label::Labels;
 use lockstep_core::selector::Selector;
 use lockstep_core::source::SourceSpec;
@@ -106,12 +106,7 @@ impl Watched {
         };
         let spec = BindingSpec {
             clusters: Selector::default(),
-            delivered: Delivered {
-                items: paths.iter().map(item).collect::<Result<_>>()?,
-                target: Target::Directory { name: "db".parse()? },
-                source_deletion_policy: DeletionPolicy::Retain,
-                restart: RestartPolicy::None,
-            },
+            delivered: Delivered::new(paths.iter().map(item).collect::<Result<_>>()?, Target::Directory { name: "db".parse()? }),
             deletion_policy: DeletionPolicy::Retain,
         };
         let mut writing = Writing::begin(&self.app.pool).await?;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, RestartPolicy, Target};
+use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::placement::Placement;
@@ -30,12 +30,7 @@ fn id(n: u128) -> BindingId {
 fn facts(n: u128, seq: u64) -> Facts {
     let spec = BindingSpec {
         clusters: Selector::default(),
-        delivered: Delivered {
-            items: Vec::new(),
-            target: Target::Directory { name: "d".parse().unwrap() },
-            source_deletion_policy: DeletionPolicy::Retain,
-            restart: RestartPolicy::None,
-        },
+        delivered: Delivered::new(Vec::new(), Target::Directory { name: "d".parse().unwrap() }),
         deletion_policy: DeletionPolicy::Retain,
     };
     Facts {
