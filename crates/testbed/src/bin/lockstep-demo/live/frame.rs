@@ -78,9 +78,13 @@ pub(super) fn paint(lines: &[String], size: Size) -> String {
     for (index, line) in lines.iter().enumerate() {
         // After a line that ends at the edge, clearing would take its last character.
         let is_full = !line.is_empty() && line.chars().count().is_multiple_of(size.width);
-        let _ = write!(text, "{}{line}{}", if index == 0 { "" } else { "\r\n" }, if is_full { "" } else { "\x1b[K" });
+        let clear = match (is_full, index + 1 == lines.len()) {
+            (true, _) => "",
+            (false, false) => "\x1b[K",
+            (false, true) => "\x1b[J",
+        };
+        let _ = write!(text, "{}{line}{clear}", if index == 0 { "" } else { "\r\n" });
     }
-    text.push_str("\x1b[J");
     text
 }
 
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn nothing_is_cleared_before_it_is_painted_and_nothing_scrolls() {
         let size = Size { width: 4, height: 2 };
-        assert_eq!(paint(&lines(2, "x"), size), "\x1b[Hx\x1b[K\r\nx\x1b[K\x1b[J");
-        assert_eq!(paint(&lines(1, "full"), size), "\x1b[Hfull\x1b[J");
+        assert_eq!(paint(&lines(2, "x"), size), "\x1b[Hx\x1b[K\r\nx\x1b[J");
+        assert_eq!(paint(&lines(1, "full"), size), "\x1b[Hfull");
     }
 }

@@ -54,18 +54,19 @@ pub(super) fn of(fleet: &Fleet) -> Result<Help> {
     // A folder with just these, so that nothing else comes onto PATH.
     let programs = folder.join("bin");
     std::fs::create_dir_all(&programs)?;
-    let vault_name = if vault.file_name().is_some_and(|name| name == "vault") { "vault" } else { "bao" };
+    let is_vault = vault.file_name().is_some_and(|name| name == "vault");
+    let (vault_name, prefix) = if is_vault { ("vault", "VAULT") } else { ("bao", "BAO") };
     link(&vault, &programs.join(vault_name))?;
     link(&bin("lockstep")?, &programs.join("lockstep"))?;
     Ok(Help {
         legend: vec![format!(
-            "1.2 s: so long after the change in Vault the cluster had it. One changes every {} s; yours stay.",
+            "1.2 s: how long after the change in Vault. Every {} s one changes; yours stay.",
             CHANGE_INTERVAL.as_secs()
         )],
         setup: vec![
             format!("cd {}", folder.display()),
             "export PATH=$PWD/bin:$PATH LOCKSTEP_CONFIG=$PWD/cli.yaml".to_owned(),
-            format!("export VAULT_ADDR={} VAULT_TOKEN={}", fleet.bao.addr(), fleet.bao.root_token()),
+            format!("export {prefix}_ADDR={} {prefix}_TOKEN={}", fleet.bao.addr(), fleet.bao.root_token()),
         ],
         commands: vec![
             "lockstep status -w".to_owned(),
