@@ -3,5 +3,6 @@
 pub(crate) mod client;
 pub(crate) mod failure;
 mod list;
+pub(crate) mod missing;
 mod transport;
 pub(crate) mod write;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::connection::ConnectionArgs;
 use crate::kind::Registered;
-use crate::manifest::file::FileArgs;
+use crate::manifest::file::{FileArgs, UnnamedArgs};
 use crate::manifest::object::Object;
 use crate::manifest::{self, Depth};
 use crate::rest::client::Client;
@@ -23,6 +23,8 @@ pub(super) use planned::Planned;
 pub(crate) struct Args {
     #[command(flatten)]
     files: FileArgs,
+    #[command(flatten)]
+    unnamed: UnnamedArgs,
     /// Change nothing: `server` asks what would be done, `client` only looks for mistakes
     #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
     dry_run: DryRun,
@@ -52,6 +54,7 @@ pub(super) enum DryRun {
 
 impl Args {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
+        self.unnamed.refuse("apply")?;
         let objects = manifest::read(&self.files, Depth::Whole)?;
         let mode = match self.dry_run {
             DryRun::Client => return report_checked(&objects),
