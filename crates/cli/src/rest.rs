@@ -4,5 +4,5 @@ pub(crate) mod client;
 pub(crate) mod failure;
 mod list;
 pub(crate) mod missing;
-mod transport;
+pub(crate) mod transport;
 pub(crate) mod write;

@@ -46,6 +46,11 @@ pub(crate) fn can_redraw() -> bool {
     io::stdout().is_terminal()
 }
 
+/// How many characters a line of standard output has, if that is a terminal.
+pub(crate) fn width() -> Option<usize> {
+    io::stdout().is_terminal().then(|| size().1)
+}
+
 /// How many lines and columns standard output shows.
 fn size() -> (usize, usize) {
     const USUAL: (usize, usize) = (24, 80);

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Listens from its making on. Whoever listens has to end by itself: the signals no longer end the process.
 #[derive(Debug)]
 pub struct Interrupt {
-    interrupt: Signal,
+    ctrl_c: Signal,
     terminate: Signal,
     /// None under `nohup`, which wants the process to outlive its terminal.
     hangup: Option<Signal>,
@@ -19,7 +19,7 @@ impl Interrupt {
     /// SIGINT otherwise.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
+            ctrl_c: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) },
         })
@@ -34,7 +34,7 @@ impl Interrupt {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
+            _ = self.ctrl_c.recv() => {}
             _ = self.terminate.recv() => {}
             _ = hangup => {}
         }

@@ -104,7 +104,10 @@ mod tests {
         let binding =
             |policy: &str, deliveries: Value| json!({"spec": {"deletionPolicy": policy}, "status": {"deliveries": deliveries}});
         for (left, want) in [
-            (binding("Retain", json!({"InSync": 4, "Pending": 1, "Denied": 3})), "Its targets in 5 clusters are kept (deletionPolicy Retain)"),
+            (
+                binding("Retain", json!({"InSync": 4, "Pending": 1, "Denied": 3})),
+                "Its targets in 5 clusters are kept (deletionPolicy Retain)",
+            ),
             (binding("Delete", json!({"InSync": 1})), "Its targets in 1 cluster are deleted (deletionPolicy Delete)"),
             (binding("Retain", json!({})), "It was in no cluster"),
         ] {

@@ -1,5 +1,6 @@
 //! `lockstep status`.
 
+mod group;
 mod overview;
 mod picture;
 
@@ -54,7 +55,7 @@ impl Args {
     fn print(&self, overview: &Overview) -> anyhow::Result<()> {
         let picture = picture::draw(overview)?;
         let data: &Value = &overview.data();
-        let text = self.output.render(data, || picture.render(Style::of_stdout()))?;
+        let text = self.output.render(data, || picture.render(Style::of_stdout(), terminal::width()))?;
         if self.watch && self.output == Format::Table && terminal::can_redraw() {
             terminal::redraw(&text)?;
         } else {

@@ -139,8 +139,8 @@ fn in_vain(missing: &[String], targets: &Targets) -> String {
     match missing {
         [one] if matches!(targets, Targets::Named(_)) => more(one),
         several => {
-            let lines: String = several.iter().map(|sentence| format!("\n  {}", more(sentence))).collect();
-            format!("still waiting for {}:{lines}", several.len())
+            let lines: Vec<String> = several.iter().map(|sentence| more(sentence)).collect();
+            format!("still waiting for {}:\n  {}", several.len(), lines.join("\n  "))
         }
     }
 }

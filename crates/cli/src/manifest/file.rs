@@ -34,8 +34,8 @@ impl UnnamedArgs {
     /// Refuses them, with what was probably meant.
     pub(crate) fn refuse(&self, command: &str) -> anyhow::Result<()> {
         let Some(path) = self.unnamed.first() else { return Ok(()) };
-        let meant: String = self.unnamed.iter().map(|path| format!(" -f {}", path.display())).collect();
-        bail!("{} needs -f before it: `lockstep {command}{meant}`", path.display());
+        let meant: Vec<String> = self.unnamed.iter().map(|path| format!("-f {}", path.display())).collect();
+        bail!("{} needs -f before it: `lockstep {command} {}`", path.display(), meant.join(" "));
     }
 }
 
