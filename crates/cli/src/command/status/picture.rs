@@ -60,15 +60,18 @@ fn clusters(overview: &Overview) -> anyhow::Result<Table> {
     let statuses: Vec<_> = DeliveryStatus::ALL.into_iter().filter(counted).collect();
     let mut titles = vec!["CLUSTER", "STATE", "AGENT", "HEARD"];
     titles.extend(statuses.iter().map(|status| title(*status)));
-    titles.push("HELD-BECAUSE");
+    // A column that is empty almost always would only make the table wide.
+    let held = |cluster: &Value| cluster.pointer("/status/held").is_some_and(|held| !held.is_null());
+    let has_held = overview.clusters.iter().any(held);
+    titles.extend(has_held.then_some("HELD-BECAUSE"));
     let mut table = Table::new(titles);
     for cluster in &overview.clusters {
-        table.rows.push(row(cluster, &statuses)?);
+        table.rows.push(row(cluster, &statuses, has_held)?);
     }
     Ok(table)
 }
 
-fn row(cluster: &Value, statuses: &[DeliveryStatus]) -> anyhow::Result<Vec<Cell>> {
+fn row(cluster: &Value, statuses: &[DeliveryStatus], has_held: bool) -> anyhow::Result<Vec<Cell>> {
     let cluster = Cluster::deserialize(cluster).context("reading a cluster")?;
     let status = cluster.status.as_ref();
     let agent = status.and_then(|s| s.agent.as_ref());
@@ -80,7 +83,7 @@ fn row(cluster: &Value, statuses: &[DeliveryStatus]) -> anyhow::Result<Vec<Cell>
     ];
     let count = |s: &DeliveryStatus| status.and_then(|c| c.deliveries.get(s.as_str())).copied().unwrap_or_default();
     cells.extend(statuses.iter().map(|s| Cell::text(&count(s))));
-    cells.push(Cell::optional(status.and_then(|s| s.held.as_ref())));
+    cells.extend(has_held.then(|| Cell::optional(status.and_then(|s| s.held.as_ref()))));
     Ok(cells)
 }
 
@@ -167,8 +170,8 @@ mod tests {
 HELD: nothing is sent to any cluster: the history was cut
       if the bindings are right: lockstep epoch open --reason TEXT
 
-CLUSTER   STATE    AGENT       HEARD   IN-SYNC   FAILED   HELD-BECAUSE
-prod-eu   Active   Connected   30s     3         1        -
+CLUSTER   STATE    AGENT       HEARD   IN-SYNC   FAILED
+prod-eu   Active   Connected   30s     3         1
 
 In no cluster, because none has such labels:
 BINDING   WANTS-CLUSTERS-WITH
