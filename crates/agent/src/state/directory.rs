@@ -1,19 +1,5 @@
-//! The agent's state directory: who it is, what it holds, and the newest point of the history it has seen. No material.
-//!
-//! | file | what |
-//! |---|---|
-//! | `lock` | held while an agent runs |
-//! | `identity.json` | the current slot: private key, certificate chain, roots, cluster |
-//! | `next-key.pem` | the next slot: a key that has no certificate yet |
-//! | `digest-keys.json` | this cluster's digest keys, newest first |
-//! | `registry.json` | the registry it belongs to, and the floor that forgotten bindings left |
-//! | `held/<binding id>.json` | one binding, and the history's head that came with it |
-//!
-//! Every file is replaced whole (see [`crate::durable`]), so the agent survives being killed between any two steps.
-
-pub(crate) mod identity;
-pub(crate) mod keyring;
-pub(crate) mod ledger;
+//! State on a host: files of a directory, and a file for each binding in `held/`. Every file is replaced whole (see
+//! [`crate::durable`]). `lock` is held while an agent runs.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -21,50 +7,13 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::{StateError, damaged, from_json, to_json};
 use crate::durable;
 
 /// The most bytes a state file may have.
 const STATE_FILE_MAX_BYTES: u64 = 1 << 20;
-
-/// Why the state directory cannot be used.
-#[derive(Debug, Error)]
-pub enum StateError {
-    /// The system refused.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// A private file that everybody may read.
-    #[error("{} can be read by everybody (mode {mode:o}): run chmod 600 on it, and join anew if somebody may have read it", path.display())]
-    Exposed {
-        /// Which file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Not what the agent wrote. Says where, never what: the file may hold a key.
-    #[error("{} is damaged ({place}): restore it, or remove it to begin anew with what it held", path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// Where in it.
-        place: String,
-    },
-    /// Another agent runs with the same directory.
-    #[error("another agent runs with state directory {}: stop it, or give this one its own --state-dir", path.display())]
-    Locked {
-        /// The directory.
-        path: PathBuf,
-    },
-}
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -107,10 +56,20 @@ impl StateDir {
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        let path = self.file(name);
+        durable::replace(&path, bytes).map_err(io_error("write", &path))
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), StateError> {
+        let path = self.file(name);
+        durable::remove(&path).map_err(io_error("remove", &path))
+    }
 }
 
 /// Reads a private file; `None` where there is none. Refuses one that everybody may read.
-pub(crate) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
+pub(super) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         found => found.map_err(io_error("read", path))?,
@@ -120,33 +79,26 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, St
         return Err(StateError::Exposed { path: path.to_owned(), mode });
     }
     if metadata.len() > STATE_FILE_MAX_BYTES {
-        return Err(StateError::Damaged { path: path.to_owned(), place: format!("{} bytes", metadata.len()) });
+        return Err(damaged(path.display().to_string(), format!("{} bytes", metadata.len())));
     }
     fs::read(path).map(|bytes| Some(Zeroizing::new(bytes))).map_err(io_error("read", path))
 }
 
 /// Reads a private JSON file; `None` where there is none.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
-    let Some(bytes) = read_private(path)? else { return Ok(None) };
-    // serde_json's own text may quote what it saw.
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| damaged(path, format!("line {}, column {}", e.line(), e.column())))
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+    read_private(path)?.map(|bytes| from_json(&path.display().to_string(), &bytes)).transpose()
 }
 
 /// Replaces a JSON file.
-pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
-    let bytes = serde_json::to_vec_pretty(value).map(Zeroizing::new).map_err(|e| damaged(path, e.to_string()))?;
+pub(super) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
+    let bytes = to_json(&path.display().to_string(), value)?;
     durable::replace(path, &bytes).map_err(io_error("write", path))
 }
 
 /// For `map_err`.
-pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
+pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
     let path = path.to_owned();
     move |source| StateError::Io { doing, path, source }
-}
-
-/// A file that is not what the agent wrote.
-pub(crate) fn damaged(path: &Path, place: impl Into<String>) -> StateError {
-    StateError::Damaged { path: path.to_owned(), place: place.into() }
 }
 
 #[cfg(test)]
