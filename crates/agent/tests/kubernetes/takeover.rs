@@ -99,3 +99,32 @@ async fn a_leader_that_slept_through_its_lease_writes_nothing_any_more_and_ends(
     let first = cluster.start("first");
     first.answers(200, "standing by").await;
 }
+
+#[tokio::test]
+async fn a_leader_that_cannot_renew_ends_when_its_lease_is_over_and_keeps_what_it_holds() {
+    let mut cluster = Cluster::new().await;
+    let (first, mut link, second) = two(&mut cluster).await;
+    link.say(FromServer::Put(put(5, "out", &content(&[("K", "v")]))));
+    assert!(matches!(link.hear().await, FromAgent::Ack(_)));
+    let binding = cluster.path("apis/rbac.authorization.k8s.io/v1:rolebindings/agent");
+    cluster.kubernetes.request("DELETE", &binding, None).await.unwrap();
+    let taken = Instant::now();
+    assert_eq!(first.process.exit_within(PATIENCE).await.unwrap(), 1);
+    println!("cannot renew: ended after {:?}, the lease being {LEASE_SECONDS} s", taken.elapsed());
+    let log = first.process.log();
+    assert!(log.contains("lease was lost") && log.contains("could not be renewed in time") && log.contains("403"), "{log}");
+    assert_eq!(std::fs::read_to_string(cluster.fixture.target("out/K")).unwrap(), "v");
+    second.answers(503, "403").await;
+}
+
+#[tokio::test]
+async fn a_lease_that_somebody_removes_is_not_taken_over_before_its_time() {
+    let mut cluster = Cluster::new().await;
+    let (first, _link, second) = two(&mut cluster).await;
+    let lease = cluster.path("apis/coordination.k8s.io/v1:leases/lockstep-agent");
+    cluster.kubernetes.request("DELETE", &lease, None).await.unwrap();
+    assert_eq!(first.process.exit_within(PATIENCE).await.unwrap(), 1);
+    assert_eq!(second.metric("lockstep_agent_leader ").await, "0", "the one that led ends first");
+    assert!(first.process.log().contains("somebody removed it"));
+    cluster.linked().await;
+}
