@@ -139,7 +139,7 @@ async fn renew_expired(agent: &Agent, backoff: &mut Backoff) -> Result<(), Agent
             }
             Err(error) if error.is_final() => {
                 return Err(AgentError::Join(format!(
-                    "the certificate expired at {} and cannot be renewed: {error}; join anew with a new token and an empty --state-dir",
+                    "the certificate expired at {} and cannot be renewed: {error}; join anew with a new token, without what it kept: an empty --state-dir, or without its state Secrets",
                     expired.leaf.not_after
                 )));
             }
