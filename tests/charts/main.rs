@@ -4,6 +4,7 @@
 mod cases;
 mod configuration;
 mod documented;
+mod images;
 mod manifests;
 mod objects;
 mod pods;
