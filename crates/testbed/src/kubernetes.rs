@@ -3,6 +3,7 @@
 mod control_plane;
 mod files;
 mod install;
+mod object;
 mod request;
 mod workloads;
 
