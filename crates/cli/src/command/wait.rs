@@ -47,6 +47,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 impl Args {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
         let targets = self.targets()?;
+        targets.kinds().into_iter().try_for_each(|kind| self.goal.check(kind))?;
         let client = connection.client()?;
         let deadline = Instant::now() + self.timeout;
         progress::during(&format!("waiting for {}", self.goal), self.wait(&client, &targets, deadline)).await
@@ -57,7 +58,7 @@ impl Args {
         loop {
             let missing = match self.look(client, targets, &mut met).await {
                 Ok(missing) if missing.is_empty() => return Ok(()),
-                Ok(missing) => missing.join("; "),
+                Ok(missing) => in_vain(&missing, targets),
                 // A server that restarts is no answer yet.
                 Err(error) if error.downcast_ref::<Failure>().is_some_and(Failure::is_temporary) => format!("{error:#}"),
                 Err(error) => return Err(error),
@@ -77,6 +78,10 @@ impl Args {
             bail!("there are no {}: nothing to wait for", kind.plural());
         }
         for (subject, found) in found {
+            if let (Goal::Condition { .. }, None, Some((kind, name))) = (&self.goal, &found, targets.named(&subject)) {
+                // As kubectl: what does not exist is not waited for.
+                return Err(client.missing(Kind::Registered(kind), name).await.into());
+            }
             match self.goal.missing(found.as_ref()) {
                 None if met.contains(&subject) => {}
                 None => {
@@ -110,6 +115,36 @@ enum Targets {
     All(Registered),
 }
 
+impl Targets {
+    fn kinds(&self) -> Vec<Registered> {
+        match self {
+            Self::Named(names) => names.iter().map(|(kind, _)| *kind).collect(),
+            Self::All(kind) => vec![*kind],
+        }
+    }
+
+    /// The one that was named so, as in `binding/checkout-db`.
+    fn named(&self, subject: &str) -> Option<(Registered, &str)> {
+        let Self::Named(names) = self else { return None };
+        names.iter().find(|(kind, name)| title(*kind, name) == subject).map(|(kind, name)| (*kind, name.as_str()))
+    }
+}
+
+/// What was waited for in vain: one in a sentence, several in a line each, with where its causes are shown.
+fn in_vain(missing: &[String], targets: &Targets) -> String {
+    let more = |sentence: &str| {
+        let subject = sentence.split(' ').next().unwrap_or_default();
+        format!("{sentence} (why: lockstep describe {subject})")
+    };
+    match missing {
+        [one] if matches!(targets, Targets::Named(_)) => more(one),
+        several => {
+            let lines: Vec<String> = several.iter().map(|sentence| more(sentence)).collect();
+            format!("still waiting for {}:\n  {}", several.len(), lines.join("\n  "))
+        }
+    }
+}
+
 /// Each target with its manifest, if it exists.
 async fn fetch(client: &Client, targets: &Targets) -> Result<Vec<(String, Option<Value>)>, Failure> {
     match targets {
@@ -125,5 +160,21 @@ async fn fetch(client: &Client, targets: &Targets) -> Result<Vec<(String, Option
             }
             Ok(found)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_waited_for_in_vain_has_a_line_each_with_where_its_causes_are() {
+        let missing = ["binding/a is not InSync: 1 of 2", "binding/b is not InSync: 0 of 2"].map(ToOwned::to_owned);
+        let all = Targets::All(Registered::Binding);
+        let want = "still waiting for 2:\n  binding/a is not InSync: 1 of 2 (why: lockstep describe binding/a)\n  \
+                    binding/b is not InSync: 0 of 2 (why: lockstep describe binding/b)";
+        assert_eq!(in_vain(&missing, &all), want);
+        let one = Targets::Named(vec![(Registered::Binding, "a".to_owned())]);
+        assert_eq!(in_vain(&missing[..1], &one), "binding/a is not InSync: 1 of 2 (why: lockstep describe binding/a)");
     }
 }
