@@ -12,7 +12,7 @@ mod test;
 const HELP: &str = "\
 Lockstep's tasks.
 
-  cargo xtask demo [--once]    fetches what is missing, starts everything on real parts, and shows secrets arriving
+  cargo xtask demo [--once] [--kubernetes]    fetches what is missing, starts everything on real parts, and shows secrets arriving
   cargo xtask test [--quick]   fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
   cargo xtask help             this
 
