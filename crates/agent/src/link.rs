@@ -87,7 +87,8 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
             };
             let begun = agent.surroundings.clock.uptime();
             agent.surroundings.metrics.connected.set(1);
-            let ended = session.run().await;
+            // Boxed: it is large, and on the stack of everything that awaits it.
+            let ended = Box::pin(session.run()).await;
             agent.surroundings.metrics.connected.set(0);
             backoff.note_link(agent.surroundings.clock.uptime().saturating_sub(begun));
             match ended {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::state::ledger::Held;
-use lockstep_core::binding::Target;
+use lockstep_core::binding::{SecretTarget, Target};
 use lockstep_core::digest::{Digest, DigestKeyId};
 use lockstep_core::history::ChangeHash;
 use lockstep_core::revision::{Epoch, Revision, Seq};
@@ -13,11 +13,10 @@ fn realistic(bindings: usize) -> Contents {
         name: format!("{}-{}-{number}", team(number), ["db", "tls", "api"][number % 3]),
         revision: Revision { epoch: Epoch::new(1), seq: Seq::new(100_000 + number as u64 * 7 % 50_000) },
         digest: Digest { key: DigestKeyId::new("01933b3a-6d1c-7e6a-8f57-3c2b1a0d9e8f".into()), hmac: rand::random() },
-        target: Target::Secret {
-            name: format!("{}-credentials-{number}", team(number)),
-            namespaces: vec![format!("team-{}-prod", number / 10).parse().unwrap()],
-            secret_type: "Opaque".into(),
-        },
+        target: Target::Secret(SecretTarget::new(
+            format!("{}-credentials-{number}", team(number)).parse().unwrap(),
+            vec![format!("team-{}-prod", number / 10).parse().unwrap()],
+        )),
         former: Vec::new(),
     };
     let floor = Mark { epoch: Epoch::new(1), seq: Seq::new(150_000), hash: ChangeHash::new([1; 32]) };
