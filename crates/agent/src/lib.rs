@@ -10,6 +10,7 @@
 //! | `link` | the one stream: greeting, work, drift, renewal |
 //! | `holdings` | what comes and goes, by which rules |
 //! | `sink` | where content is written |
+//! | `restart` | new pods for workloads whose Secret changed |
 //! | `state`, `durable` | what survives a restart |
 
 pub mod address;
@@ -35,5 +36,7 @@ mod link;
 mod metrics;
 mod need;
 mod probe;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired with the Secret sink"))]
+mod restart;
 mod sink;
 mod turns;

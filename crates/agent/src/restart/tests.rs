@@ -1,0 +1,7 @@
+//! The plan by tables; the rest on a real API server with a real controller manager.
+
+mod budget;
+mod choosing;
+mod fixture;
+mod once;
+mod planning;
