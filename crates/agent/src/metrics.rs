@@ -100,7 +100,6 @@ impl Metrics {
     }
 
     /// Counts what became of a restart.
-    #[cfg_attr(not(test), expect(dead_code, reason = "wired with the Secret sink"))]
     pub(crate) fn count_restart(&self, outcome: RestartOutcome) {
         self.restarts.with_label_values(&[outcome.as_str()]).inc();
     }

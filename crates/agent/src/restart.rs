@@ -92,6 +92,9 @@ pub(crate) struct Settings {
     pub(crate) settle_max: Duration,
     /// A rollout that takes longer is stuck.
     pub(crate) stuck_after: Duration,
+    /// Content that changes again while a workload rolls out restarts it again this long after the last time, or when it is
+    /// rolled out.
+    pub(crate) again_after: Duration,
     /// How often a workload in motion is looked at.
     pub(crate) poll: Duration,
     /// How often one that is stuck, left alone or refused is looked at.
@@ -105,6 +108,7 @@ impl Default for Settings {
             settle: Duration::from_secs(2),
             settle_max: Duration::from_secs(10),
             stuck_after: Duration::from_secs(600),
+            again_after: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             poll_slowly: Duration::from_secs(30),
         }

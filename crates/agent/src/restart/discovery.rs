@@ -76,7 +76,9 @@ pub(super) async fn discover(api: &Api, dues: &[Arc<Due>]) -> Result<Found, ApiE
     let mut found = Found::default();
     let mut namespaces: BTreeMap<&str, Vec<&Due>> = BTreeMap::new();
     for due in dues.iter().filter(|due| due.needs_lists()) {
-        due.namespaces.iter().for_each(|namespace| namespaces.entry(namespace).or_default().push(due));
+        for namespace in &due.namespaces {
+            namespaces.entry(namespace).or_default().push(due);
+        }
     }
     for (namespace, dues) in namespaces {
         for kind in Kind::ALL {

@@ -88,16 +88,22 @@ pub(super) fn in_motion(tracked: &Tracked, now: DateTime<Utc>, stuck_after: Dura
         && !tracked.is_stuck
 }
 
+/// Whether its last restart is so new that the next has to wait for its end. Content that changes every few seconds would
+/// otherwise keep it from ever being rolled out; and content that is wrong and then right must not wait until it is stuck.
+pub(super) fn has_just_begun(tracked: &Tracked, now: DateTime<Utc>, again_after: Duration) -> bool {
+    let restarted = tracked.seen.restarted.filter(|_| matches!(tracked.seen.rollout, Rollout::Moving(_)));
+    restarted.is_some_and(|restarted| (now - restarted.at).to_std().is_ok_and(|age| age < again_after))
+}
+
 /// Where a workload is as to these changes.
 pub(super) fn stand(tracked: &Tracked, changes: &[Changed], now: DateTime<Utc>, stuck_after: Duration) -> Stand {
     let seen = &tracked.seen;
     let is_due = changes.iter().any(|changed| is_due(seen, changed));
     match (&tracked.refused, is_due, seen.left_alone, &seen.rollout) {
-        (Some(why), ..) => Stand::Stuck(why.clone()),
+        (Some(why), ..) | (None, false, _, Rollout::Failed(why)) => Stand::Stuck(why.clone()),
         (None, false, _, Rollout::Done) => Stand::Healthy,
         (None, true, Some(why), _) | (None, false, Some(why), Rollout::Moving(_)) => Stand::LeftAlone(why),
         (None, true, None, _) => Stand::Due,
-        (None, false, _, Rollout::Failed(why)) => Stand::Stuck(why.clone()),
         (None, false, None, Rollout::Moving(_)) if in_motion(tracked, now, stuck_after) => Stand::Moving,
         (None, false, None, Rollout::Moving(what)) => Stand::Stuck(format!("still not rolled out: {what}")),
     }
@@ -111,8 +117,7 @@ pub(super) struct Candidate<'a> {
     pub(super) position: usize,
     /// The oldest change that it is due for.
     pub(super) revision: Revision,
-    /// It has a slot already: content changed again while it rolls out. It is restarted in that slot at once, because the
-    /// newer content may be what its pods wait for.
+    /// It has a slot already: content changed again while it rolls out. It is restarted in that slot.
     pub(super) in_motion: bool,
 }
 

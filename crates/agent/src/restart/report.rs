@@ -1,8 +1,8 @@
 //! What is said about a binding's restarts.
 
-use chrono::{DateTime, Utc};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::id::BindingId;
 use lockstep_core::revision::Revision;
 
@@ -51,8 +51,12 @@ impl Tally {
         let (revision, stuck, skipped) = (changed.revision, Vec::new(), Vec::new());
         let report = Report { binding, revision, restarted: 0, total: 0, healthy: 0, stuck, skipped };
         let mut tally = Self { report, changed, stuck_more: 0, skipped_more: 0 };
-        troubles.into_iter().for_each(|why| tally.stuck(why.clone()));
-        missing.iter().for_each(|why| tally.skipped(why.clone()));
+        for why in troubles {
+            tally.stuck(why.clone());
+        }
+        for why in missing {
+            tally.skipped(why.clone());
+        }
         tally
     }
 

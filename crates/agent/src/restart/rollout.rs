@@ -1,7 +1,7 @@
 //! Whether a workload is rolled out, decided as `kubectl rollout status` decides it (kubectl's `rollout_status.go`).
 
 use super::kind::Kind;
-use super::object::{Object, Spec, Status};
+use super::object::{Condition, Object, Spec, Status};
 
 /// The controller of Deployments gave up waiting.
 const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
@@ -36,9 +36,12 @@ pub(super) fn rollout(kind: Kind, object: &Object) -> Rollout {
 
 fn deployment(spec: &Spec, status: &Status) -> Rollout {
     let wanted = spec.replicas.unwrap_or(1);
-    let counts = format!("{} of {wanted} pods updated, {} of them available", status.updated_replicas, status.available_replicas);
-    let failed =
-        |c: &&super::object::Condition| c.kind == "Progressing" && (c.status == "False" || c.reason == DEADLINE_EXCEEDED);
+    let mut counts = format!("{} of {wanted} pods updated, {} available", status.updated_replicas, status.available_replicas);
+    // Pods that cannot even be made: a quota, an admission policy.
+    if let Some(failure) = status.conditions.iter().find(|c| c.kind == "ReplicaFailure" && c.status == "True") {
+        counts = format!("{counts} ({})", failure.reason);
+    }
+    let failed = |c: &&Condition| c.kind == "Progressing" && (c.status == "False" || c.reason == DEADLINE_EXCEEDED);
     if let Some(condition) = status.conditions.iter().find(failed) {
         return Rollout::Failed(format!("{}: {counts}", condition.reason));
     }
@@ -123,7 +126,7 @@ mod tests {
         }
         let status = json!({ "observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "conditions": progressing("False", DEADLINE_EXCEEDED) });
         let Rollout::Failed(why) = look(Kind::Deployment, &json!({ "replicas": 3 }), &status) else { panic!("not failed") };
-        assert_eq!(why, "ProgressDeadlineExceeded: 1 of 3 pods updated, 0 of them available");
+        assert_eq!(why, "ProgressDeadlineExceeded: 1 of 3 pods updated, 0 available");
     }
 
     #[test]

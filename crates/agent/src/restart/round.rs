@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::ApiError;
 use super::discovery::discover;
 use super::kind::Workload;
-use super::plan::{Candidate, Stand, Tracked, choose, is_due, restart_for};
+use super::plan::{Candidate, Stand, Tracked, choose, has_just_begun, is_due, restart_for};
 use super::settle::Settle;
 use super::{Changed, Desk, Due};
 use crate::backoff::Backoff;
@@ -104,7 +104,9 @@ impl Round {
         let now = desk.clock.uptime();
         let gone = |binding: &BindingId| !wants.contains_key(binding);
         let gone: Vec<_> = self.courses.keys().filter(|binding| gone(binding)).copied().collect();
-        gone.into_iter().for_each(|binding| self.drop_course(binding));
+        for binding in gone {
+            self.drop_course(binding);
+        }
         for (binding, due) in wants.iter() {
             if self.courses.get(binding).is_some_and(|course| Arc::ptr_eq(&course.due, due)) {
                 continue;
@@ -184,6 +186,7 @@ impl Round {
 
     /// Due workloads that have or get a slot, in the order in which they are restarted.
     fn chosen(&self) -> Vec<Workload> {
+        let now = self.desk.clock.now();
         let mut positions: BTreeMap<BindingId, usize> = BTreeMap::new();
         let mut candidates = Vec::new();
         for (workload, tracked) in &self.tracked {
@@ -192,6 +195,9 @@ impl Round {
                 let next = positions.entry(*binding).or_default();
                 position = position.min(*next);
                 *next += 1;
+            }
+            if has_just_begun(tracked, now, self.desk.settings.again_after) {
+                continue;
             }
             let changes = self.changes(workload);
             let due = changes.iter().filter(|changed| is_due(&tracked.seen, changed)).map(|changed| changed.revision);
@@ -214,7 +220,9 @@ impl Round {
         let settled = self.settle.until(settings.settle, settings.settle_max);
         let discover = self.courses.values().filter_map(|course| course.discover_at).min();
         let discover = discover.map(|at| settled.map_or(at, |settled| at.max(settled)));
+        // A look that is late was one too many for this round.
         let look = self.tracked.values().filter_map(|tracked| tracked.look_at).min();
+        let look = look.map(|at| if at <= now { now + settings.poll } else { at });
         let restart = (!self.chosen().is_empty()).then(|| now + settings.poll);
         let next = [discover, look, restart].into_iter().flatten().min()?;
         Some(self.away_until.map_or(next, |until| next.max(until)).saturating_sub(now))

@@ -42,7 +42,9 @@ mod tests {
             (&[5, 7, 9, 11, 13, 15, 17][..], Some(15)),
         ] {
             let mut settle = Settle::default();
-            notes.iter().for_each(|note| settle.note(seconds(*note)));
+            for note in notes {
+                settle.note(seconds(*note));
+            }
             assert_eq!(settle.until(seconds(2), seconds(10)), want.map(seconds), "{notes:?}");
             settle.clear();
             assert_eq!(settle.until(seconds(2), seconds(10)), None);

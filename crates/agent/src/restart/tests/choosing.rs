@@ -158,7 +158,7 @@ async fn a_change_while_the_api_server_is_away_is_made_up_for() -> Result<()> {
     let agent = Agent::start_with(cluster.kubeconfig(), Settings { poll_slowly: Duration::from_secs(1), ..settings() }).await?;
     cluster.stop_api().await?;
     agent.restarts.want(shop.due(1, "db", 10));
-    tokio::time::sleep(settings().settle * 3).await;
+    // It takes longer to start than a change takes to settle.
     cluster.start_api_again().await?;
     agent.report(1, "it to be healthy", |report| report.healthy == 1).await?;
     assert_eq!(shop.replica_sets("checkout").await?, 2);

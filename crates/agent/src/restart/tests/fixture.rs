@@ -10,7 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use lockstep_core::id::BindingId;
 use lockstep_core::revision::{Epoch, Revision, Seq};
 use lockstep_testbed::{Kubernetes, wait};
-use prometheus::Registry;
+use prometheus::{Registry, TextEncoder};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
@@ -97,6 +97,13 @@ impl Shop {
         Ok(text.map(str::to_owned))
     }
 
+    /// When its newest restart was.
+    pub(super) async fn restarted_at(&self, deployment: &str) -> Result<DateTime<Utc>> {
+        let workload = self.get("deployments", deployment).await?;
+        let text = workload["spec"]["template"]["metadata"]["annotations"]["lockstep.dev/restarted-at"].as_str();
+        Ok(DateTime::parse_from_rfc3339(text.context("it was not restarted")?)?.to_utc())
+    }
+
     /// Content of a binding's Secret that changed just now. Workloads' times are in whole seconds, so those made in this second
     /// are counted as older.
     pub(super) fn due(&self, number: u128, secret: &str, seq: u64) -> Due {
@@ -140,6 +147,7 @@ pub(super) fn workload(kind: &str, name: &str, secrets: &[&str]) -> Value {
 pub(super) struct Agent {
     pub(super) restarts: Restarts,
     pub(super) metrics: Metrics,
+    registry: Registry,
     /// Whether it may write.
     pub(super) fence: Arc<AtomicBool>,
     stop: CancellationToken,
@@ -155,7 +163,8 @@ impl Agent {
     pub(super) async fn start_with(kubeconfig: &std::path::Path, settings: Settings) -> Result<Self> {
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let metrics = Metrics::register(&Registry::new())?;
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry)?;
         let fence = Arc::new(AtomicBool::new(true));
         let asked = fence.clone();
         let restarts = Restarts::new(
@@ -167,7 +176,7 @@ impl Agent {
         );
         let stop = CancellationToken::new();
         let running = tokio::spawn(restarts.clone().run(stop.clone()));
-        Ok(Self { restarts, metrics, fence, stop, running })
+        Ok(Self { restarts, metrics, registry, fence, stop, running })
     }
 
     /// Waits for a report of a binding.
@@ -197,6 +206,14 @@ impl Agent {
         self.stop.cancel();
         self.running.await?;
         Ok(())
+    }
+
+    /// How many restarts ended so, by the metric.
+    pub(super) fn outcomes(&self, outcome: &str) -> Result<u64> {
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
+        let name = format!("lockstep_agent_restarts_total{{outcome=\"{outcome}\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&name)).context("there is no such outcome")?;
+        Ok(value.parse()?)
     }
 
     pub(super) async fn await_idle(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::restart::annotation::Restarted;
 use crate::restart::kind::{Kind, Workload};
-use crate::restart::plan::{Candidate, Stand, Tracked, choose, concerns, in_motion, is_due, restart_for, stand};
+use crate::restart::plan::{Candidate, Stand, Tracked, choose, concerns, has_just_begun, in_motion, is_due, restart_for, stand};
 use crate::restart::report::Tally;
 use crate::restart::rollout::Rollout;
 use crate::restart::seen::Seen;
@@ -118,6 +118,21 @@ fn where_a_workload_stands() {
 }
 
 #[test]
+fn a_workload_that_moves_is_restarted_again_only_after_a_while() {
+    let again_after = Duration::from_secs(30);
+    for (restarted, rollout, now, want) in [
+        (None, moving(), 101, false),
+        (Some((4, 100)), moving(), 129, true),
+        (Some((4, 100)), moving(), 130, false),
+        (Some((4, 100)), Rollout::Done, 101, false),
+        (Some((4, 100)), Rollout::Failed("no progress".into()), 101, false),
+    ] {
+        let tracked = Tracked::new(seen(restarted, rollout), BTreeSet::new());
+        assert_eq!(has_just_begun(&tracked, at(now), again_after), want, "{tracked:?} at {now}");
+    }
+}
+
+#[test]
 fn the_budget_is_used_in_full_and_never_exceeded() {
     let names: Vec<_> = (0..20).map(|i| workload(&format!("w{i:02}"))).collect();
     for (due, moving, budget, want) in [(20, 0, 3, 3), (20, 2, 3, 1), (20, 3, 3, 0), (20, 4, 3, 0), (2, 0, 3, 2), (20, 0, 0, 0)] {
@@ -156,7 +171,9 @@ fn a_binding_with_one_workload_does_not_wait_for_one_with_many() {
 fn a_report_counts_and_names_and_its_lists_end() {
     let report = |troubles: &[String], tracked: &[(Workload, Tracked)]| {
         let mut tally = Tally::new(Uuid::from_u128(1).into(), changed(5, 100), troubles, &["Deployment x: gone".into()]);
-        tracked.iter().for_each(|(workload, tracked)| tally.count(workload, tracked, at(102), STUCK_AFTER));
+        for (workload, tracked) in tracked {
+            tally.count(workload, tracked, at(102), STUCK_AFTER);
+        }
         tally.finish()
     };
     let tracked = |name: &str, seen: Seen| (workload(name), Tracked::new(seen, BTreeSet::new()));
