@@ -3,37 +3,55 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use minijinja::value::Kwargs;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, filters};
 
-use super::TEMPLATE_FUEL;
 use super::error::Cause;
 
-/// The functions that templates may call: they make lists and maps.
-pub(super) const FUNCTIONS: [&str; 3] = ["dict", "namespace", "range"];
+/// The widest indentation of JSON, in spaces: the engine makes room before it counts.
+const INDENT_MAX: usize = 8;
+
+const NO_OPTIONS: [(&str, Value); 0] = [];
 
 /// A new one for each rendering. Statements that reach other templates are not compiled in (`multi_template`, `macros`), and there is no
 /// loader.
 pub(super) fn environment<'a>() -> Environment<'a> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(TEMPLATE_FUEL));
     // A value stays as it is, also in a key that is called `index.html`.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // The last newline of a file is a part of it.
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         environment.set_syntax(syntax);
     }
-    let unwanted: Vec<String> =
-        environment.globals().map(|(name, _)| name.to_owned()).filter(|name| !FUNCTIONS.contains(&name.as_str())).collect();
-    for name in &unwanted {
+    let functions: Vec<String> = environment.globals().map(|(name, _)| name.to_owned()).collect();
+    for name in &functions {
         environment.remove_global(name);
     }
     environment.add_filter("b64encode", |text: &str| STANDARD.encode(text));
     environment.add_filter("b64decode", decode);
+    environment.add_filter("tojson", json);
+    environment.add_filter("urlencode", |value: &Value| filters::urlencode(there(value)?));
     environment
 }
 
 fn decode(text: &str) -> Result<String, Error> {
     let bytes = STANDARD.decode(text.trim()).map_err(|_| Cause::NotBase64.into_error())?;
     String::from_utf8(bytes).map_err(|_| Cause::DecodesToNoText.into_error())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the engine gives filters their options as a value")]
+fn json(value: &Value, options: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    options.assert_all_used()?;
+    if indent.is_some_and(|indent| indent > INDENT_MAX) {
+        return Err(ErrorKind::InvalidOperation.into());
+    }
+    // As plain text: what the engine answers would have text that is appended to it escaped for HTML.
+    filters::tojson(there(value)?, indent.map(Value::from), Kwargs::from_iter(NO_OPTIONS)).map(|json| json.to_string())
+}
+
+/// The engine's own filters take what is not there for an empty text.
+fn there(value: &Value) -> Result<&Value, Error> {
+    if value.is_undefined() { Err(ErrorKind::UndefinedError.into()) } else { Ok(value) }
 }
