@@ -78,7 +78,7 @@ fn table(status: &Status) -> String {
     for binding in &status.bindings {
         let target = match &binding.target {
             Target::Directory { name } => format!("directory/{name}"),
-            Target::Secret { name, .. } => format!("secret/{name}"),
+            Target::Secret(secret) => format!("secret/{}", secret.name),
         };
         let _ = writeln!(text, "  {:<24} {:<12} {target}", binding.name, binding.revision.to_string());
     }

@@ -66,19 +66,90 @@ pub struct SecretRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// A Kubernetes Secret in each of these namespaces.
-    Secret {
-        /// The Secret's name.
-        name: String,
-        /// Where.
-        namespaces: Vec<Namespace>,
-        /// Kubernetes' type, such as `Opaque`.
-        secret_type: String,
-    },
+    Secret(SecretTarget),
     /// A directory below the agent's root, a file for each key.
     Directory {
         /// Its name.
         name: DirectoryName,
     },
+}
+
+/// A Kubernetes Secret (stub until the contract is merged).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretTarget {
+    /// The Secret's name.
+    pub name: SecretName,
+    /// Where, by name.
+    pub namespaces: Vec<Namespace>,
+    /// Where, by the namespaces' labels.
+    pub namespace_selector: Option<Selector>,
+    /// Kubernetes' type.
+    pub secret_type: SecretType,
+    /// Labels of the Secret.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the Secret.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether each content is an object of its own.
+    pub immutable: bool,
+    /// Whether other managers' keys are taken over.
+    pub adopt: bool,
+}
+
+/// The name of a Secret (stub).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretName(String);
+
+impl SecretName {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for SecretName {
+    type Err = crate::name::NameError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split('.').try_for_each(|label| label.parse::<Namespace>().map(drop))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Display for SecretName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The type of a Secret (stub).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretType(String);
+
+impl SecretType {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for SecretType {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(if text.is_empty() { "Opaque" } else { text }.to_owned()))
+    }
+}
+
+/// Namespaces that a grant allows, for a target that selects them by label (stub).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AllowedNamespaces(pub Vec<crate::glob::Glob>);
+
+impl AllowedNamespaces {
+    /// Whether it is one of them.
+    pub fn allows(&self, namespace: &Namespace) -> bool {
+        self.0.iter().any(|glob| glob.matches(namespace.as_str()))
+    }
 }
 
 /// Keep or delete.

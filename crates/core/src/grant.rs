@@ -87,7 +87,7 @@ pub fn check<'a>(
     grants: &[Grant],
 ) -> Result<(), Ungranted> {
     let namespaces: Vec<Option<&Namespace>> = match target {
-        Target::Secret { namespaces, .. } => namespaces.iter().map(Some).collect(),
+        Target::Secret(secret) => secret.namespaces.iter().map(Some).collect(),
         Target::Directory { .. } => vec![None],
     };
     for secret in secrets {

@@ -144,7 +144,16 @@ impl TryFrom<v1::Target> for Target {
             v1::target::Target::Secret(s) => {
                 let namespaces =
                     s.namespaces.iter().map(|n| n.parse().map_err(|_| ProtocolError::Name("target.secret.namespaces")));
-                Ok(Self::Secret { name: s.name, namespaces: namespaces.collect::<Result<_, _>>()?, secret_type: s.r#type })
+                Ok(Self::Secret(lockstep_core::binding::SecretTarget {
+                    name: s.name.parse().map_err(|_| ProtocolError::Name("target.secret.name"))?,
+                    namespaces: namespaces.collect::<Result<_, _>>()?,
+                    namespace_selector: None,
+                    secret_type: s.r#type.parse().map_err(|_| ProtocolError::Name("target.secret.type"))?,
+                    labels: std::collections::BTreeMap::new(),
+                    annotations: std::collections::BTreeMap::new(),
+                    immutable: false,
+                    adopt: false,
+                }))
             }
         }
     }
@@ -154,10 +163,10 @@ impl From<Target> for v1::Target {
     fn from(target: Target) -> Self {
         let target = match target {
             Target::Directory { name } => v1::target::Target::Directory(v1::DirectoryTarget { name: name.into() }),
-            Target::Secret { name, namespaces, secret_type } => v1::target::Target::Secret(v1::SecretTarget {
-                name,
-                namespaces: namespaces.into_iter().map(Into::into).collect(),
-                r#type: secret_type,
+            Target::Secret(secret) => v1::target::Target::Secret(v1::SecretTarget {
+                name: secret.name.to_string(),
+                namespaces: secret.namespaces.into_iter().map(Into::into).collect(),
+                r#type: secret.secret_type.as_str().to_owned(),
             }),
         };
         Self { target: Some(target) }
