@@ -67,7 +67,7 @@ async fn join_and_link(arguments: RunArguments, surroundings: Surroundings) -> R
 
 fn load_holdings(state: &StateDir, arguments: &RunArguments) -> Result<Holdings, AgentError> {
     let directory = Directory::open(&arguments.directory_root)?;
-    Ok(Holdings::new(Ledger::load(state)?, KeyRing::load(state)?, Sinks { directory: Some(Arc::new(directory)) }))
+    Ok(Holdings::new(Ledger::load(state)?, KeyRing::load(state)?, Sinks { directory: Some(Arc::new(directory)), secrets: None, touched: Arc::default() }))
 }
 
 /// Joins, however long no server answers; `None` when asked to end before.

@@ -43,6 +43,8 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
             revision,
             head: message.head.ok_or(ProtocolError::Missing("head"))?.try_into()?,
             target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
+            allowed: lockstep_core::binding::AllowedNamespaces::default(),
+            observe: false,
             content: Arc::new(content(message.content)?),
             digest: message.digest.ok_or(ProtocolError::Missing("digest"))?.try_into()?,
             trace,
@@ -75,6 +77,9 @@ pub(super) fn answer(answer: Answer) -> v1::AgentMessage {
         Ok(Applied::Put { digest, targets: Targets { applied, total } }) => {
             let digest = Some(digest.into());
             Message::Ack(v1::Ack { binding, revision, digest, targets_applied: applied, targets_total: total, trace })
+        }
+        Ok(Applied::Observed { digest, .. }) => {
+            Message::Ack(v1::Ack { binding, revision, digest: Some(digest.into()), trace, ..v1::Ack::default() })
         }
         Ok(Applied::Delete) => Message::Ack(v1::Ack { binding, revision, trace, ..v1::Ack::default() }),
         Err(Refusal { kind, cause }) => {

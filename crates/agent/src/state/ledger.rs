@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use lockstep_core::binding::Target;
+use lockstep_core::binding::{AllowedNamespaces, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, RegistryId};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{StateDir, StateError, io_error, read_json, write_json};
 use crate::durable;
+use crate::sink::Place;
 
 const REGISTRY: &str = "registry.json";
 const HELD: &str = "held";
@@ -24,6 +25,8 @@ pub(crate) const GIVEN_UP_MAX: usize = 10_000;
 pub(crate) enum Holding {
     /// Content in a target.
     Held(Held),
+    /// Nothing of ours: what is there was only compared.
+    Observed(Compared),
     /// Nothing any more.
     GivenUp {
         /// The change that took it away.
@@ -42,8 +45,46 @@ pub(crate) struct Held {
     pub(crate) digest: Digest,
     /// Where to.
     pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    #[serde(default)]
+    pub(crate) allowed: AllowedNamespaces,
     /// Where it was before, and is still to be removed: a crash may come between writing the new and removing the old.
     pub(crate) former: Vec<Target>,
+}
+
+/// Content that was compared with a target, and not written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Compared {
+    /// The binding's name, for people.
+    pub(crate) name: String,
+    /// What was compared.
+    pub(crate) revision: Revision,
+    /// Of what was compared.
+    pub(crate) digest: Digest,
+    /// With what.
+    pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    #[serde(default)]
+    pub(crate) allowed: AllowedNamespaces,
+}
+
+impl Held {
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place<'_> {
+        self.place_of(&self.target)
+    }
+
+    /// Another target of the same binding.
+    pub(crate) fn place_of<'a>(&'a self, target: &'a Target) -> Place<'a> {
+        Place { target, allowed: &self.allowed }
+    }
+}
+
+impl Compared {
+    /// Where it would be.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { target: &self.target, allowed: &self.allowed }
+    }
 }
 
 /// The registry as the agent knows it.
@@ -77,6 +118,7 @@ impl Holding {
     pub(crate) fn revision(&self) -> Revision {
         match self {
             Self::Held(held) => held.revision,
+            Self::Observed(compared) => compared.revision,
             Self::GivenUp { revision } => *revision,
         }
     }
