@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lockstep_core::binding::{AllowedNamespaces, Target};
+use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::BindingId;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use lockstep_core::trace::TraceId;

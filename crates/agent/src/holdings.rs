@@ -177,7 +177,7 @@ impl From<SinkError> for Refusal {
             SinkError::Conflict(_) => RefusalKind::Conflict,
             SinkError::Newer { .. } => RefusalKind::Older,
             SinkError::Kubernetes(_)
-            | SinkError::NotLeader
+            | SinkError::NotLeader(_)
             | SinkError::NoSuchSink(_)
             | SinkError::UnknownKey(_)
             | SinkError::Io { .. } => RefusalKind::Failed,

@@ -41,7 +41,7 @@ struct Trouble {
     drifts: Vec<Duration>,
     /// How often it drifted since it was last quiet.
     count: u32,
-    /// When it drifted last.
+    /// When it was last found otherwise than it should be, or was set right.
     last: Duration,
     /// When it was last asked for.
     asked: Option<Duration>,
@@ -113,9 +113,10 @@ impl DriftMemory {
         findings
     }
 
-    /// Content of `binding` was applied.
-    pub(crate) fn applied(&mut self, binding: BindingId) {
+    /// Content of `binding` was applied at time `now`.
+    pub(crate) fn applied(&mut self, now: Duration, binding: BindingId) {
         if let Some(trouble) = self.troubles.get_mut(&binding) {
+            trouble.last = now;
             trouble.standing = Standing::Quiet;
             trouble.answered = true;
             trouble.told = false;
@@ -167,6 +168,7 @@ impl DriftMemory {
             *trouble = Trouble { asked: trouble.asked, answered: trouble.answered, ..Trouble::default() };
         }
         trouble.standing = standing;
+        trouble.last = now;
         if is_new {
             findings.report.push(binding);
             trouble.drifted(now);
@@ -183,7 +185,6 @@ impl Trouble {
         self.drifts.retain(|at| now.saturating_sub(*at) < FIGHT_WINDOW);
         self.drifts.push(now);
         self.count = self.count.saturating_add(1);
-        self.last = now;
         self.is_fight |= self.drifts.len() >= FIGHT_DRIFTS;
     }
 

@@ -12,14 +12,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lockstep_core::binding::{AllowedNamespaces, Target};
+use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, RegistryId};
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use thiserror::Error;
 
 use crate::blocking::blocking;
+use crate::lease::NotLeader;
 use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
 use secret::{Comparison, Destination, Secrets};
@@ -94,8 +96,8 @@ pub(crate) enum SinkError {
         asked: Revision,
     },
     /// Another replica of this agent writes now.
-    #[error("this replica is not the leader any more: the one that is does it")]
-    NotLeader,
+    #[error(transparent)]
+    NotLeader(#[from] NotLeader),
     /// The agent has no such sink.
     #[error("{0}")]
     NoSuchSink(&'static str),

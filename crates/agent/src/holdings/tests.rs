@@ -1,5 +1,6 @@
 use super::*;
-use lockstep_core::binding::{AllowedNamespaces, Target};
+use lockstep_core::binding::Target;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::revision::{Epoch, Seq};

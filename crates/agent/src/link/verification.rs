@@ -57,7 +57,7 @@ async fn look(agent: &Agent, looked_at: Vec<BindingId>, all: bool, held: bool, o
     if !findings.report.is_empty() {
         agent.surroundings.metrics.drift.inc_by(findings.report.len() as u64);
         tracing::warn!(bindings = ?findings.report, "targets were changed or removed by somebody else");
-        out.send(from_agent(Message::Report(Report { drifted: bindings(&findings.report) }))).await.ok()?;
+        out.send(from_agent(Message::Report(Report { drifted: bindings(&findings.report), ..Report::default() }))).await.ok()?;
     }
     for fight in findings.fights {
         if let Some(answer) = conflict(agent, fight).await {

@@ -56,7 +56,8 @@ pub(super) async fn run(agent: &Agent, mut queue: mpsc::Receiver<Work>, out: mps
                 match &answer.result {
                     Ok(_) => {
                         agent.surroundings.metrics.applied.inc();
-                        agent.with_drift(|memory| memory.applied(answer.binding));
+                        let now = agent.surroundings.clock.uptime();
+                        agent.with_drift(|memory| memory.applied(now, answer.binding));
                     }
                     Err(refusal) => agent.surroundings.metrics.count_rejected(refusal.kind),
                 }

@@ -52,7 +52,7 @@ fn what_drifts_again_and_again_is_asked_for_after_growing_pauses_and_is_a_confli
         } else {
             assert_eq!(findings.need, [binding(1)]);
         }
-        memory.applied(binding(1));
+        memory.applied(Duration::from_secs(asked), binding(1));
         assert_eq!(memory.next_due(), None);
         second = asked + 1;
     }
@@ -66,12 +66,12 @@ fn a_fight_that_is_over_is_asked_for_once_more_if_the_server_still_thinks_it_goe
         let same = [(binding(1), Checked::Same)];
         for second in [0, 10] {
             look(&mut memory, second, &drifted);
-            memory.applied(binding(1));
+            memory.applied(Duration::from_secs(second), binding(1));
         }
         assert_eq!(look(&mut memory, 20, &drifted).fights.len(), 1);
         if repaired {
             assert_eq!(look(&mut memory, 45, &drifted).need, [binding(1)]);
-            memory.applied(binding(1));
+            memory.applied(Duration::from_secs(45), binding(1));
         }
         assert!(look(&mut memory, 500, &same).need.is_empty());
         assert_eq!(look(&mut memory, 700, &same).need.len(), usize::from(!repaired));
@@ -88,7 +88,7 @@ fn an_hourly_drift_is_repaired_at_once_and_never_a_conflict() {
     for hour in 0..20 {
         let findings = look(&mut memory, hour * 3600, &[(binding(1), DRIFTED)]);
         assert_eq!((findings.need.len(), findings.fights.len()), (1, 0), "hour {hour}");
-        memory.applied(binding(1));
+        memory.applied(Duration::from_secs(hour * 3600), binding(1));
     }
 }
 

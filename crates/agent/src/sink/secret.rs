@@ -24,18 +24,22 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use futures::stream::{self, StreamExt as _};
-use lockstep_core::binding::{AllowedNamespaces, SecretTarget};
+use lockstep_core::binding::SecretTarget;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::BindingId;
 use lockstep_core::name::Namespace;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 
 use super::touched::Touched;
 use super::{Observed, Owner, SinkError, Stamp, Targets};
+use crate::agent::Surroundings;
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::command::SecretAccess;
+use crate::kubernetes::Kubernetes;
+use crate::lease::Leadership;
 use crate::state::keyring::Keys;
 use api::Api;
 use apply::Job;
@@ -51,27 +55,6 @@ pub(crate) use mark::Changed;
 
 /// How many Secrets of one binding are written or looked at side by side.
 const LOCATIONS_AT_ONCE: usize = 8;
-
-/// Says whether this replica may write: whether it leads.
-pub(crate) type Fence = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// What the agent's service account lets it see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// All Secrets of the namespaces it has.
-    Namespaces,
-    /// Only Secrets by name: a watch for each.
-    Names,
-}
-
-/// What the sink finds around it.
-pub(crate) struct Cluster {
-    pub(crate) client: kube::Client,
-    pub(crate) access: Access,
-    pub(crate) fence: Fence,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) metrics: Metrics,
-}
 
 /// Where content goes.
 #[derive(Debug, Clone, Copy)]
@@ -90,8 +73,8 @@ pub(crate) struct Secrets {
 /// What its watches share with it.
 struct Shared {
     api: Api,
-    access: Access,
-    fence: Fence,
+    access: SecretAccess,
+    leadership: Leadership,
     clock: Arc<dyn Clock>,
     memory: Memory,
     namespaces: Namespaces,
@@ -100,11 +83,16 @@ struct Shared {
 
 impl Secrets {
     /// A sink that tells `touched` of every change that is not its own.
-    pub(crate) fn new(cluster: Cluster, touched: Arc<Touched>) -> Self {
-        let Cluster { client, access, fence, clock, metrics } = cluster;
-        let api = Api::new(client, metrics);
+    pub(crate) fn new(
+        kubernetes: &Kubernetes,
+        access: SecretAccess,
+        surroundings: &Surroundings,
+        touched: Arc<Touched>,
+    ) -> Self {
+        let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
+        let api = Api::new(kubernetes, metrics);
         let (memory, namespaces) = (Memory::default(), Namespaces::default());
-        let shared = Shared { api, access, fence, clock, memory, namespaces, touched };
+        let shared = Shared { api, access, leadership, clock, memory, namespaces, touched };
         Self { shared: Arc::new(shared), watches: Watches::default() }
     }
 
@@ -238,7 +226,7 @@ impl Secrets {
     /// `by_name`: what is there may not carry our label.
     fn scope(&self, location: &Location, by_name: bool) -> Scope {
         match self.shared.access {
-            Access::Namespaces if !by_name => Scope::Namespace(location.namespace.clone()),
+            SecretAccess::Namespaces if !by_name => Scope::Namespace(location.namespace.clone()),
             _ => Scope::Object(location.clone()),
         }
     }
@@ -261,11 +249,12 @@ impl Secrets {
 impl Shared {
     /// Checked before each write.
     fn must_lead(&self) -> Result<(), SinkError> {
-        if (self.fence)() { Ok(()) } else { Err(SinkError::NotLeader) }
+        Ok(self.leadership.check()?)
     }
 
-    fn now(&self) -> DateTime<Utc> {
-        self.clock.now().trunc_subsecs(0)
+    /// When a write that begins now has come, in whole seconds.
+    fn soon(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(0) + TimeDelta::seconds(1)
     }
 }
 

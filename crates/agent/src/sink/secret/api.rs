@@ -16,10 +16,9 @@ use zeroize::Zeroizing;
 use super::failure::{Failure, Refused};
 use super::location::Location;
 use super::object::{ObjectMeta, SecretObject};
+use crate::kubernetes::Kubernetes;
 use crate::metrics::Metrics;
 
-/// How long the API server may take for one request, the client's own retries included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of one answer: a page of workloads is the longest. A Secret has at most 1 MiB.
 const ANSWER_MAX_BYTES: usize = 16 << 20;
 /// Of an answer that is an error.
@@ -32,6 +31,8 @@ const APPLY_PATCH: &str = "application/apply-patch+yaml";
 #[derive(Clone)]
 pub(super) struct Api {
     client: Client,
+    /// How long one request may take, the client's own retries included. Who leads, leads for at least as long.
+    timeout: Duration,
     metrics: Metrics,
 }
 
@@ -52,8 +53,8 @@ struct Answer {
 }
 
 impl Api {
-    pub(super) fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics }
+    pub(super) fn new(kubernetes: &Kubernetes, metrics: Metrics) -> Self {
+        Self { client: kubernetes.client.clone(), timeout: kubernetes.request_timeout, metrics }
     }
 
     /// For watches.
@@ -144,7 +145,7 @@ impl Api {
     /// Sends, and counts what became of it.
     async fn send(&self, call: Call<'_>) -> Result<Answer, Failure> {
         let verb = call.verb;
-        let sent = timeout(REQUEST_TIMEOUT, self.exchange(call)).await.unwrap_or(Err(Failure::Silent(REQUEST_TIMEOUT)));
+        let sent = timeout(self.timeout, self.exchange(call)).await.unwrap_or(Err(Failure::Silent(self.timeout)));
         match &sent {
             Ok(answer) => self.metrics.count_kubernetes_request(verb, answer.status.as_str()),
             Err(Failure::Refused(refused)) => self.metrics.count_kubernetes_request(verb, &refused.code.to_string()),

@@ -85,7 +85,7 @@ impl Shared {
 
     /// Since when the content is another one than before. `before`: the newest mark; `object`: what is there now.
     fn changed(&self, job: &Job<'_>, before: Option<&SecretMark>, object: Option<&SecretObject>) -> Option<Changed> {
-        let now = Changed { revision: job.stamp.revision, at: self.now() };
+        let now = Changed { revision: job.stamp.revision, at: self.soon() };
         match before {
             Some(mark) if job.digests.under(&mark.digest.key) == Some(&mark.digest) => mark.changed,
             Some(_) => Some(now),

@@ -121,6 +121,9 @@ impl Failure {
         }
         let mut source: Option<&(dyn StdError + 'static)> = Some(error);
         while let Some(error) = source {
+            if error.is::<tower::timeout::error::Elapsed>() {
+                return Self::Away("no answer in time");
+            }
             match error.downcast_ref::<io::Error>().map(io::Error::kind) {
                 Some(io::ErrorKind::ConnectionRefused) => return Self::Away("connection refused"),
                 Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => return Self::Away("the connection was lost"),

@@ -24,7 +24,7 @@ const MARK_MAX_BYTES: usize = 256 << 10;
 pub(crate) struct Changed {
     /// The delivery that did it.
     pub(crate) revision: Revision,
-    /// When, in whole seconds.
+    /// When, in whole seconds: a pod that started later has it.
     pub(crate) at: DateTime<Utc>,
 }
 

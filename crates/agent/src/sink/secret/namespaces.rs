@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lockstep_core::binding::AllowedNamespaces;
 use lockstep_core::id::BindingId;
 use lockstep_core::label::Labels;
 use lockstep_core::name::Namespace;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::selector::Selector;
 use tokio::sync::Notify;
 use tokio::time::timeout;
