@@ -7,11 +7,13 @@ use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::BindingId;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use lockstep_core::trace::TraceId;
 
-use crate::sink::Targets;
+use crate::sink::{Place, Targets};
+use crate::sink::secret::Comparison;
 
 /// Hold this content.
 #[derive(Debug)]
@@ -23,9 +25,20 @@ pub(crate) struct Put {
     /// The history's head when this was decided.
     pub(crate) head: Mark,
     pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    pub(crate) allowed: AllowedNamespaces,
+    /// Only compare: write nothing.
+    pub(crate) observe: bool,
     pub(crate) content: Arc<Rendered>,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<TraceId>,
+}
+
+impl Put {
+    /// Where the content goes.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { target: &self.target, allowed: &self.allowed }
+    }
 }
 
 /// Give this binding up.
@@ -57,6 +70,13 @@ pub(crate) enum Applied {
         digest: Digest,
         /// In how many places.
         targets: Targets,
+    },
+    /// The content was compared with what is there.
+    Observed {
+        /// Of the content.
+        digest: Digest,
+        /// Keys that are absent or have another value, and keys in all.
+        comparison: Comparison,
     },
     /// The binding is given up.
     Delete,

@@ -18,6 +18,9 @@ pub(crate) struct Metrics {
     pub(crate) drift: IntCounter,
     /// Times a link was lost and dialed again.
     pub(crate) reconnects: IntCounter,
+    /// Secrets that hold content of ours.
+    pub(crate) secrets: IntGauge,
+    kubernetes_requests: IntCounterVec,
     /// When a server was last heard.
     pub(crate) last_heard: IntGauge,
     /// When the agent's certificate expires.
@@ -70,6 +73,11 @@ impl Metrics {
             bindings: IntGauge::new("lockstep_agent_bindings", "Bindings that have content here.")?,
             drift: IntCounter::new("lockstep_agent_drift_total", "Targets found changed or missing.")?,
             reconnects: IntCounter::new("lockstep_agent_reconnects_total", "Times a link was lost and dialed again.")?,
+            secrets: IntGauge::new("lockstep_agent_secrets", "Kubernetes Secrets that hold content of ours.")?,
+            kubernetes_requests: IntCounterVec::new(
+                Opts::new("lockstep_agent_kubernetes_requests_total", "Requests to the Kubernetes API, by verb and answer."),
+                &["verb", "code"],
+            )?,
             last_heard: IntGauge::new("lockstep_agent_last_heard_timestamp_seconds", "When a server was last heard.")?,
             certificate_expiry: IntGauge::new(
                 "lockstep_agent_certificate_expiry_timestamp_seconds",
@@ -99,6 +107,8 @@ impl Metrics {
         registry.register(Box::new(metrics.bindings.clone()))?;
         registry.register(Box::new(metrics.drift.clone()))?;
         registry.register(Box::new(metrics.reconnects.clone()))?;
+        registry.register(Box::new(metrics.secrets.clone()))?;
+        registry.register(Box::new(metrics.kubernetes_requests.clone()))?;
         registry.register(Box::new(metrics.last_heard.clone()))?;
         registry.register(Box::new(metrics.certificate_expiry.clone()))?;
         registry.register(Box::new(metrics.leader.clone()))?;
@@ -117,5 +127,10 @@ impl Metrics {
     /// Counts what became of a restart.
     pub(crate) fn count_restart(&self, outcome: RestartOutcome) {
         self.restarts.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    /// Counts a request to the Kubernetes API; `code` is HTTP's, or `none` where there was no answer.
+    pub(crate) fn count_kubernetes_request(&self, verb: &str, code: &str) {
+        self.kubernetes_requests.with_label_values(&[verb, code]).inc();
     }
 }

@@ -20,6 +20,8 @@ use crate::metrics::Metrics;
 use crate::probe;
 use crate::sink::Sinks;
 use crate::sink::directory::Directory;
+use crate::sink::secret::Secrets;
+use crate::sink::touched::Touched;
 use crate::state::keyring::KeyRing;
 use crate::state::ledger::Ledger;
 use crate::state::object::Writer;
@@ -68,7 +70,7 @@ async fn on_a_host(
 ) -> Result<(), AgentError> {
     let dir = StateDir::ensure(dir)?;
     let _lock = dir.lock()?;
-    let sinks = Sinks { directory: directory(&arguments)? };
+    let sinks = Sinks { directory: directory(&arguments)?, secrets: None, touched: Arc::default() };
     leads(&surroundings, standing);
     lead(arguments, surroundings, State::Directory(dir), sinks).await
 }
@@ -107,8 +109,9 @@ async fn with_lease(
 ) -> Result<(), AgentError> {
     leads(&surroundings, standing);
     let writer = Writer { us, leadership: surroundings.leadership.clone() };
-    // The place for a sink that writes Secrets: `kubernetes` has client and namespace, `surroundings.leadership` says whether it may.
-    let sinks = Sinks { directory: directory(&arguments)? };
+    let touched = Arc::new(Touched::default());
+    let secrets = Secrets::new(kubernetes, arguments.cluster.secret_access, &surroundings, touched.clone());
+    let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), touched };
     let state = tokio::select! {
         state = StateSecret::open(kubernetes, &arguments.cluster.state_secret, writer) => Arc::new(state?),
         () = surroundings.stop.cancelled() => return Ok(()),

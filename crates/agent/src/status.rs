@@ -47,7 +47,7 @@ pub async fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
         Holding::Held(held) => {
             Some(BindingStatus { binding, name: held.name.clone(), revision: held.revision, target: held.target.clone() })
         }
-        Holding::GivenUp { .. } => None,
+        Holding::Observed(_) | Holding::GivenUp { .. } => None,
     });
     let status = Status {
         cluster: identity.cluster,

@@ -9,11 +9,13 @@ use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, RegistryId};
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::revision::Revision;
 use serde::{Deserialize, Serialize};
 
 use super::directory::read_json;
 use super::{State, StateDir, StateError};
+use crate::sink::Place;
 use place::REGISTRY;
 
 /// How many given-up bindings are remembered, so that a lost ack can be answered again; the oldest revisions are forgotten first.
@@ -25,6 +27,8 @@ pub(crate) const GIVEN_UP_MAX: usize = 10_000;
 pub(crate) enum Holding {
     /// Content in a target.
     Held(Held),
+    /// Nothing of ours: what is there was only compared.
+    Observed(Compared),
     /// Nothing any more.
     GivenUp {
         /// The change that took it away.
@@ -43,8 +47,46 @@ pub(crate) struct Held {
     pub(crate) digest: Digest,
     /// Where to.
     pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
+    pub(crate) allowed: AllowedNamespaces,
     /// Where it was before, and is still to be removed: a crash may come between writing the new and removing the old.
     pub(crate) former: Vec<Target>,
+}
+
+/// Content that was compared with a target, and not written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Compared {
+    /// The binding's name, for people.
+    pub(crate) name: String,
+    /// What was compared.
+    pub(crate) revision: Revision,
+    /// Of what was compared.
+    pub(crate) digest: Digest,
+    /// With what.
+    pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
+    pub(crate) allowed: AllowedNamespaces,
+}
+
+impl Held {
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place<'_> {
+        self.place_of(&self.target)
+    }
+
+    /// Another target of the same binding.
+    pub(crate) fn place_of<'a>(&'a self, target: &'a Target) -> Place<'a> {
+        Place { target, allowed: &self.allowed }
+    }
+}
+
+impl Compared {
+    /// Where it would be.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { target: &self.target, allowed: &self.allowed }
+    }
 }
 
 /// The registry as the agent knows it.
@@ -78,6 +120,7 @@ impl Holding {
     pub(crate) fn revision(&self) -> Revision {
         match self {
             Self::Held(held) => held.revision,
+            Self::Observed(compared) => compared.revision,
             Self::GivenUp { revision } => *revision,
         }
     }

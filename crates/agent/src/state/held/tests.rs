@@ -1,4 +1,5 @@
 use super::*;
+use lockstep_core::namespaces::AllowedNamespaces;
 use crate::state::ledger::Held;
 use lockstep_core::binding::{SecretTarget, Target};
 use lockstep_core::digest::{Digest, DigestKeyId};
@@ -17,6 +18,7 @@ fn realistic(bindings: usize) -> Contents {
             format!("{}-credentials-{number}", team(number)).parse().unwrap(),
             vec![format!("team-{}-prod", number / 10).parse().unwrap()],
         )),
+        allowed: AllowedNamespaces::default(),
         former: Vec::new(),
     };
     let floor = Mark { epoch: Epoch::new(1), seq: Seq::new(150_000), hash: ChangeHash::new([1; 32]) };

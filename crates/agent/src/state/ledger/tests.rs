@@ -29,6 +29,7 @@ fn what_is_recorded_is_there_after_a_restart() {
         revision: revision(3),
         digest: Digest { key: DigestKeyId::new("k".into()), hmac: [7; 32] },
         target: Target::Directory { name: "out".parse().unwrap() },
+        allowed: AllowedNamespaces::default(),
         former: vec![Target::Directory { name: "was".parse().unwrap() }],
     };
     ledger.record(binding(1), Holding::Held(held), Some(mark(1, 3))).unwrap();
