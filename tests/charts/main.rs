@@ -8,5 +8,6 @@ mod images;
 mod manifests;
 mod objects;
 mod pods;
+mod registered;
 mod rights;
 mod values;
