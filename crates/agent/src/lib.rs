@@ -11,6 +11,7 @@
 //! | `holdings` | what comes and goes, by which rules |
 //! | `sink` | where content is written |
 //! | `state`, `durable` | what survives a restart |
+//! | `kubernetes`, `lease` | the API server of the agent's own cluster, and which replica works |
 
 pub mod address;
 pub mod agent;
@@ -31,6 +32,8 @@ mod durable;
 mod holdings;
 mod join;
 mod key;
+mod kubernetes;
+mod lease;
 mod link;
 mod metrics;
 mod need;

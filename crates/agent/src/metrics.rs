@@ -22,6 +22,12 @@ pub(crate) struct Metrics {
     pub(crate) last_heard: IntGauge,
     /// When the agent's certificate expires.
     pub(crate) certificate_expiry: IntGauge,
+    /// 1 while this agent is the one of its cluster that works.
+    pub(crate) leader: IntGauge,
+    /// Size of what is held in its Secret, compressed.
+    pub(crate) state_bytes: IntGauge,
+    /// Times that was too much for a Secret.
+    pub(crate) state_oversize: IntCounter,
 }
 
 impl Metrics {
@@ -41,6 +47,12 @@ impl Metrics {
                 "lockstep_agent_certificate_expiry_timestamp_seconds",
                 "When the agent's certificate expires.",
             )?,
+            leader: IntGauge::new("lockstep_agent_leader", "1 while this agent is the one of its cluster that works.")?,
+            state_bytes: IntGauge::new("lockstep_agent_state_bytes", "Size of what is held, as kept in its Secret.")?,
+            state_oversize: IntCounter::new(
+                "lockstep_agent_state_oversize_total",
+                "Times that what is held did not fit into its Secret.",
+            )?,
         };
         for kind in RefusalKind::ALL {
             metrics.rejected.with_label_values(&[kind.as_str()]);
@@ -53,6 +65,9 @@ impl Metrics {
         registry.register(Box::new(metrics.reconnects.clone()))?;
         registry.register(Box::new(metrics.last_heard.clone()))?;
         registry.register(Box::new(metrics.certificate_expiry.clone()))?;
+        registry.register(Box::new(metrics.leader.clone()))?;
+        registry.register(Box::new(metrics.state_bytes.clone()))?;
+        registry.register(Box::new(metrics.state_oversize.clone()))?;
         Ok(metrics)
     }
 

@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use crate::agent::AgentError;
 use crate::command::{OutputFormat, StatusArguments};
-use crate::state::StateDir;
-use crate::state::identity;
+use crate::kubernetes::Kubernetes;
 use crate::state::ledger::{Holding, Ledger};
+use crate::state::secret::StateSecret;
+use crate::state::{State, StateDir, identity};
 
 /// What is shown.
 #[derive(Debug, Serialize)]
@@ -38,10 +39,10 @@ struct BindingStatus {
 }
 
 /// The text to print.
-pub fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
-    let state = StateDir::at(&arguments.state_dir);
-    let identity = identity::load(&state)?.ok_or(AgentError::NotJoined)?;
-    let ledger = Ledger::load(&state)?;
+pub async fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
+    let state = state(arguments).await?;
+    let identity = identity::load(&state).await?.ok_or(AgentError::NotJoined)?;
+    let ledger = Ledger::open(&state).await?;
     let bindings = ledger.iter().filter_map(|(binding, holding)| match holding {
         Holding::Held(held) => {
             Some(BindingStatus { binding, name: held.name.clone(), revision: held.revision, target: held.target.clone() })
@@ -63,6 +64,14 @@ pub fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
     }
 }
 
+async fn state(arguments: &StatusArguments) -> Result<State, AgentError> {
+    if let Some(dir) = &arguments.state_dir {
+        return Ok(State::Directory(StateDir::at(dir)));
+    }
+    let kubernetes = Kubernetes::connect(&arguments.cluster).await.map_err(AgentError::Kubernetes)?;
+    Ok(State::Secret(StateSecret::look(&kubernetes, &arguments.cluster.state_secret).await?.into()))
+}
+
 fn table(status: &Status) -> String {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none yet".to_owned());
     let mut text = String::new();
@@ -78,7 +87,7 @@ fn table(status: &Status) -> String {
     for binding in &status.bindings {
         let target = match &binding.target {
             Target::Directory { name } => format!("directory/{name}"),
-            Target::Secret { name, .. } => format!("secret/{name}"),
+            Target::Secret(secret) => format!("secret/{}", secret.name),
         };
         let _ = writeln!(text, "  {:<24} {:<12} {target}", binding.name, binding.revision.to_string());
     }

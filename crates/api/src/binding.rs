@@ -1,10 +1,13 @@
 //! Bindings: which secrets go to which clusters, as what.
 
+mod restart;
+mod target;
+mod templates;
+
 use std::collections::BTreeMap;
 
 use lockstep_core::binding::{
-    BindingSpec as Checked, DeletionPolicy, Delivered, ITEMS_MAX, Item as CheckedItem, KEYS_MAX, RestartPolicy, SecretRef,
-    Target as CheckedTarget,
+    BindingSpec as Checked, DeletionPolicy, Delivered, ITEMS_MAX, Item as CheckedItem, KEYS_MAX, Mode, SecretRef,
 };
 use lockstep_core::name::ProjectName;
 use lockstep_core::render::is_content_key;
@@ -14,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::field::{FieldError, Mistakes};
 use crate::manifest::{Condition, Manifest};
 use crate::selector::Selector;
+
+pub use restart::{Restart, Workload};
+pub use target::{DirectoryTarget, SecretTarget, Target};
 
 /// A binding's manifest.
 pub type Binding = Manifest<BindingSpec, BindingStatus>;
@@ -32,6 +38,18 @@ pub struct BindingSpec {
     pub items: Vec<Item>,
     /// As what.
     pub target: Target,
+    /// `Deliver` (default), or `Observe`: only compare with what is in the cluster, and say how many keys would change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Keys of the target that are made from the items' keys: from the key to a Jinja template, such as
+    /// `{{ username }}:{{ password | b64encode }}`. A key is a variable, and every key is in `keys["tls.crt"]`. Filters are Jinja's with
+    /// `b64encode`, `b64decode`, `tojson` and `urlencode`, which leaves `/`: for a password in a URL, `| urlencode | replace("/", "%2F")`.
+    /// There is no way to other secrets, files or templates, and what is not there is an error.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<String, String>,
+    /// Deliver the templates' keys only, and not the items' as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub templates_only: bool,
     /// When the binding no longer places it: `Retain` (default) or `Delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<String>,
@@ -59,47 +77,6 @@ pub struct Item {
     /// Pinned to this version, instead of following the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-}
-
-/// As what; exactly one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Target {
-    /// A Kubernetes Secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<SecretTarget>,
-    /// A directory below the agent's root, a file for each key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub directory: Option<DirectoryTarget>,
-}
-
-/// A Kubernetes Secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SecretTarget {
-    /// Its name.
-    pub name: String,
-    /// Where.
-    pub namespaces: Vec<String>,
-    /// `Opaque` if absent.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub secret_type: Option<String>,
-}
-
-/// A directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DirectoryTarget {
-    /// Its name below the agent's root.
-    pub name: String,
-}
-
-/// What restarts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Restart {
-    /// `None` (default), `Auto` or `Selected`.
-    pub policy: String,
 }
 
 /// How a binding is.
@@ -132,17 +109,22 @@ impl TryFrom<&BindingSpec> for CheckedBinding {
         mistakes.count("spec.items", wire.items.len(), ITEMS_MAX);
         let items: Vec<_> =
             wire.items.iter().enumerate().map(|(i, item)| check_item(item, &format!("spec.items[{i}]"), &mut mistakes)).collect();
-        let target = check_target(&wire.target, &mut mistakes);
+        let target = wire.target.check(&mut mistakes);
+        let mode = check_mode(wire.mode.as_deref(), &wire.target, &mut mistakes);
+        templates::check(wire, &mut mistakes);
         let deletion_policy = check_policy(wire.deletion_policy.as_deref(), "spec.deletionPolicy", &mut mistakes);
         let source_deletion_policy =
             check_policy(wire.source_deletion_policy.as_deref(), "spec.sourceDeletionPolicy", &mut mistakes);
-        let restart = check_restart(wire.restart.as_ref(), &mut mistakes);
+        let restart = restart::check(wire.restart.as_ref(), &mut mistakes);
         let checked = || {
             let delivered = Delivered {
                 items: items.into_iter().collect::<Option<_>>()?,
                 target: target?,
                 source_deletion_policy: source_deletion_policy?,
                 restart: restart?,
+                mode: mode?,
+                templates: wire.templates.clone(),
+                templates_only: wire.templates_only,
             };
             Some(Self { project: project?, spec: Checked { clusters: clusters?, delivered, deletion_policy: deletion_policy? } })
         };
@@ -170,33 +152,6 @@ fn check_item(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Check
     Some(CheckedItem { secret, keys: wire.keys.clone(), pin: wire.version.and_then(VersionNumber::new) })
 }
 
-fn check_target(wire: &Target, mistakes: &mut Mistakes) -> Option<CheckedTarget> {
-    match (&wire.secret, &wire.directory) {
-        (None, Some(directory)) => {
-            mistakes.parse("spec.target.directory.name", &directory.name).map(|name| CheckedTarget::Directory { name })
-        }
-        (Some(secret), None) => {
-            let subdomain = secret.name.len() <= 253 && secret.name.split('.').all(lockstep_core::name::is_dns_label);
-            if !subdomain {
-                mistakes.add("spec.target.secret.name", format!("{:?} is not a DNS subdomain name", secret.name));
-            }
-            mistakes.count("spec.target.secret.namespaces", secret.namespaces.len(), ITEMS_MAX);
-            let namespaces = secret.namespaces.iter().enumerate();
-            let namespaces: Vec<_> =
-                namespaces.map(|(i, n)| mistakes.parse(format!("spec.target.secret.namespaces[{i}]"), n)).collect();
-            Some(CheckedTarget::Secret {
-                name: secret.name.clone(),
-                namespaces: namespaces.into_iter().collect::<Option<_>>()?,
-                secret_type: secret.secret_type.clone().unwrap_or_else(|| "Opaque".to_owned()),
-            })
-        }
-        _ => {
-            mistakes.add("spec.target", "exactly one of secret and directory is needed");
-            None
-        }
-    }
-}
-
 fn check_policy(word: Option<&str>, field: &str, mistakes: &mut Mistakes) -> Option<DeletionPolicy> {
     match word {
         None | Some("Retain") => Some(DeletionPolicy::Retain),
@@ -208,16 +163,27 @@ fn check_policy(word: Option<&str>, field: &str, mistakes: &mut Mistakes) -> Opt
     }
 }
 
-fn check_restart(wire: Option<&Restart>, mistakes: &mut Mistakes) -> Option<RestartPolicy> {
-    match wire.map(|r| r.policy.as_str()) {
-        None | Some("None") => Some(RestartPolicy::None),
-        Some("Auto") => Some(RestartPolicy::Auto),
-        Some("Selected") => Some(RestartPolicy::Selected),
+fn check_mode(word: Option<&str>, target: &Target, mistakes: &mut Mistakes) -> Option<Mode> {
+    match word {
+        None | Some("Deliver") => Some(Mode::Deliver),
+        Some("Observe") if target.directory.is_some() => {
+            let reason =
+                "Observe is for Secrets: nobody but the agent writes its directories, so there is nothing to compare with";
+            mistakes.add("spec.mode", reason);
+            None
+        }
+        Some("Observe") => Some(Mode::Observe),
         Some(other) => {
-            mistakes.add("spec.restart.policy", format!("{other:?} is not a policy: None, Auto or Selected"));
+            mistakes.add("spec.mode", format!("{other:?} is not a mode: Deliver or Observe"));
             None
         }
     }
+}
+
+/// For `skip_serializing_if`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl From<&CheckedBinding> for BindingSpec {
@@ -235,77 +201,15 @@ impl From<&CheckedBinding> for BindingSpec {
             clusters: (&checked.spec.clusters).into(),
             items: items.collect(),
             target: (&delivered.target).into(),
+            mode: Some(format!("{:?}", delivered.mode)),
+            templates: delivered.templates.clone(),
+            templates_only: delivered.templates_only,
             deletion_policy: Some(format!("{:?}", checked.spec.deletion_policy)),
             source_deletion_policy: Some(format!("{:?}", delivered.source_deletion_policy)),
-            restart: Some(Restart { policy: format!("{:?}", delivered.restart) }),
-        }
-    }
-}
-
-impl From<&CheckedTarget> for Target {
-    fn from(checked: &CheckedTarget) -> Self {
-        match checked {
-            CheckedTarget::Directory { name } => {
-                Self { secret: None, directory: Some(DirectoryTarget { name: name.to_string() }) }
-            }
-            CheckedTarget::Secret { name, namespaces, secret_type } => Self {
-                secret: Some(SecretTarget {
-                    name: name.clone(),
-                    namespaces: namespaces.iter().map(ToString::to_string).collect(),
-                    secret_type: Some(secret_type.clone()),
-                }),
-                directory: None,
-            },
+            restart: Some((&delivered.restart).into()),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn every_mistake_is_reported_with_its_field() {
-        let wire: BindingSpec = serde_json::from_value(json!({
-            "project": "Payments",
-            "clusters": {"matchLabels": {"a b": "x"}, "matchExpressions": [{"key": "a", "operator": "Is"}]},
-            "items": [{"source": "corp", "mount": "kv", "path": "a/../b", "keys": {"x": "../y"}, "version": 0}],
-            "target": {"directory": {"name": "a/b"}, },
-            "deletionPolicy": "Keep",
-            "restart": {"policy": "Always"},
-        }))
-        .unwrap();
-        let fields: Vec<String> = CheckedBinding::try_from(&wire).unwrap_err().into_iter().map(|e| e.field).collect();
-        assert_eq!(
-            fields,
-            [
-                "spec.project",
-                "spec.clusters.matchLabels.a b",
-                "spec.clusters.matchExpressions[0].operator",
-                "spec.items[0].path",
-                "spec.items[0].keys.x",
-                "spec.items[0].version",
-                "spec.target.directory.name",
-                "spec.deletionPolicy",
-                "spec.restart.policy",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_was_written_reads_back_with_its_defaults_shown() {
-        let wire: BindingSpec = serde_json::from_value(json!({
-            "project": "payments",
-            "clusters": {"matchLabels": {"env": "prod"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]},
-            "items": [{"source": "corp", "mount": "kv", "path": "a/b", "keys": {"x": "Y"}}],
-            "target": {"secret": {"name": "s", "namespaces": ["n"]}},
-        }))
-        .unwrap();
-        let checked = CheckedBinding::try_from(&wire).unwrap();
-        let back = BindingSpec::from(&checked);
-        assert_eq!((back.clusters.clone(), back.items.clone()), (wire.clusters, wire.items));
-        assert_eq!(back.deletion_policy.as_deref(), Some("Retain"));
-        assert_eq!(CheckedBinding::try_from(&back).unwrap(), checked);
-    }
-}
+mod tests;

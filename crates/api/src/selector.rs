@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::field::Mistakes;
 
-/// Which clusters. Empty: every cluster.
+/// What is meant, by its labels. Empty: everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

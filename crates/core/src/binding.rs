@@ -1,20 +1,32 @@
 //! Bindings: which secrets go to which clusters, as what.
 
+mod restart;
+mod secret_type;
+mod target;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BindingId, ProjectId};
 use crate::kv::{KvMount, KvPath};
-use crate::name::{DirectoryName, Namespace, SourceName};
+use crate::name::SourceName;
 use crate::revision::Seq;
 use crate::selector::Selector;
 use crate::version::VersionNumber;
+
+pub use restart::{Restart, UnknownWorkloadKind, WORKLOADS_MAX, WorkloadKind, WorkloadRef};
+pub use secret_type::{SecretType, UnknownSecretType};
+pub use target::{IMMUTABLE_NAME_MAX_BYTES, NAMESPACES_MAX, SecretTarget, Target, refused_on_a_secret};
 
 /// The most items one binding may have.
 pub const ITEMS_MAX: usize = 64;
 /// The most key mappings one item may have.
 pub const KEYS_MAX: usize = 256;
+/// The most templates one binding may have.
+pub const TEMPLATES_MAX: usize = 32;
+/// The longest text of a template, in bytes.
+pub const TEMPLATE_MAX_BYTES: usize = 64 << 10;
 
 /// A binding as its project wrote it, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +49,52 @@ pub struct Delivered {
     /// What becomes of the content when a secret is gone in Vault.
     pub source_deletion_policy: DeletionPolicy,
     /// What restarts with it.
-    pub restart: RestartPolicy,
+    pub restart: Restart,
+    /// Whether the target is written or only compared with.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Keys of the target that are made from the items' keys: from the key to its template's text.
+    #[serde(default)]
+    pub templates: BTreeMap<String, String>,
+    /// Whether the target gets the templates' keys only, instead of the items' as well.
+    #[serde(default)]
+    pub templates_only: bool,
+}
+
+impl Delivered {
+    /// These items as this target, with everything else as it is when nothing is said about it.
+    pub fn new(items: Vec<Item>, target: Target) -> Self {
+        Self {
+            items,
+            target,
+            source_deletion_policy: DeletionPolicy::default(),
+            restart: Restart::default(),
+            mode: Mode::default(),
+            templates: BTreeMap::new(),
+            templates_only: false,
+        }
+    }
+
+    /// The keys of the target that the binding itself names. `None` among them: an item delivers all keys of its secret, so there are
+    /// others that only its content tells.
+    pub fn named_keys(&self) -> impl Iterator<Item = Option<&str>> {
+        let items = self.items.iter().filter(|_| !self.templates_only);
+        let of_items = items.flat_map(|item| {
+            let all = item.keys.is_empty().then_some(None);
+            all.into_iter().chain(item.keys.values().map(|key| Some(key.as_str())))
+        });
+        of_items.chain(self.templates.keys().map(|key| Some(key.as_str())))
+    }
+}
+
+/// What is done with the content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Mode {
+    /// The target is written and kept as it should be.
+    #[default]
+    Deliver,
+    /// The target is compared with what it should be, and nothing is written. For Kubernetes Secrets only.
+    Observe,
 }
 
 /// One secret of a binding.
@@ -62,25 +119,6 @@ pub struct SecretRef {
     pub path: KvPath,
 }
 
-/// As what content arrives in a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Target {
-    /// A Kubernetes Secret in each of these namespaces.
-    Secret {
-        /// The Secret's name.
-        name: String,
-        /// Where.
-        namespaces: Vec<Namespace>,
-        /// Kubernetes' type, such as `Opaque`.
-        secret_type: String,
-    },
-    /// A directory below the agent's root, a file for each key.
-    Directory {
-        /// Its name.
-        name: DirectoryName,
-    },
-}
-
 /// Keep or delete.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DeletionPolicy {
@@ -89,18 +127,6 @@ pub enum DeletionPolicy {
     Retain,
     /// What Lockstep made is deleted.
     Delete,
-}
-
-/// What restarts when content changes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum RestartPolicy {
-    /// Nothing.
-    #[default]
-    None,
-    /// Whatever refers to the target.
-    Auto,
-    /// What a label selects.
-    Selected,
 }
 
 /// A binding as the registry knows it.
@@ -146,12 +172,7 @@ pub(crate) mod tests {
     pub(crate) fn spec(items: Vec<Item>, clusters: &str) -> BindingSpec {
         BindingSpec {
             clusters: clusters.parse().unwrap(),
-            delivered: Delivered {
-                items,
-                target: Target::Directory { name: "out".parse().unwrap() },
-                source_deletion_policy: DeletionPolicy::Retain,
-                restart: RestartPolicy::None,
-            },
+            delivered: Delivered::new(items, Target::Directory { name: "out".parse().unwrap() }),
             deletion_policy: DeletionPolicy::Retain,
         }
     }
@@ -169,5 +190,32 @@ pub(crate) mod tests {
         assert_eq!(binding.spec_seq, Seq::new(1));
         assert!(binding.respecify(spec(vec![item("b", &[])], "env=dev"), Seq::new(4)));
         assert_eq!(binding.spec_seq, Seq::new(4));
+    }
+
+    #[test]
+    fn what_an_older_version_stored_reads_with_todays_defaults() {
+        let stored = |restart: &str| {
+            serde_json::json!({
+                "items": [],
+                "target": {"Secret": {"name": "db", "namespaces": ["a"], "secret_type": "Opaque"}},
+                "source_deletion_policy": "Retain",
+                "restart": restart,
+            })
+        };
+        let read = |restart| serde_json::from_value::<Delivered>(stored(restart)).unwrap();
+        let target = SecretTarget::new("db".parse().unwrap(), vec!["a".parse().unwrap()]);
+        assert_eq!(read("None"), Delivered::new(Vec::new(), Target::Secret(target)));
+        assert_eq!(read("Auto").restart, Restart::Auto);
+        assert_eq!(read("Selected").restart, Restart::Selected { workloads: Vec::new(), selector: None });
+    }
+
+    #[test]
+    fn the_keys_that_a_binding_names_are_those_of_items_and_templates() {
+        let mut delivered = spec(vec![item("a", &[("x", "X")]), item("b", &[])], "").delivered;
+        delivered.templates = BTreeMap::from([("T".to_owned(), String::new())]);
+        let named = |delivered: &Delivered| delivered.named_keys().map(|k| k.map(str::to_owned)).collect::<Vec<_>>();
+        assert_eq!(named(&delivered), [Some("X".to_owned()), None, Some("T".to_owned())]);
+        delivered.templates_only = true;
+        assert_eq!(named(&delivered), [Some("T".to_owned())]);
     }
 }

@@ -107,3 +107,18 @@ impl Outcome {
         }
     }
 }
+
+/// How the restarts go that follow from one revision of a binding in one cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartProgress {
+    /// How many workloads were told to restart.
+    pub restarted: u32,
+    /// Of how many.
+    pub total: u32,
+    /// How many of them have finished.
+    pub healthy: u32,
+    /// One sentence each: which workload does not finish, and why.
+    pub stuck: Vec<String>,
+    /// One sentence each: which workload is left alone, and why.
+    pub skipped: Vec<String>,
+}

@@ -31,6 +31,11 @@ pub enum GlobError {
 }
 
 impl Glob {
+    /// `**`, which matches everything.
+    pub fn everything() -> Self {
+        Self("**".to_owned())
+    }
+
     /// The glob as written.
     pub fn as_str(&self) -> &str {
         &self.0

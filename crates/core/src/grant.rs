@@ -8,6 +8,7 @@ use crate::id::{GrantId, ProjectId};
 use crate::kv::KvMount;
 use crate::label::Labels;
 use crate::name::{Namespace, SourceName};
+use crate::namespaces::AllowedNamespaces;
 use crate::selector::Selector;
 
 /// The most path rules, globs a rule, and namespace globs one grant may have.
@@ -51,8 +52,11 @@ pub struct Grant {
 pub struct Ungranted {
     /// The secret that may not be delivered.
     pub secret: SecretRef,
-    /// The namespace it may not be delivered to, where the target has one.
+    /// The namespace it may not be delivered to, where the target names it.
     pub namespace: Option<Namespace>,
+    /// It may be delivered to no namespace at all, and the target selects them by label.
+    #[serde(default)]
+    pub in_any_namespace: bool,
 }
 
 impl std::fmt::Display for Ungranted {
@@ -62,22 +66,28 @@ impl std::fmt::Display for Ungranted {
         if let Some(namespace) = &self.namespace {
             write!(f, ", namespace {namespace}")?;
         }
+        if self.in_any_namespace {
+            f.write_str(", any namespace")?;
+        }
         f.write_str(" in this cluster: ask an administrator for a grant, or correct the binding")
     }
 }
 
 impl GrantSpec {
-    fn allows(&self, secret: &SecretRef, labels: &Labels, namespace: Option<&Namespace>) -> bool {
+    fn allows(&self, secret: &SecretRef, labels: &Labels) -> bool {
         let path = |p: &GrantedPaths| {
             p.source == secret.source && p.mount == secret.mount && p.globs.iter().any(|g| g.matches(secret.path.as_str()))
         };
-        self.clusters.matches(labels)
-            && namespace.is_none_or(|n| self.namespaces.iter().any(|g| g.matches(n.as_str())))
-            && self.paths.iter().any(path)
+        self.clusters.matches(labels) && self.paths.iter().any(path)
+    }
+
+    fn allows_in(&self, namespace: &Namespace) -> bool {
+        self.namespaces.iter().any(|g| g.matches(namespace.as_str()))
     }
 }
 
-/// Checks every secret of a binding in every namespace of its target; each must be allowed as a whole by one grant.
+/// Checks every secret of a binding in every namespace that its target names; each must be allowed as a whole by one grant. For a
+/// target that selects namespaces, answers in which ones it may.
 ///
 /// `grants` are those of the binding's project. A directory target has no namespace, so there only paths and clusters count.
 pub fn check<'a>(
@@ -85,24 +95,36 @@ pub fn check<'a>(
     target: &Target,
     labels: &Labels,
     grants: &[Grant],
-) -> Result<(), Ungranted> {
-    let namespaces: Vec<Option<&Namespace>> = match target {
-        Target::Secret { namespaces, .. } => namespaces.iter().map(Some).collect(),
-        Target::Directory { .. } => vec![None],
-    };
+) -> Result<Option<AllowedNamespaces>, Ungranted> {
+    let mut lists = Vec::new();
     for secret in secrets {
-        for namespace in &namespaces {
-            if !grants.iter().any(|g| g.spec.allows(secret, labels, *namespace)) {
-                return Err(Ungranted { secret: secret.clone(), namespace: namespace.cloned() });
+        let refused = Ungranted { secret: secret.clone(), namespace: None, in_any_namespace: false };
+        let granted: Vec<&GrantSpec> = grants.iter().map(|g| &g.spec).filter(|g| g.allows(secret, labels)).collect();
+        let Target::Secret(target) = target else {
+            if granted.is_empty() {
+                return Err(refused);
             }
+            continue;
+        };
+        if let Some(namespace) = target.namespaces.iter().find(|n| !granted.iter().any(|g| g.allows_in(n))) {
+            return Err(Ungranted { namespace: Some(namespace.clone()), ..refused });
+        }
+        if target.namespace_selector.is_some() {
+            let globs: Vec<Glob> = granted.iter().flat_map(|g| g.namespaces.iter().cloned()).collect();
+            if globs.is_empty() {
+                return Err(Ungranted { in_any_namespace: true, ..refused });
+            }
+            lists.push(globs);
         }
     }
-    Ok(())
+    let selects = matches!(target, Target::Secret(target) if target.namespace_selector.is_some());
+    Ok(selects.then(|| lists.into()))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::binding::SecretTarget;
     use crate::binding::tests::item;
     use std::collections::BTreeMap;
 
@@ -127,8 +149,7 @@ pub(crate) mod tests {
         let project = uuid::Uuid::from_u128(1).into();
         let labels = Labels::try_from(BTreeMap::from([("env".to_owned(), "prod".to_owned())])).unwrap();
         let secret = item("payments/db", &[]).secret;
-        let in_namespace =
-            |n: &str| Target::Secret { name: "db".into(), namespaces: vec![n.parse().unwrap()], secret_type: "Opaque".into() };
+        let in_namespace = |n: &str| Target::Secret(SecretTarget::new("db".parse().unwrap(), vec![n.parse().unwrap()]));
         let directory = Target::Directory { name: "db".parse().unwrap() };
         for (glob, clusters, namespace, target, want) in [
             ("payments/**", "env=prod", "payments-*", in_namespace("payments-prod"), true),
@@ -145,5 +166,33 @@ pub(crate) mod tests {
         let halves = [grant(project, "payments/**", "env=dev", "**"), grant(project, "orders/**", "env=prod", "**")];
         assert!(check([&secret].into_iter(), &in_namespace("a"), &labels, &halves).is_err());
         assert!(check([&secret].into_iter(), &in_namespace("a"), &labels, &[]).is_err());
+    }
+
+    #[test]
+    fn a_target_that_selects_namespaces_may_have_those_that_every_secret_may() {
+        let project = uuid::Uuid::from_u128(1).into();
+        let labels = Labels::try_from(BTreeMap::from([("env".to_owned(), "prod".to_owned())])).unwrap();
+        let secrets = [item("payments/db", &[]).secret, item("orders/db", &[]).secret];
+        let selecting = |namespaces: &[&str]| {
+            let namespaces = namespaces.iter().map(|n| n.parse().unwrap()).collect();
+            let selector = Some("team".parse().unwrap());
+            Target::Secret(SecretTarget { namespace_selector: selector, ..SecretTarget::new("db".parse().unwrap(), namespaces) })
+        };
+        let grants = [
+            grant(project, "payments/**", "env=prod", "payments-*"),
+            grant(project, "payments/**", "env=prod", "shop"),
+            grant(project, "payments/**", "env=dev", "dev"),
+            grant(project, "orders/**", "env=prod", "shop"),
+        ];
+        let allowed = check(secrets.iter(), &selecting(&[]), &labels, &grants).unwrap().unwrap();
+        for (namespace, want) in [("shop", true), ("payments-a", false), ("dev", false), ("kube-system", false)] {
+            assert_eq!(allowed.allows(&namespace.parse().unwrap()), want, "{namespace}");
+        }
+        let one = check(secrets[..1].iter(), &selecting(&["payments-a"]), &labels, &grants).unwrap().unwrap();
+        assert!(one.allows(&"payments-b".parse().unwrap()) && !one.allows(&"dev".parse().unwrap()));
+        let named = check(secrets.iter(), &selecting(&["payments-a"]), &labels, &grants).unwrap_err();
+        assert_eq!(named.namespace, Some("payments-a".parse().unwrap()));
+        let none = check(secrets.iter(), &selecting(&[]), &labels, &grants[..2]).unwrap_err();
+        assert!(none.to_string().contains("path orders/db, any namespace in this cluster"), "{none}");
     }
 }

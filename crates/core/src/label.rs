@@ -30,6 +30,8 @@ pub enum LabelError {
 
 /// The most labels one thing may have.
 pub const LABELS_MAX: usize = 64;
+/// All annotations of one thing, keys and values, as Kubernetes limits them.
+pub const ANNOTATIONS_MAX_BYTES: usize = 256 << 10;
 
 fn is_word(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());

@@ -16,6 +16,7 @@ pub mod kv;
 pub mod label;
 pub mod material;
 pub mod name;
+pub mod namespaces;
 pub mod placement;
 pub mod plan;
 pub mod render;
@@ -23,5 +24,7 @@ pub mod revision;
 pub mod selector;
 pub mod source;
 pub mod spiffe;
+#[cfg(feature = "templates")]
+pub mod template;
 pub mod trace;
 pub mod version;

@@ -8,12 +8,16 @@ use crate::binding::{Binding, DeletionPolicy};
 use crate::cluster::{ClusterFacts, ClusterState};
 use crate::grant::{Grant, Ungranted, check};
 use crate::id::ClusterId;
+use crate::namespaces::AllowedNamespaces;
 
 /// The planner's answer for one binding in one cluster that it selects, or once selected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placement {
     /// It is to hold the content.
     Placed,
+    /// It is to hold the content in those of the namespaces that its target selects which grants allow. Only for targets that select
+    /// namespaces: so a grant's namespaces move no other placement.
+    PlacedWithin(AllowedNamespaces),
     /// It is selected, but may not hold it. What it holds already is kept.
     Denied(Denial),
     /// A tombstone: it is no longer selected. Stays until the agent acked its removal.
@@ -49,7 +53,8 @@ pub fn place(binding: &Binding, cluster: &ClusterFacts, grants: &[Grant]) -> Opt
     let delivered = &binding.spec.delivered;
     let secrets = delivered.items.iter().map(|i| &i.secret);
     Some(match check(secrets, &delivered.target, &cluster.labels, grants) {
-        Ok(()) => Placement::Placed,
+        Ok(None) => Placement::Placed,
+        Ok(Some(allowed)) => Placement::PlacedWithin(allowed),
         Err(ungranted) => Placement::Denied(Denial::Ungranted(ungranted)),
     })
 }
@@ -112,7 +117,7 @@ mod tests {
             ("removing", cluster(1, "prod", ClusterState::Removing), &grants[..], None),
         ] {
             let answer = place(&binding, &cluster, grants).map(|p| match p {
-                Placement::Placed => "placed",
+                Placement::Placed | Placement::PlacedWithin(_) => "placed",
                 Placement::Denied(_) => "denied",
                 Placement::Removed(_) => "removed",
             });

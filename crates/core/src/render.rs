@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::binding::Item;
+use crate::binding::{Item, SecretType};
 use crate::kv::KvPath;
 use crate::material::Material;
 
@@ -45,6 +45,22 @@ pub enum RenderError {
         /// The key.
         key: String,
     },
+    /// A template and an item give the same key.
+    #[error("key {key:?} comes from an item and from spec.templates: rename one of them, or set spec.templatesOnly")]
+    KeyOfTemplate {
+        /// The key.
+        key: String,
+    },
+    /// Not what the target's type asks for.
+    #[error("a Secret of type {secret_type} needs {what}{problem}")]
+    Unfit {
+        /// The target's type.
+        secret_type: SecretType,
+        /// Such as `key tls.crt`.
+        what: String,
+        /// Why it is not good, and what to do; goes on where `what` ends.
+        problem: &'static str,
+    },
     /// More than [`CONTENT_MAX_BYTES`].
     #[error(
         "the content has {bytes} bytes, more than the {CONTENT_MAX_BYTES} that a Secret may have: deliver fewer keys, or split the binding"
@@ -81,6 +97,11 @@ impl Rendered {
         self.0.iter().map(|(k, v)| (k.as_str(), v))
     }
 
+    /// The bytes under `key`.
+    pub fn get(&self, key: &str) -> Option<&Material> {
+        self.0.get(key)
+    }
+
     /// How many keys.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -94,6 +115,18 @@ impl Rendered {
 
 /// Renders the items of a binding; `materials` are the keys of the version chosen for each item, `None` where it is gone.
 pub fn render(items: &[Item], materials: &[Option<&BTreeMap<String, Material>>]) -> Result<Rendered, RenderError> {
+    let pairs = merge(items, materials)?;
+    if let Some((path, key, _)) = pairs.iter().find(|(_, key, _)| !is_content_key(key)) {
+        return Err(RenderError::BadKey { path: (*path).clone(), key: key.clone() });
+    }
+    Rendered::of(pairs.into_iter().map(|(_, k, v)| (k, v)))
+}
+
+/// The items' keys under their new names, each with the path it comes from.
+pub(crate) fn merge<'a>(
+    items: &'a [Item],
+    materials: &[Option<&BTreeMap<String, Material>>],
+) -> Result<Vec<(&'a KvPath, String, Material)>, RenderError> {
     debug_assert_eq!(items.len(), materials.len());
     let mut pairs = Vec::new();
     for (item, material) in items.iter().zip(materials) {
@@ -107,10 +140,7 @@ pub fn render(items: &[Item], materials: &[Option<&BTreeMap<String, Material>>])
             pairs.push((path, to.clone(), value.clone()));
         }
     }
-    if let Some((path, key, _)) = pairs.iter().find(|(_, key, _)| !is_content_key(key)) {
-        return Err(RenderError::BadKey { path: (*path).clone(), key: key.clone() });
-    }
-    Rendered::of(pairs.into_iter().map(|(_, k, v)| (k, v)))
+    Ok(pairs)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Label selectors: Kubernetes' object form (`matchLabels`, `matchExpressions`) and its text form (`env=prod,tier in (a,b)`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -118,6 +119,42 @@ impl Selector {
     }
 }
 
+impl Operator {
+    /// Kubernetes' word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "In",
+            Self::NotIn => "NotIn",
+            Self::Exists => "Exists",
+            Self::DoesNotExist => "DoesNotExist",
+        }
+    }
+}
+
+/// Kubernetes' text form, as a `labelSelector` parameter takes it.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, values) = (&self.key, self.values.join(","));
+        match self.operator {
+            Operator::In => write!(f, "{key} in ({values})"),
+            Operator::NotIn => write!(f, "{key} notin ({values})"),
+            Operator::Exists => f.write_str(key),
+            Operator::DoesNotExist => write!(f, "!{key}"),
+        }
+    }
+}
+
+/// Kubernetes' text form, as a `labelSelector` parameter takes it.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, requirement) in self.0.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            write!(f, "{comma}{requirement}")?;
+        }
+        Ok(())
+    }
+}
+
 impl FromStr for Operator {
     type Err = SelectorError;
     fn from_str(text: &str) -> Result<Self, SelectorError> {
@@ -211,7 +248,9 @@ mod tests {
             ("env notin (a,b)", "env=c", true),
             ("env=prod,region=eu", "env=prod region=eu", true),
         ] {
-            assert_eq!(selector.parse::<Selector>().unwrap().matches(&labels(on)), want, "{selector:?} on {on:?}");
+            let parsed: Selector = selector.parse().unwrap();
+            assert_eq!(parsed.matches(&labels(on)), want, "{selector:?} on {on:?}");
+            assert_eq!(parsed.to_string().parse(), Ok(parsed), "{selector:?} written again");
         }
         for bad in ["a b", "=x", "a in", "a in ()x", "a in b", ",", "a=b c"] {
             assert!(bad.parse::<Selector>().is_err(), "{bad}");

@@ -1,6 +1,9 @@
 //! Between messages and the domain. Messages come from the other side of a link, so every field is checked here, once.
 
-use lockstep_core::binding::Target;
+mod restart;
+mod selector;
+mod target;
+
 use lockstep_core::digest::{DIGEST_BYTES, Digest, DigestKeyId};
 use lockstep_core::history::{ChangeHash, Mark};
 use lockstep_core::id::{BindingId, ClusterId, RegistryId};
@@ -13,6 +16,9 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::v1;
+
+pub use restart::{restart, restart_message, restart_report, restart_report_message};
+pub use target::{allowed_namespaces, target_message};
 
 /// A message that breaks the protocol.
 #[derive(Debug, Error)]
@@ -33,9 +39,22 @@ pub enum ProtocolError {
     /// A name that breaks its rules.
     #[error("field {0} is not a valid name")]
     Name(&'static str),
+    /// A word that is not known, or something else that breaks its rules.
+    #[error("field {field} cannot be used: {why}")]
+    Value {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it. These fields hold no material.
+        why: String,
+    },
     /// Content that breaks its rules.
     #[error(transparent)]
     Content(#[from] RenderError),
+}
+
+/// Names the field of a value that breaks its rules.
+fn wrong<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> ProtocolError {
+    move |why| ProtocolError::Value { field, why: why.to_string() }
 }
 
 fn array<const N: usize>(field: &'static str, bytes: &[u8]) -> Result<[u8; N], ProtocolError> {
@@ -134,36 +153,6 @@ pub fn entries(content: &Rendered) -> Vec<v1::Entry> {
     content.iter().map(|(k, v)| v1::Entry { key: k.to_owned(), value: v.expose().to_vec() }).collect()
 }
 
-impl TryFrom<v1::Target> for Target {
-    type Error = ProtocolError;
-    fn try_from(message: v1::Target) -> Result<Self, ProtocolError> {
-        match message.target.ok_or(ProtocolError::Missing("target"))? {
-            v1::target::Target::Directory(d) => {
-                Ok(Self::Directory { name: d.name.parse().map_err(|_| ProtocolError::Name("target.directory.name"))? })
-            }
-            v1::target::Target::Secret(s) => {
-                let namespaces =
-                    s.namespaces.iter().map(|n| n.parse().map_err(|_| ProtocolError::Name("target.secret.namespaces")));
-                Ok(Self::Secret { name: s.name, namespaces: namespaces.collect::<Result<_, _>>()?, secret_type: s.r#type })
-            }
-        }
-    }
-}
-
-impl From<Target> for v1::Target {
-    fn from(target: Target) -> Self {
-        let target = match target {
-            Target::Directory { name } => v1::target::Target::Directory(v1::DirectoryTarget { name: name.into() }),
-            Target::Secret { name, namespaces, secret_type } => v1::target::Target::Secret(v1::SecretTarget {
-                name,
-                namespaces: namespaces.into_iter().map(Into::into).collect(),
-                r#type: secret_type,
-            }),
-        };
-        Self { target: Some(target) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,8 +161,6 @@ mod tests {
     fn what_is_sent_is_what_arrives() {
         let mark = Mark { epoch: Epoch::new(2), seq: Seq::new(7), hash: ChangeHash::new([3; 32]) };
         assert_eq!(Mark::try_from(v1::Mark::from(mark)).unwrap(), mark);
-        let target = Target::Secret { name: "a".into(), namespaces: vec!["n".parse().unwrap()], secret_type: "Opaque".into() };
-        assert_eq!(Target::try_from(v1::Target::from(target.clone())).unwrap(), target);
         let digest = Digest { key: DigestKeyId::new("k".into()), hmac: [5; 32] };
         let reported = Reported { revision: Revision { epoch: Epoch::new(1), seq: Seq::new(9) }, digest: Some(digest) };
         let id: BindingId = Uuid::from_u128(4).into();
@@ -184,9 +171,6 @@ mod tests {
     fn what_breaks_the_protocol_is_refused() {
         assert!(binding_id(&[1; 15]).is_err());
         assert!(Mark::try_from(v1::Mark { hash: vec![1; 31], ..v1::Mark::default() }).is_err());
-        assert!(Target::try_from(v1::Target::default()).is_err());
-        let escape = v1::target::Target::Directory(v1::DirectoryTarget { name: "../etc".into() });
-        assert!(Target::try_from(v1::Target { target: Some(escape) }).is_err());
         assert!(content(vec![v1::Entry { key: "../x".into(), value: Vec::new() }]).is_err());
     }
 }

@@ -10,6 +10,7 @@ fn generated_code_is_current() {
     let out = tempfile::tempdir().unwrap();
     tonic_prost_build::configure()
         .bytes(".none")
+        .btree_map(".")
         .skip_debug(["Entry", "Welcome", "JoinRequest"].map(|m| format!(".lockstep.agent.v1.{m}")))
         .out_dir(out.path())
         .compile_fds(descriptors)

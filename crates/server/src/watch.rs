@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
+mod pace;
 mod record;
 mod sweep;
 mod watcher;

@@ -2,7 +2,7 @@
 
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Item};
 use lockstep_core::id::{BindingId, ProjectId};
-use lockstep_core::name::ProjectName;
+use lockstep_core::name::{ProjectName, SecretName};
 use lockstep_core::revision::Seq;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -81,6 +81,17 @@ pub async fn of_project(connection: &mut PgConnection, project: Option<ProjectId
         .fetch_all(connection)
         .await?;
     rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| r.spec.binding)).collect()
+}
+
+/// The bindings whose target is a Secret of this name, in whichever namespaces, by name.
+pub async fn of_secret_name(connection: &mut PgConnection, name: &SecretName) -> Result<Vec<(String, Binding)>> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{SELECT} and b.spec -> 'delivered' -> 'target' -> 'Secret' ->> 'name' = $1 order by b.name"
+    )))
+    .bind(name.as_str())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| (r.name, r.spec.binding))).collect()
 }
 
 /// Registers a new binding, written by change `seq`.

@@ -91,7 +91,7 @@ pub async fn write(connection: &mut PgConnection, reports: &[Report]) -> Result<
         .bind(column(|r| r.revision.epoch.get().cast_signed()))
         .bind(column(|r| stored(r.revision.seq)))
         .bind(reports.iter().map(|r| r.outcome.as_str()).collect::<Vec<_>>())
-        .bind(reports.iter().map(|r| r.cause.clone()).collect::<Vec<_>>())
+        .bind(reports.iter().map(|r| r.cause.as_deref().map(without_nul)).collect::<Vec<_>>())
         .bind(reports.iter().map(|r| r.digest.as_ref().map(|d| d.key.as_str().to_owned())).collect::<Vec<_>>())
         .bind(reports.iter().map(|r| r.digest.as_ref().map(|d| d.hmac.to_vec())).collect::<Vec<_>>())
         .bind(reports.iter().map(|r| r.targets.0.cast_signed()).collect::<Vec<_>>())
@@ -104,6 +104,11 @@ pub async fn write(connection: &mut PgConnection, reports: &[Report]) -> Result<
     }
     transaction.commit().await?;
     Ok(written)
+}
+
+/// Postgres' text holds no NUL. A cause may be an agent's words, and one that cannot be written would hold up all that come with it.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
 }
 
 /// Takes away tombstones that were acked.

@@ -17,6 +17,9 @@ use crate::meta::stored;
 /// `placement_seq = p.seq` looks redundant and is not: where the lock had to wait for the planner, Postgres checks only the locked row anew, and
 /// this condition is then the one that fails.
 ///
+/// `offset 0` keeps the view apart from the rest, so that it is asked for each of these by key. Joined, it adds up the secrets of every
+/// binding there is before one is picked: 70 ms with 5,000 bindings, where this takes half a millisecond for 20 placements.
+///
 /// The placements are locked until the caller's transaction ends, in which it records that they are sent.
 pub async fn permitted(connection: &mut PgConnection, reports: &[Report]) -> Result<BTreeSet<(ClusterId, BindingId)>> {
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
@@ -26,8 +29,9 @@ pub async fn permitted(connection: &mut PgConnection, reports: &[Report]) -> Res
          join cluster c on c.id = r.cluster and c.held is null and c.state not in ('Paused', 'Revoked') \
          join registry g on g.held is null \
          join placement p on p.binding_id = r.binding and p.cluster_id = r.cluster and p.answer <> 'Denied' \
-         join desired d on d.binding_id = r.binding and d.cluster_id = r.cluster and d.epoch = r.epoch and d.seq = r.seq \
-             and d.placement_seq = p.seq \
+         join lateral ( \
+             select epoch, seq, placement_seq from desired where binding_id = r.binding and cluster_id = r.cluster offset 0 \
+         ) d on d.epoch = r.epoch and d.seq = r.seq and d.placement_seq = p.seq \
          for share of p",
     )
     .bind(reports.iter().map(|r| r.session.uuid()).collect::<Vec<_>>())

@@ -27,7 +27,7 @@ pub(crate) struct Detail {
 
 fn word(placement: &Placement) -> &'static str {
     match placement {
-        Placement::Placed => "Placed",
+        Placement::Placed | Placement::PlacedWithin(_) => "Placed",
         Placement::Denied(_) => "Denied",
         Placement::Removed(_) => "Removed",
     }
@@ -95,7 +95,7 @@ async fn grants(connection: &mut PgConnection, bindings: &[Binding]) -> Result<B
     Ok(grants)
 }
 
-/// An answer on record. Nearly all are `Placed`, which has no detail to be read.
+/// An answer on record. Nearly all are plainly `Placed`, so that there is no detail to be read.
 #[derive(sqlx::FromRow)]
 struct RecordedRow {
     binding_id: Uuid,
@@ -109,7 +109,8 @@ impl RecordedRow {
     }
 }
 
-const RECORDED: &str = "select binding_id, cluster_id, case when answer <> 'Placed' then detail end as detail from placement";
+const RECORDED: &str = "select binding_id, cluster_id, case when detail -> 'placement' <> '\"Placed\"' then detail end as detail \
+    from placement";
 
 async fn recorded(connection: &mut PgConnection, id: BindingId) -> Result<BTreeMap<ClusterId, Placement>> {
     let rows: Vec<RecordedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{RECORDED} where binding_id = $1")))
@@ -126,7 +127,7 @@ async fn write(connection: &mut PgConnection, changed: &[(BindingId, ClusterId, 
     let detail = |p: &Placement| {
         let text = match p {
             Placement::Denied(denial) => Some(denial.to_string()),
-            Placement::Placed | Placement::Removed(_) => None,
+            Placement::Placed | Placement::PlacedWithin(_) | Placement::Removed(_) => None,
         };
         Json(Detail { placement: p.clone(), text })
     };
@@ -143,6 +144,15 @@ async fn write(connection: &mut PgConnection, changed: &[(BindingId, ClusterId, 
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The clusters in which a binding is placed.
+pub async fn placed(connection: &mut PgConnection, id: BindingId) -> Result<BTreeSet<ClusterId>> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("select cluster_id from placement where binding_id = $1 and answer = 'Placed'")
+        .bind(id.uuid())
+        .fetch_all(connection)
+        .await?;
+    Ok(ids.into_iter().map(Into::into).collect())
 }
 
 fn of_binding(id: BindingId, answers: BTreeMap<ClusterId, Placement>) -> Vec<(BindingId, ClusterId, Placement)> {

@@ -31,12 +31,20 @@ pub async fn connect(url: &str, connections: u32) -> Result<PgPool> {
         .after_release(|connection, _| Box::pin(answers(connection)))
         .connect(url)
         .await?;
-    let version: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await?;
-    if version.parse().is_ok_and(|v: i32| v < OLDEST_VERSION) {
-        return Err(StoreError::TooOld { version });
-    }
+    check_version(&mut *acquire(&pool).await?).await?;
     probe_session(url, &pool).await?;
     Ok(pool)
+}
+
+async fn check_version(connection: &mut PgConnection) -> Result<()> {
+    let said: String = sqlx::query_scalar("show server_version_num").fetch_one(connection).await?;
+    match said.parse::<i32>() {
+        // Since version 10 the number is of two parts: 140012 is 14.12.
+        Ok(version) if version < OLDEST_VERSION => {
+            Err(StoreError::TooOld { version: format!("{}.{}", version / 10_000, version % 10_000) })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A connection of the pool.
@@ -84,9 +92,11 @@ async fn probe_session(url: &str, pool: &PgPool) -> Result<()> {
     Ok(())
 }
 
-/// Applies the migrations that are missing. Safe on any number of replicas at once: sqlx takes an advisory lock.
+/// Applies the migrations that are missing. Safe on any number of replicas at once: sqlx takes an advisory lock. A Postgres that is too
+/// old is refused before: it would fail in the middle of a migration, with a syntax error.
 pub async fn migrate(url: &str) -> Result<()> {
     let mut connection = PgConnection::connect(url).await?;
+    check_version(&mut connection).await?;
     // Not `run`: its future is not Send in the compiler's eyes, so that no caller could spawn this.
     sqlx::migrate!("../../migrations").run_direct(None, &mut connection, false).await?;
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Item, RestartPolicy, SecretRef, Target};
+use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Item, SecretRef, SecretTarget, Target};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::{DeliveryStatus, Outcome};
 use lockstep_core::digest::{Digest, DigestKeyId};
@@ -69,6 +69,14 @@ impl Registry {
         Ok(sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&self.pool).await?.rows_affected())
     }
 
+    /// `Ok` if some connection waits for another one's lock.
+    pub(crate) async fn somebody_waits(&self) -> Result<()> {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&self.pool).await?;
+        anyhow::ensure!(waiting > 0, "nobody waits");
+        Ok(())
+    }
+
     /// Registers a cluster, or changes its labels.
     pub(crate) async fn cluster(&self, name: &str, labels: &str) -> Result<ClusterId> {
         self.change(async |c, seq| {
@@ -91,10 +99,15 @@ impl Registry {
 
     /// Lets the project deliver what `glob` matches to what `clusters` selects.
     pub(crate) async fn grant(&self, name: &str, glob: &str, clusters: &str) -> Result<()> {
+        self.grant_in(name, glob, clusters, &["payments-*"]).await
+    }
+
+    /// The same, in namespaces that match one of these.
+    pub(crate) async fn grant_in(&self, name: &str, glob: &str, clusters: &str, namespaces: &[&str]) -> Result<()> {
         let spec = GrantSpec {
             paths: vec![GrantedPaths { source: "corp".parse()?, mount: "kv".parse()?, globs: vec![glob.parse()?] }],
             clusters: clusters.parse()?,
-            namespaces: vec!["payments-*".parse()?],
+            namespaces: namespaces.iter().map(|n| n.parse()).collect::<Result<_, _>>()?,
         };
         self.change(async |c, seq| {
             let project = project::id(c, &"payments".parse()?).await?;
@@ -216,16 +229,10 @@ pub(crate) fn item(path: &str) -> Result<Item> {
 pub(crate) fn spec(paths: &[&str], clusters: &str) -> Result<BindingSpec> {
     Ok(BindingSpec {
         clusters: clusters.parse()?,
-        delivered: Delivered {
-            items: paths.iter().map(|p| item(p)).collect::<Result<_>>()?,
-            target: Target::Secret {
-                name: "db".into(),
-                namespaces: vec!["payments-prod".parse()?],
-                secret_type: "Opaque".into(),
-            },
-            source_deletion_policy: DeletionPolicy::Retain,
-            restart: RestartPolicy::None,
-        },
+        delivered: Delivered::new(
+            paths.iter().map(|p| item(p)).collect::<Result<_>>()?,
+            Target::Secret(SecretTarget::new("db".parse()?, vec!["payments-prod".parse()?])),
+        ),
         deletion_policy: DeletionPolicy::Retain,
     })
 }

@@ -8,8 +8,9 @@ use lockstep_core::revision::{Revision, Seq};
 use lockstep_core::version::SecretState;
 use lockstep_store::permit::permitted;
 use lockstep_store::{cluster, registry};
+use lockstep_testbed::wait;
 
-use crate::fixture::{Registry, report, spec};
+use crate::fixture::{LIMIT, Registry, report, spec};
 
 struct Ready {
     registry: Registry,
@@ -82,5 +83,24 @@ async fn nothing_may_be_sent_while_held_or_paused_or_by_another_session() -> Res
     let newer = ready.registry.connect(ready.cluster).await?;
     assert_ne!(newer, ready.session);
     assert!(!ready.may_send(prepared).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn leave_that_waits_for_the_planner_is_given_by_what_the_planner_wrote() -> Result<()> {
+    let ready = Ready::new().await?;
+    let prepared = ready.desired().await?;
+    for grows in [false, true] {
+        let mut planning = ready.registry.pool.begin().await?;
+        sqlx::query("update placement set seq = seq + 1").execute(&mut *planning).await?;
+        let end = async {
+            wait::until("leave to be asked for", LIMIT, async || ready.registry.somebody_waits().await).await?;
+            let ended = if grows { planning.commit().await } else { planning.rollback().await };
+            anyhow::Ok(ended?)
+        };
+        let (leave, ended) = tokio::join!(ready.may_send(prepared), end);
+        ended?;
+        assert_eq!(leave?, !grows, "the placement's seq grew: {grows}");
+    }
     Ok(())
 }

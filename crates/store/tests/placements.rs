@@ -1,11 +1,13 @@
 //! Placements follow from bindings, clusters and grants; what is taken away leaves a tombstone until it was acked.
 
 use anyhow::Result;
-use lockstep_core::binding::DeletionPolicy;
+use lockstep_core::binding::{DeletionPolicy, SecretTarget, Target};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::Outcome;
 use lockstep_core::id::{BindingId, ClusterId};
+use lockstep_core::placement::Placement;
 use lockstep_core::plan::Want;
+use lockstep_core::revision::Revision;
 use lockstep_store::delivery::Report;
 use lockstep_store::desired::{Facts, Which, read};
 use lockstep_store::{StoreError, binding, cluster, delivery, placement, project, source};
@@ -201,5 +203,56 @@ async fn what_is_in_use_is_not_deleted_and_the_refusal_says_by_what() -> Result<
     }
     project::delete(&mut c, "payments").await?;
     delivery::bury_unplaced(&mut c).await?;
+    Ok(())
+}
+
+/// Binding `db` in namespaces that a label selects, and `plain` in one that it names.
+#[tokio::test]
+async fn a_grants_namespaces_move_only_what_selects_its_namespaces() -> Result<()> {
+    let (registry, _, eu, _) = two_of_three().await?;
+    registry.bind("plain", spec(&["payments/db"], "env=prod")?).await?;
+    let mut selecting = spec(&["payments/db"], "env=prod")?;
+    let target = SecretTarget::new("db".parse()?, Vec::new());
+    selecting.delivered.target = Target::Secret(SecretTarget { namespace_selector: Some("team=shop".parse()?), ..target });
+    registry.bind("db", selecting).await?;
+    assert_eq!(registry.placements().await?, ["eu db Placed", "eu plain Placed", "us db Placed", "us plain Placed"]);
+    let revisions = async || -> Result<(Revision, Revision)> {
+        Ok((registry.delivery("eu", "db").await?.desired, registry.delivery("eu", "plain").await?.desired))
+    };
+    let allows = async |namespace: &str| -> Result<bool> {
+        let facts = facts(&registry, eu).await?.into_iter().find(|f| f.name == "db");
+        let Some(Placement::PlacedWithin(allowed)) = facts.map(|f| f.placement) else { anyhow::bail!("not placed within") };
+        Ok(allowed.allows(&namespace.parse()?))
+    };
+    let before = revisions().await?;
+    assert!(allows("payments-prod").await? && !allows("shop").await?);
+
+    registry.grant_in("all", "payments/**", "", &["shop", "payments-*"]).await?;
+    let wider = revisions().await?;
+    assert!(wider.0 > before.0 && wider.1 == before.1);
+    assert!(allows("payments-prod").await? && allows("shop").await?);
+
+    // The same rule, said otherwise; and a look at all that finds nothing to write.
+    registry.grant_in("all", "payments/**", "", &["payments-*", "shop"]).await?;
+    let changed = registry.change(async |c, seq| Ok(placement::replan_all(c, None, seq).await?)).await?;
+    assert_eq!((revisions().await?, changed), (wider, 0));
+
+    registry.grant_in("all", "payments/**", "", &[]).await?;
+    assert_eq!(registry.placements().await?, ["eu db Denied", "eu plain Denied", "us db Denied", "us plain Denied"]);
+    let (_, cause) = registry.status("eu", "db").await?;
+    assert!(cause.as_deref().is_some_and(|c| c.contains("any namespace in this cluster")), "{cause:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn bindings_are_found_by_the_name_of_their_secret() -> Result<()> {
+    let (registry, ..) = two_of_three().await?;
+    let mut other = spec(&["payments/db"], "env=prod")?;
+    other.delivered.target = Target::Secret(SecretTarget::new("other".parse()?, vec!["payments-prod".parse()?]));
+    registry.bind("other", other).await?;
+    registry.bind("gone", spec(&["payments/db"], "env=prod")?).await?;
+    registry.unbind("gone").await?;
+    let found = binding::of_secret_name(&mut *registry.connection().await?, &"db".parse()?).await?;
+    assert_eq!(found.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["db"]);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Connecting, the limits of a connection, and what happens when Postgres goes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -46,8 +47,11 @@ async fn any_number_of_replicas_may_migrate_at_once_and_again() -> Result<()> {
     Ok(())
 }
 
-/// Passes everything but notifications: what a transaction-pooling proxy does to a LISTEN.
-async fn deaf_proxy(target: SocketAddr) -> Result<SocketAddr> {
+/// What a proxy does with a message of the server's, by its type and body. `false`: it is kept back.
+type Meddle = Arc<dyn Fn(u8, &mut [u8]) -> bool + Send + Sync>;
+
+/// Passes everything, but for what it is told to do with the server's messages.
+async fn proxy(target: SocketAddr, meddle: Meddle) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
     tokio::spawn(async move {
@@ -55,20 +59,20 @@ async fn deaf_proxy(target: SocketAddr) -> Result<SocketAddr> {
             let Ok(server) = TcpStream::connect(target).await else { return };
             let ((mut from_client, to_client), (from_server, mut to_server)) = (client.into_split(), server.into_split());
             tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-            tokio::spawn(without_notifications(from_server, to_client));
+            tokio::spawn(meddled(from_server, to_client, meddle.clone()));
         }
     });
     Ok(addr)
 }
 
-/// A message of the server is a type byte and a length that counts itself; `A` is NotificationResponse.
-async fn without_notifications(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> Result<()> {
+/// A message of the server is a type byte and a length that counts itself.
+async fn meddled(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, meddle: Meddle) -> Result<()> {
     loop {
         let mut head = [0; 5];
         from.read_exact(&mut head).await?;
         let mut body = vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize - 4];
         from.read_exact(&mut body).await?;
-        if head[0] != b'A' {
+        if meddle(head[0], &mut body) {
             to.write_all(&head).await?;
             to.write_all(&body).await?;
         }
@@ -78,9 +82,33 @@ async fn without_notifications(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) 
 #[tokio::test]
 async fn a_url_over_which_no_notification_arrives_is_refused() -> Result<()> {
     let registry = Registry::new().await?;
-    let url = through(&registry.url, deaf_proxy(address(&registry.url)?).await?)?;
+    // What a transaction-pooling proxy does to a LISTEN: `A` is NotificationResponse.
+    let deaf = proxy(address(&registry.url)?, Arc::new(|kind, _| kind != b'A')).await?;
+    let url = through(&registry.url, deaf)?;
     let refused = pool::connect(&url, 2).await.map(drop);
     assert!(matches!(refused, Err(StoreError::NoSession)), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_too_old_is_refused_before_the_schema_is_touched() -> Result<()> {
+    let database = Postgres::shared().await?.create_database().await?;
+    let direct = pool::connect(database.url(), 1).await?;
+    let real: String = sqlx::query_scalar("show server_version_num").fetch_one(&direct).await?;
+    // The same Postgres, but for the number that it gives as its version. `D` is DataRow.
+    let pretend: Meddle = Arc::new(move |kind, body| {
+        if let (b'D', Some(at)) = (kind, body.windows(real.len()).position(|part| part == real.as_bytes())) {
+            body[at..at + real.len()].copy_from_slice(b"140012");
+        }
+        true
+    });
+    let url = through(database.url(), proxy(address(database.url())?, pretend).await?)?;
+    for refused in [pool::migrate(&url).await, pool::connect(&url, 1).await.map(drop)] {
+        let said = refused.expect_err("it is too old").to_string();
+        assert_eq!(said, "Postgres 14.12 is too old: Lockstep needs 15 or newer");
+    }
+    let tables: i64 = sqlx::query_scalar("select count(*) from pg_tables where schemaname = 'public'").fetch_one(&direct).await?;
+    assert_eq!(tables, 0);
     Ok(())
 }
 

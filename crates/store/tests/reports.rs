@@ -86,6 +86,19 @@ async fn an_unknown_binding_is_ignored_and_the_rest_of_the_batch_is_written() ->
 }
 
 #[tokio::test]
+async fn a_cause_with_a_nul_is_written_without_it_and_holds_up_no_other_report() -> Result<()> {
+    let placed = Placed::new().await?;
+    let other = placed.registry.bind("other", spec(&["payments/other"], "")?).await?.id;
+    let odd = Report { cause: Some("disk\0 full\0".to_owned()), ..placed.report(5, Outcome::Failed) };
+    let good = Report { binding: other, ..placed.report(5, Outcome::Applied) };
+    assert_eq!(placed.registry.report(&[odd, good]).await?, 2);
+    let causes: Vec<Option<String>> =
+        sqlx::query_scalar("select cause from delivery order by cause").fetch_all(&placed.registry.pool).await?;
+    assert_eq!(causes, [Some("disk full".to_owned()), None]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_older_revision_never_replaces_a_newer_one() -> Result<()> {
     let placed = Placed::new().await?;
     placed.registry.report(&[placed.report(7, Outcome::Applied)]).await?;

@@ -9,6 +9,7 @@ use lockstep_core::version::SecretState;
 use lockstep_store::delivery::{self, Filter};
 use lockstep_store::desired::{Which, read};
 use lockstep_store::page::Page;
+use lockstep_store::permit::permitted;
 use lockstep_store::placement;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -80,6 +81,9 @@ async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
         let session = registry.connect(facts.cluster).await?;
         sent.push(report(session, facts.cluster, facts.binding.id, facts.desired.revision, Outcome::Sent));
     }
+    let began = Instant::now();
+    assert_eq!(permitted(&mut c, &sent).await?.len(), sent.len());
+    println!("leave for {}: {:?}", sent.len(), began.elapsed());
     let began = Instant::now();
     assert_eq!(registry.report(&sent).await?, sent.len() as u64);
     println!("a batch of {} reports: {:?}", sent.len(), began.elapsed());

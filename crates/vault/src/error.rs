@@ -72,8 +72,11 @@ pub enum VaultError {
     /// 501: never initialised.
     #[error("the Vault is not initialised: check the source's address")]
     Uninitialised,
-    /// 403: the policy does not allow it.
-    #[error("the Vault's policy forbids the {what}: extend the policy of the source's credentials")]
+    /// 403: the policy does not allow it. A Vault does not tell strangers which mounts it has: of one that is not there it says the same.
+    #[error(
+        "the Vault's policy forbids the {what}, or the mount does not exist: extend the policy of the source's credentials, or correct \
+         the binding's or policy's mount"
+    )]
     Forbidden {
         /// The operation and path.
         what: String,

@@ -72,9 +72,9 @@ pub(super) fn answer(answer: Answer) -> v1::AgentMessage {
     let revision = Some(answer.revision.into());
     let trace = answer.trace.map(|t| t.bytes().to_vec()).unwrap_or_default();
     from_agent(match answer.result {
-        Ok(Applied::Put { digest, targets: Targets { applied, total } }) => {
+        Ok(Applied::Put { digest, targets: Targets { applied: targets_applied, total: targets_total } }) => {
             let digest = Some(digest.into());
-            Message::Ack(v1::Ack { binding, revision, digest, targets_applied: applied, targets_total: total, trace })
+            Message::Ack(v1::Ack { binding, revision, digest, targets_applied, targets_total, trace, ..v1::Ack::default() })
         }
         Ok(Applied::Delete) => Message::Ack(v1::Ack { binding, revision, trace, ..v1::Ack::default() }),
         Err(Refusal { kind, cause }) => {

@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
         let (out, requests) = mpsc::channel(OUT_MAX);
         agent.count_bindings().await;
         let inventory = agent.holdings().inventory().await;
-        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.arguments.lease_term);
+        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.surroundings.lease_term);
         let _ = out.send(hello).await;
         let greeting = async {
             let mut inbound = client.link(ReceiverStream::new(requests)).await.map_err(status)?.into_inner();
@@ -129,7 +129,7 @@ async fn read(
             Some(FromServer::Drain(drain)) => return Ok(End::Drained(drain.reason)),
             Some(FromServer::Revoked(revoked)) => return Ok(End::Revoked(revoked.reason)),
             Some(FromServer::Certificate(certificate)) => {
-                renewal::take(agent, certificate);
+                renewal::take(agent, certificate).await;
                 continue;
             }
             // A message of a newer server that this agent does not know, or one that needs nothing done.

@@ -25,7 +25,7 @@ pub(super) async fn run(agent: &Agent, interval: Duration, held: bool, out: mpsc
         if !findings.report.is_empty() {
             agent.surroundings.metrics.drift.inc_by(findings.report.len() as u64);
             tracing::warn!(bindings = ?findings.report, "targets were changed or removed by somebody else");
-            let report = Report { drifted: bindings(&findings.report) };
+            let report = Report { drifted: bindings(&findings.report), ..Report::default() };
             if out.send(from_agent(Message::Report(report))).await.is_err() {
                 return;
             }

@@ -50,8 +50,13 @@ async fn the_same_revision_repairs_and_an_older_one_is_rejected() {
         assert_eq!(reject.kind(), reject::Kind::Older);
     }
     let torn = v1::Put { digest: digest(&old), ..put(6, "out", &new) };
-    let secret =
-        v1::target::Target::Secret(v1::SecretTarget { name: "s".into(), namespaces: vec!["n".into()], r#type: String::new() });
+    let secret = v1::SecretTarget {
+        name: "s".into(),
+        namespaces: vec!["n".into()],
+        r#type: "Opaque".into(),
+        ..v1::SecretTarget::default()
+    };
+    let secret = v1::target::Target::Secret(secret);
     let no_sink = v1::Put { target: Some(v1::Target { target: Some(secret) }), ..put(6, "out", &new) };
     for (failing, part) in [(torn, "digest does not match"), (no_sink, "does not run in Kubernetes")] {
         link.say(FromServer::Put(failing));
@@ -119,7 +124,7 @@ async fn no_value_is_in_logs_or_state() {
     assert!(!text.contains(&printed[1..printed.len() - 1]));
     let holds = |path: &std::path::Path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(CANARY);
     assert!(holds(&fixture.target("out/K")));
-    let mut folders = vec![fixture.arguments.state_dir.clone()];
+    let mut folders = vec![fixture.state()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
             if entry.is_dir() {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::binding::tests::{item, spec};
-use crate::binding::{BindingSpec, Delivered};
+use crate::binding::{BindingSpec, Delivered, SecretTarget, Target};
 use crate::cluster::{ClusterFacts, ClusterState};
 use crate::digest::DigestKeyId;
 use crate::grant::Grant;
@@ -31,7 +31,10 @@ struct Registry {
 enum Op {
     Label(usize, bool),
     State(usize, u8),
-    Grant(bool, bool),
+    /// For each path whether it is granted, and where: to namespaces `a-*`, `b-*` or both, or everywhere.
+    Grant([Option<u8>; 2]),
+    /// Whether the target is a Secret in namespaces that a label selects.
+    SelectNamespaces(bool),
     Select(bool),
     Items(u8),
     Pin(u8),
@@ -45,7 +48,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (0..3_usize, any::<bool>()).prop_map(|(c, l)| Op::Label(c, l)),
         (0..3_usize, 0..4_u8).prop_map(|(c, s)| Op::State(c, s)),
-        (any::<bool>(), any::<bool>()).prop_map(|(a, b)| Op::Grant(a, b)),
+        prop::array::uniform2(prop::option::weighted(0.7, 0..5_u8)).prop_map(Op::Grant),
+        prop::bool::weighted(0.7).prop_map(Op::SelectNamespaces),
         any::<bool>().prop_map(Op::Select),
         (1..4_u8).prop_map(Op::Items),
         (0..3_u8).prop_map(Op::Pin),
@@ -60,6 +64,9 @@ fn op() -> impl Strategy<Value = Op> {
 fn labels(prod: bool) -> Labels {
     Labels::try_from(BTreeMap::from([("env".to_owned(), if prod { "prod" } else { "dev" }.to_owned())])).unwrap()
 }
+
+/// What a grant may say of namespaces; the last two mean the same, and so do the third and fourth.
+const NAMESPACES: [&[&str]; 5] = [&["a-*"], &["b-*"], &["a-*", "b-*"], &["b-*", "a-*", "b-*"], &["a-*", "**"]];
 
 fn policy(delete: bool) -> DeletionPolicy {
     if delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain }
@@ -105,14 +112,18 @@ impl Registry {
                 self.clusters[*c].state =
                     [ClusterState::Active, ClusterState::Paused, ClusterState::Revoked, ClusterState::Removing][usize::from(*s)];
             }
-            Op::Grant(a, b) => {
+            Op::Grant(granted) => {
                 self.grants.clear();
-                for (path, granted) in [("a", *a), ("b", *b)] {
-                    if granted {
-                        self.grants.push(grant(Self::project(), path, "", "**"));
-                    }
+                for (path, namespaces) in ["a", "b"].into_iter().zip(granted) {
+                    let globs = namespaces.map_or(&[][..], |n| NAMESPACES[usize::from(n)]);
+                    self.grants.extend(globs.iter().map(|glob| grant(Self::project(), path, "", glob)));
                 }
             }
+            Op::SelectNamespaces(select) => self.respecify(|s| {
+                let target = SecretTarget::new("out".parse().unwrap(), Vec::new());
+                let selector = select.then(|| "team".parse().unwrap());
+                s.delivered.target = Target::Secret(SecretTarget { namespace_selector: selector, ..target });
+            }),
             Op::Select(prod) => self.respecify(|s| s.clusters = if *prod { "env=prod" } else { "env" }.parse().unwrap()),
             Op::Items(mask) => self.respecify(|s| {
                 let paths = [("a", 1), ("b", 2)].into_iter().filter(|(_, bit)| mask & bit != 0);
@@ -154,6 +165,18 @@ impl Registry {
         self.placements.iter().map(one).collect()
     }
 
+    /// An answer by what it means, worked out from the grants and not from the rule that the planner wrote.
+    fn answer(&self, placement: &Placement) -> String {
+        let (Placement::PlacedWithin(_), Some(binding)) = (placement, &self.binding) else { return format!("{placement:?}") };
+        let paths: Vec<&str> = binding.spec.delivered.items.iter().map(|i| i.secret.path.as_str()).collect();
+        let granted = |path: &str, namespace: &str| {
+            let of_path = self.grants.iter().filter(|g| g.spec.paths[0].globs[0].matches(path));
+            of_path.flat_map(|g| &g.spec.namespaces).any(|glob| glob.matches(namespace))
+        };
+        let allowed = ["a-1", "b-1", "c"].map(|n| paths.iter().all(|path| granted(path, n)));
+        format!("placed within {allowed:?}")
+    }
+
     /// What a cluster should hold, said without any seq.
     fn content(&self) -> BTreeMap<ClusterId, Content> {
         let paths =
@@ -167,13 +190,14 @@ impl Registry {
                     Some((b.spec.delivered.clone(), choice.collect()))
                 }
             };
-            (*c, (p.clone(), spec))
+            (*c, (self.answer(p), spec))
         };
         self.placements.iter().map(one).collect()
     }
 }
 
-type Content = (Placement, Option<(Delivered, Vec<Choice>)>);
+/// The answer and, where the target selects namespaces, which of some are allowed; what is placed, and from what.
+type Content = (String, Option<(Delivered, Vec<Choice>)>);
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
@@ -247,4 +271,22 @@ fn a_registry_that_went_back_sends_nothing_and_an_unknown_binding_is_never_delet
     let difference = diff(&desired, &held, &BTreeMap::new());
     assert!(difference.history_cut && difference.put.is_empty() && difference.delete.is_empty());
     assert_eq!(difference.unknown, [unknown]);
+}
+
+#[test]
+fn a_grants_namespaces_move_a_target_that_selects_them_and_no_other() {
+    for (selects, moved) in [(true, true), (false, false)] {
+        let mut registry = Registry::new();
+        registry.apply(&Op::Items(1));
+        registry.apply(&Op::SelectNamespaces(selects));
+        registry.apply(&Op::Grant([Some(0), None]));
+        let before = registry.desired();
+        registry.apply(&Op::Grant([Some(2), None]));
+        let wider = registry.desired();
+        assert_eq!(wider.iter().all(|(cluster, d)| d.revision > before[cluster].revision), moved);
+        registry.apply(&Op::Grant([Some(3), None]));
+        assert_eq!(registry.desired(), wider, "the same, said otherwise");
+        let within = |p: &Placement| matches!(p, Placement::PlacedWithin(_));
+        assert_eq!(registry.placements.values().all(|(p, _)| within(p)), moved);
+    }
 }

@@ -157,6 +157,49 @@ pub struct Put {
     /// 16 bytes: follows a version from its observation to the last ack.
     #[prost(bytes = "vec", tag = "8")]
     pub trace: ::prost::alloc::vec::Vec<u8>,
+    /// Only compare the target with the content, and write nothing.
+    #[prost(bool, tag = "9")]
+    pub observe: bool,
+    /// What restarts when the content has changed. Absent: nothing.
+    #[prost(message, optional, tag = "10")]
+    pub restart: ::core::option::Option<Restart>,
+}
+/// What restarts, in the namespaces of the target.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Restart {
+    /// "None", "Auto" or "Selected".
+    #[prost(string, tag = "1")]
+    pub policy: ::prost::alloc::string::String,
+    /// For "Selected": by name.
+    #[prost(message, repeated, tag = "2")]
+    pub workloads: ::prost::alloc::vec::Vec<Workload>,
+    /// For "Selected": by label.
+    #[prost(message, optional, tag = "3")]
+    pub selector: ::core::option::Option<Selector>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Workload {
+    /// "Deployment", "StatefulSet" or "DaemonSet".
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Kubernetes' label selector. All requirements must hold.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Selector {
+    #[prost(message, repeated, tag = "1")]
+    pub requirements: ::prost::alloc::vec::Vec<Requirement>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Requirement {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    /// "In", "NotIn", "Exists" or "DoesNotExist".
+    #[prost(string, tag = "2")]
+    pub operator: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -166,14 +209,14 @@ pub struct Entry {
     #[prost(bytes = "vec", tag = "2")]
     pub value: ::prost::alloc::vec::Vec<u8>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Target {
     #[prost(oneof = "target::Target", tags = "1, 2")]
     pub target: ::core::option::Option<target::Target>,
 }
 /// Nested message and enum types in `Target`.
 pub mod target {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Target {
         #[prost(message, tag = "1")]
         Directory(super::DirectoryTarget),
@@ -186,14 +229,43 @@ pub struct DirectoryTarget {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SecretTarget {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// By name.
     #[prost(string, repeated, tag = "2")]
     pub namespaces: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, tag = "3")]
     pub r#type: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub annotations: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Each content is a Secret of its own, never changed, its name with a hash.
+    #[prost(bool, tag = "6")]
+    pub immutable: bool,
+    /// Keys that another tool owns are taken over.
+    #[prost(bool, tag = "7")]
+    pub adopt: bool,
+    /// By label, also those that come later; only where allowed_namespaces has it.
+    #[prost(message, optional, tag = "8")]
+    pub namespace_selector: ::core::option::Option<Selector>,
+    /// In which of the selected namespaces the content may be: those that match a glob of every rule. None: in none.
+    #[prost(message, repeated, tag = "9")]
+    pub allowed_namespaces: ::prost::alloc::vec::Vec<NamespaceRule>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NamespaceRule {
+    /// `*` matches any number of characters.
+    #[prost(string, repeated, tag = "1")]
+    pub globs: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Delete {
@@ -222,6 +294,11 @@ pub struct Ack {
     pub targets_total: u32,
     #[prost(bytes = "vec", tag = "6")]
     pub trace: ::prost::alloc::vec::Vec<u8>,
+    /// Of a binding that only observes: how many keys delivering would change, and how many were compared.
+    #[prost(uint32, tag = "7")]
+    pub would_change: u32,
+    #[prost(uint32, tag = "8")]
+    pub would_total: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Reject {
@@ -292,11 +369,35 @@ pub struct Need {
     pub bindings: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// What the agent noticed by itself.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Report {
     /// Bindings whose target was found changed or missing since the last report.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub drifted: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// How restarts go, a binding each.
+    #[prost(message, repeated, tag = "2")]
+    pub restarts: ::prost::alloc::vec::Vec<RestartReport>,
+}
+/// How the restarts that follow from one revision of a binding go.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestartReport {
+    #[prost(bytes = "vec", tag = "1")]
+    pub binding: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    pub revision: ::core::option::Option<Revision>,
+    /// Workloads told to restart, of how many, and how many of them finished.
+    #[prost(uint32, tag = "3")]
+    pub restarted: u32,
+    #[prost(uint32, tag = "4")]
+    pub total: u32,
+    #[prost(uint32, tag = "5")]
+    pub healthy: u32,
+    /// One sentence each: which workload, and why it does not finish.
+    #[prost(string, repeated, tag = "6")]
+    pub stuck: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// One sentence each: which workload is left alone, and why.
+    #[prost(string, repeated, tag = "7")]
+    pub skipped: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {}

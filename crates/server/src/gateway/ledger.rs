@@ -136,6 +136,15 @@ impl Ledger {
         Some(Ok(took))
     }
 
+    /// The agent refused it. `false`: nothing of that revision was under way, and what is stays so.
+    pub(super) fn rejected(&mut self, id: BindingId, revision: Revision, now: Instant) -> bool {
+        let is_under_way = self.in_flight.get(&id).is_some_and(|f| f.revision == revision);
+        if is_under_way {
+            self.refuse(id, revision, now);
+        }
+        is_under_way
+    }
+
     /// The agent refused it, or it could not be prepared: it is tried again after a pause, at once when something newer comes.
     pub(super) fn refuse(&mut self, id: BindingId, revision: Revision, now: Instant) {
         self.in_flight.remove(&id);

@@ -1,8 +1,10 @@
 //! What is said to an agent: one delivery, from work to message, and the last words of a stream.
 
-use lockstep_core::binding::DeletionPolicy;
+use lockstep_core::binding::{DeletionPolicy, Mode};
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::id::BindingId;
+use lockstep_core::namespaces::AllowedNamespaces;
+use lockstep_core::placement::Placement;
 use lockstep_core::plan::Want;
 use lockstep_core::revision::Revision;
 use lockstep_core::trace::TraceId;
@@ -56,16 +58,23 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
         let purge = facts.desired.want == Want::Remove(DeletionPolicy::Delete);
         return server_message::Message::Delete(v1::Delete { binding, revision, head: Some(head.into()), purge });
     };
+    let allowed = match facts.placement {
+        Placement::PlacedWithin(allowed) => allowed,
+        Placement::Placed | Placement::Denied(_) | Placement::Removed(_) => AllowedNamespaces::default(),
+    };
+    let delivered = facts.binding.spec.delivered;
     let trace = facts.secrets.iter().max_by_key(|s| s.known.seqs.chosen).and_then(|s| s.trace);
     server_message::Message::Put(v1::Put {
         binding,
         binding_name: facts.name,
         revision,
         head: Some(head.into()),
-        target: Some(facts.binding.spec.delivered.target.into()),
+        target: Some(convert::target_message(delivered.target, &allowed)),
         content: convert::entries(&prepared.content),
         digest: Some(prepared.digest.into()),
         trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
+        observe: delivered.mode == Mode::Observe,
+        restart: convert::restart_message(&delivered.restart),
     })
 }
 

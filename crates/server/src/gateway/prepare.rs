@@ -1,10 +1,11 @@
 //! From a placement to finished bytes: read, render, digest.
 
-use lockstep_core::choice::Choice;
+use lockstep_core::binding::Target;
 use lockstep_core::delivery::Outcome;
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::plan::Want;
-use lockstep_core::render::{RenderError, Rendered, render};
+use lockstep_core::render::{RenderError, Rendered};
+use lockstep_core::template::{TemplateError, render};
 use lockstep_store::desired::Facts;
 use lockstep_vault::VaultError;
 use thiserror::Error;
@@ -24,7 +25,9 @@ pub(super) enum PrepareError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Render(#[from] RenderError),
+    Render(#[from] TemplateError),
+    #[error(transparent)]
+    Type(RenderError),
 }
 
 impl PrepareError {
@@ -33,29 +36,34 @@ impl PrepareError {
         match self {
             Self::Read(ReadError::Vault { error: VaultError::Forbidden { .. }, .. }) => Outcome::Denied,
             Self::Read(_) => Outcome::Unreadable,
-            Self::Render(_) => Outcome::Failed,
+            Self::Render(_) | Self::Type(_) => Outcome::Failed,
         }
     }
 }
 
-/// Reads and renders what the placement wants.
+/// Reads and renders what the placement wants, and checks that it is what the target's type asks for.
 pub(super) async fn prepare(
     app: &App,
     materials: &MaterialCache,
     key: &ClusterKey,
     facts: &Facts,
 ) -> Result<Prepared, PrepareError> {
-    let choices: &[Choice] = match &facts.desired.want {
-        Want::Content(choices) => choices,
-        Want::Remove(_) | Want::Withhold(_) => &[],
+    let delivered = &facts.binding.spec.delivered;
+    let content = match &facts.desired.want {
+        Want::Content(choices) => {
+            let mut read = Vec::with_capacity(choices.len());
+            for ((item, secret), choice) in delivered.items.iter().zip(&facts.secrets).zip(choices) {
+                read.push(materials.read(app, &item.secret, secret.id, choice).await?);
+            }
+            let keys: Vec<_> = read.iter().map(Option::as_deref).collect();
+            let content = render(delivered, &keys)?;
+            if let Target::Secret(secret) = &delivered.target {
+                secret.secret_type.check(&content).map_err(PrepareError::Type)?;
+            }
+            content
+        }
+        Want::Remove(_) | Want::Withhold(_) => Rendered::default(),
     };
-    let items = &facts.binding.spec.delivered.items[..choices.len()];
-    let mut read = Vec::with_capacity(items.len());
-    for ((item, secret), choice) in items.iter().zip(&facts.secrets).zip(choices) {
-        read.push(materials.read(app, &item.secret, secret.id, choice).await?);
-    }
-    let keys: Vec<_> = read.iter().map(Option::as_deref).collect();
-    let content = render(items, &keys)?;
     let digest = key.digest(&content);
     Ok(Prepared { content, digest })
 }

@@ -7,26 +7,26 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use lockstep_core::delivery::Outcome;
-use lockstep_core::digest::{ClusterKey, Digest};
-use lockstep_core::history::{Mark, Standing, standing};
+use lockstep_core::digest::ClusterKey;
+use lockstep_core::history::Mark;
 use lockstep_core::id::BindingId;
-use lockstep_core::plan::Reported;
 use lockstep_core::revision::Revision;
-use lockstep_proto::convert;
-use lockstep_proto::v1::{self, AgentMessage, ServerMessage, agent_message, server_message};
+use lockstep_proto::v1::{self, AgentMessage, ServerMessage, server_message};
 use lockstep_store::delivery::Report;
-use lockstep_store::desired::{self, Which};
-use lockstep_store::{StoreError, change, cluster, pool};
+use lockstep_store::{StoreError, pool};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use crate::gateway::Gateway;
-use crate::gateway::admission::{Admitted, hold};
+use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::Ledger;
 use crate::gateway::message::{Ready, drain, make_ready, revoked};
-use crate::gateway::renewal::renew;
 use crate::gateway::sessions::{Command, End};
+use offers::{Reloaded, is_before};
+
+mod answers;
+mod offers;
 
 type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 
@@ -34,17 +34,8 @@ type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 const TICK: Duration = Duration::from_secs(1);
 /// How long the last words to an agent may take to be handed over.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
-/// How long the registry may take to say what one cluster should hold.
-const RELOAD_LIMIT: Duration = Duration::from_secs(15);
 /// The pause between two reloads that an agent's Need asked for.
 const NEED_PAUSE: Duration = Duration::from_secs(2);
-
-/// All of a cluster's placements as they are.
-struct Reloaded {
-    snapshot: desired::Snapshot,
-    /// Whether they come from a history that lacks what was seen here.
-    cut: bool,
-}
 
 struct Session {
     gateway: Gateway,
@@ -172,61 +163,6 @@ impl Session {
         })
     }
 
-    /// Reads all of this cluster's placements: at the beginning, after an epoch, when told too much at once.
-    fn reload(&self) -> BoxFuture<'static, Result<Reloaded, StoreError>> {
-        let (pool, cluster) = (self.gateway.app.pool.clone(), self.admitted.identity.cluster);
-        let (held, seen) = (self.ledger.held(), self.seen);
-        let read = async move {
-            let mut connection = pool::acquire(&pool).await?;
-            let snapshot = desired::read(&mut connection, &[cluster], Which::All).await?;
-            let unknown = held.iter().filter(|id| snapshot.facts.iter().all(|f| f.binding.id != **id)).count();
-            cluster::note_unknown_bindings(&mut connection, cluster, unknown).await?;
-            let ours = change::hash_at(&mut connection, seen.seq).await?;
-            let cut = standing(&seen, snapshot.registry.head.epoch, ours) == Standing::Cut;
-            Ok(Reloaded { snapshot, cut })
-        };
-        pool::within(RELOAD_LIMIT, read).boxed()
-    }
-
-    async fn reloaded(&mut self, reloaded: Result<Reloaded, StoreError>) {
-        let cluster = self.admitted.identity.cluster;
-        match reloaded {
-            Ok(Reloaded { snapshot, cut }) if !cut && is_before(&snapshot.registry.head, &self.seen) => {
-                // An offer overtook it: beside that, it would look as if the history had been cut.
-                self.reload_at = Some(Instant::now());
-            }
-            Ok(Reloaded { mut snapshot, cut }) => {
-                let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
-                self.offer(snapshot.facts, snapshot.registry.head, withheld, cut).await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, cluster = %self.admitted.name, "what this cluster should hold cannot be read; trying again");
-                self.reload_at = Some(Instant::now() + NEED_PAUSE);
-            }
-        }
-    }
-
-    /// Takes placements as they are. `cut`: they come from a history that lacks what was seen here.
-    async fn offer(&mut self, facts: Vec<desired::Facts>, head: Mark, withheld: Option<String>, cut: bool) {
-        self.withheld = withheld;
-        let cut = self.ledger.offer(facts, head) || cut;
-        if !cut {
-            self.seen = head;
-        }
-        if cut && self.withheld.is_none() {
-            let holding = hold(
-                &self.gateway.app.pool,
-                &self.gateway.app.config.replica,
-                self.admitted.identity.cluster,
-                &self.admitted.name,
-            );
-            self.withheld = Some(match holding.await {
-                Ok(reason) => reason,
-                Err(error) => error.to_string(),
-            });
-        }
-    }
-
     /// Starts preparing what may be sent.
     fn pump(&mut self) {
         if self.withheld.is_some() {
@@ -269,83 +205,6 @@ impl Session {
         true
     }
 
-    /// `false`: the message breaks the protocol.
-    async fn heed(&mut self, message: AgentMessage) -> bool {
-        let heeded = match message.message {
-            Some(agent_message::Message::Ack(ack)) => self.ack(ack).await,
-            Some(agent_message::Message::Reject(reject)) => self.reject(reject).await,
-            Some(agent_message::Message::Need(need)) => self.need(&need),
-            Some(agent_message::Message::Report(report)) => {
-                tracing::warn!(cluster = %self.admitted.name, drifted = report.drifted.len(), "targets were changed in the cluster");
-                Ok(())
-            }
-            Some(agent_message::Message::CertificateRequest(request)) => {
-                let answer = renew(&self.gateway.app, &self.admitted.identity, &self.admitted.name, &request.csr_der).await;
-                self.say(server_message::Message::Certificate(answer));
-                Ok(())
-            }
-            Some(agent_message::Message::Hello(_)) => return false,
-            // A newer agent may say things that this server does not know: additive, so ignored.
-            Some(agent_message::Message::Heartbeat(_)) | None => Ok(()),
-        };
-        heeded.inspect_err(|error| tracing::warn!(cluster = %self.admitted.name, %error, "an agent broke the protocol")).is_ok()
-    }
-
-    async fn ack(&mut self, ack: v1::Ack) -> Result<(), convert::ProtocolError> {
-        let id = convert::binding_id(&ack.binding)?;
-        let revision = convert::revision(ack.revision)?;
-        let digest = ack.digest.map(Digest::try_from).transpose()?;
-        let trace = convert::trace_id(&ack.trace)?;
-        let reported = Reported { revision, digest: digest.clone() };
-        match self.ledger.acked(id, reported, Instant::now()) {
-            Some(Ok(took)) => {
-                self.gateway.app.metrics.round_trip.observe(took.as_secs_f64());
-                self.answered("applied");
-                let span = tracing::info_span!("delivery.acked", trace = trace.map(|t| t.to_string()));
-                span.in_scope(|| tracing::info!(cluster = %self.admitted.name, binding = %id, %revision, "delivery confirmed"));
-                let report = Report {
-                    digest,
-                    targets: (ack.targets_applied, ack.targets_total),
-                    ..self.report(id, revision, Outcome::Applied)
-                };
-                self.gateway.reports.report(report).await;
-            }
-            Some(Err(())) => {
-                self.answered("differs");
-                let cause = "what the agent holds after applying is not what was sent: is something else writing there?";
-                let report = Report { cause: Some(cause.to_owned()), ..self.report(id, revision, Outcome::Failed) };
-                self.gateway.reports.report(report).await;
-            }
-            // A late answer to something that was given up or sent again.
-            None => self.answered("late"),
-        }
-        Ok(())
-    }
-
-    async fn reject(&mut self, reject: v1::Reject) -> Result<(), convert::ProtocolError> {
-        let id = convert::binding_id(&reject.binding)?;
-        let revision = convert::revision(reject.revision)?;
-        let outcome = match reject.kind() {
-            v1::reject::Kind::Conflict => Outcome::Conflict,
-            v1::reject::Kind::Failed | v1::reject::Kind::Older | v1::reject::Kind::Unspecified => Outcome::Failed,
-        };
-        self.answered("rejected");
-        // Postgres' text holds no NUL, and one report that cannot be written would hold up all that come with it.
-        let cause: String = reject.cause.chars().filter(|c| *c != '\0').take(500).collect();
-        tracing::warn!(cluster = %self.admitted.name, binding = %id, %revision, cause, "delivery refused by the agent");
-        self.ledger.refuse(id, revision, Instant::now());
-        self.gateway.reports.report(Report { cause: Some(cause), ..self.report(id, revision, outcome) }).await;
-        Ok(())
-    }
-
-    fn need(&mut self, need: &v1::Need) -> Result<(), convert::ProtocolError> {
-        let ids = need.bindings.iter().map(|b| convert::binding_id(b)).collect::<Result<Vec<_>, _>>()?;
-        self.ledger.needed(&ids);
-        // Several needs are one reload, and never more than one each pause.
-        self.reload_at.get_or_insert(Instant::now() + NEED_PAUSE);
-        Ok(())
-    }
-
     fn report(&self, binding: BindingId, revision: Revision, outcome: Outcome) -> Report {
         Report {
             session: self.admitted.session,
@@ -358,12 +217,4 @@ impl Session {
             targets: (0, 0),
         }
     }
-
-    fn answered(&self, outcome: &str) {
-        self.gateway.app.metrics.answered.with_label_values(&[&self.admitted.name, outcome]).inc();
-    }
-}
-
-fn is_before(head: &Mark, seen: &Mark) -> bool {
-    (head.epoch, head.seq) < (seen.epoch, seen.seq)
 }

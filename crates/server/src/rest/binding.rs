@@ -1,5 +1,6 @@
 //! Bindings.
 
+mod overlap;
 mod reference;
 mod status;
 
@@ -65,6 +66,7 @@ impl Resource for Bindings {
     ) -> Result<usize, ApiError> {
         let seq = writing.seq;
         let project = reference::check(writing.connection(), present.map(|p| &p.spec.project), checked).await?;
+        overlap::check(writing.connection(), present.map(|p| p.spec.binding.id), checked).await?;
         let binding = match present {
             Some(present) => {
                 let mut binding = present.spec.binding.clone();

@@ -23,6 +23,8 @@ pub(crate) enum Code {
     AlreadyExists,
     /// Something else still needs it.
     InUse,
+    /// Another binding delivers to the same key of the same Secret.
+    KeyTaken,
     /// It is in a state in which this cannot be done.
     WrongState,
     /// It is not as the caller last saw it.
@@ -45,7 +47,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All of them, for the documentation.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidJson,
@@ -55,6 +57,7 @@ impl Code {
         Self::MethodNotAllowed,
         Self::AlreadyExists,
         Self::InUse,
+        Self::KeyTaken,
         Self::WrongState,
         Self::Conflict,
         Self::BodyTooLarge,
@@ -77,6 +80,7 @@ impl Code {
             Self::MethodNotAllowed => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "The path has no such method"),
             Self::AlreadyExists => ("already-exists", StatusCode::CONFLICT, "It exists already"),
             Self::InUse => ("in-use", StatusCode::CONFLICT, "It is still used"),
+            Self::KeyTaken => ("key-taken", StatusCode::CONFLICT, "Another binding delivers to this key"),
             Self::WrongState => ("wrong-state", StatusCode::CONFLICT, "Its state does not allow this"),
             Self::Conflict => ("conflict", StatusCode::PRECONDITION_FAILED, "It is not as the caller last saw it"),
             Self::BodyTooLarge => ("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),

@@ -1,12 +1,15 @@
 //! One sweep: looks at every bound secret of a source and records what changed.
 
+mod judge;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lockstep_core::id::SecretId;
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::name::SourceName;
-use lockstep_core::version::{Began, Observation, Seen, Verdict, observe};
+use lockstep_core::version::{Began, Seen};
 use lockstep_store::lease::{self, Lease};
 use lockstep_store::secret::{self, SecretRecord};
 use lockstep_store::{StoreError, pool, source};
@@ -19,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::clock;
-use crate::watch::record::record;
+use crate::watch::pace;
 
 /// How often a quiet source's state is written.
 const NOTE_INTERVAL: Duration = Duration::from_secs(10);
@@ -47,9 +50,11 @@ pub(super) struct Sweeper {
     /// The lease term that `ordinal` counts in.
     token: u64,
     ordinal: u64,
-    /// When the next regular look is due, and which secrets the last one covered.
+    /// When the next regular look is due.
     due: Option<Instant>,
-    covered: BTreeSet<lockstep_core::id::SecretId>,
+    /// What the present look has seen. It may take longer than the lease lives, or than the interval: it is gone on with after the
+    /// lease was renewed, and comes to its end before the next one begins.
+    covered: BTreeSet<SecretId>,
     noted: Option<Instant>,
 }
 
@@ -66,11 +71,13 @@ impl Sweeper {
         Self { app, name, budget, scans: BTreeMap::new(), token: 0, ordinal: 0, due: None, covered: BTreeSet::new(), noted: None }
     }
 
-    /// A new lease term: everything is looked at at once.
+    /// A new lease term: everything is looked at at once, and that all is well is written at once.
     pub(super) fn begin_term(&mut self, lease: &Lease) {
         self.token = lease.token;
         self.ordinal = 0;
         self.due = None;
+        self.covered.clear();
+        self.noted = None;
     }
 
     /// How long until the next look is due.
@@ -87,7 +94,8 @@ impl Sweeper {
         due
     }
 
-    /// Looks at every bound secret if that is due, else only at those that were bound since. `Ok(false)`: nothing was due.
+    /// Looks at every bound secret if that is due, else only at those that the present look has not seen yet: it was interrupted, or they
+    /// were bound since. `Ok(false)`: nothing was due.
     pub(super) async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Result<bool, SweepError> {
         let (spec, bound) = {
             let mut connection = pool::acquire(&self.app.pool).await?;
@@ -96,19 +104,20 @@ impl Sweeper {
             (source.spec.spec, bound)
         };
         let is_due = self.due.is_none_or(|due| due <= Instant::now());
-        let wanted: Vec<SecretRecord> =
-            if is_due { bound.clone() } else { bound.iter().filter(|s| !self.covered.contains(&s.id)).cloned().collect() };
+        if is_due && bound.iter().all(|s| self.covered.contains(&s.id)) {
+            self.covered.clear();
+        }
+        let begins = is_due && self.covered.is_empty();
+        let wanted: Vec<SecretRecord> = bound.into_iter().filter(|s| !self.covered.contains(&s.id)).collect();
         if wanted.is_empty() {
-            if is_due {
-                self.schedule(&bound);
+            if begins {
+                self.schedule();
             }
-            return Ok(is_due);
+            return Ok(begins);
         }
         let vault = self.app.sources.client(&self.name, &spec).await?;
-        if is_due {
-            self.schedule(&bound);
-        } else {
-            self.covered.extend(wanted.iter().map(|s| s.id));
+        if begins {
+            self.schedule();
         }
         let look = Look { vault: &vault, lease, lease_end };
         let mut by_mount: BTreeMap<KvMount, BTreeMap<KvPath, SecretRecord>> = BTreeMap::new();
@@ -122,10 +131,9 @@ impl Sweeper {
     }
 
     /// The next look is due an interval after this one began, give or take a tenth: replicas and sources must not knock in step.
-    fn schedule(&mut self, bound: &[SecretRecord]) {
+    fn schedule(&mut self) {
         let interval = Duration::from_millis(self.app.config.watch.interval_ms);
         self.due = Some(Instant::now() + interval.mul_f64(rand::rng().random_range(0.9..=1.1)));
-        self.covered = bound.iter().map(|s| s.id).collect();
     }
 
     async fn sweep_mount(
@@ -149,9 +157,6 @@ impl Sweeper {
             self.scans.insert(mount.clone(), support);
             match scanned {
                 Ok((began, seen)) => {
-                    for secret in secrets.values() {
-                        self.note_problem(look, secret, None).await?;
-                    }
                     let seen = secrets.iter().map(|(path, secret)| (secret, seen.get(path).copied().unwrap_or(Seen::Nothing)));
                     return self.judge(look, mount, seen.map(|(s, seen)| (s.clone(), seen)).collect(), began, false).await;
                 }
@@ -171,34 +176,9 @@ impl Sweeper {
                 if let Some((began, seen)) = self.get(look, mount, secret).await? {
                     self.judge(look, mount, vec![(secret.clone(), seen)], began, true).await?;
                 }
+                self.covered.insert(secret.id);
             }
         }
-        Ok(())
-    }
-
-    /// Judges what was seen, confirms what would take something away, and records the changes in one transaction.
-    async fn judge(
-        &mut self,
-        look: &Look<'_>,
-        mount: &KvMount,
-        seen: Vec<(SecretRecord, Seen)>,
-        began: Began,
-        confirmed: bool,
-    ) -> Result<(), SweepError> {
-        let mut observations = Vec::new();
-        for (secret, seen) in seen {
-            let observation = Observation { began, at: now(), confirmed, seen };
-            match observe(&secret.known, &observation) {
-                Verdict::Overtaken | Verdict::Unchanged => {}
-                Verdict::Changed(_) => observations.push((secret, observation)),
-                Verdict::Confirm => {
-                    if let Some((began, seen)) = self.get(look, mount, &secret).await? {
-                        observations.push((secret, Observation { began, at: now(), confirmed: true, seen }));
-                    }
-                }
-            }
-        }
-        record(&self.app, &self.name, look.lease, observations).await?;
         Ok(())
     }
 
@@ -268,7 +248,6 @@ impl Sweeper {
     async fn begin(&mut self, look: &Look<'_>) -> Result<Began, SweepError> {
         self.budget.take().await;
         if look.lease_end.saturating_duration_since(Instant::now()) < self.app.config.watch_call_limit() {
-            self.due = None;
             return Err(SweepError::LeaseEnding);
         }
         self.ordinal += 1;
@@ -277,7 +256,7 @@ impl Sweeper {
 
     fn heed(&self, error: &VaultError) {
         if let Some(pause) = error.retry_after() {
-            self.budget.hold(pause);
+            self.budget.hold(pace::bounded(pause));
         }
     }
 }

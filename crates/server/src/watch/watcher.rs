@@ -12,14 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::watch::Hinted;
+use crate::watch::pace::{Pace, Round};
 use crate::watch::sweep::{SweepError, Sweeper};
 
 /// Sweeps that must fail in a row before the source is said to be failing: one lost packet is no news.
 const FAILING_AFTER: u32 = 3;
 /// How long after its lease's end a sweep is given up. It asks nothing of the source then, and waits for Postgres only.
 const SWEEP_GRACE: Duration = Duration::from_secs(30);
-/// The longest pause after failures.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// One source's watcher.
 pub struct Watcher {
@@ -27,14 +26,15 @@ pub struct Watcher {
     name: SourceName,
     hints: Hinted,
     sweeper: Sweeper,
-    failures: u32,
+    pace: Pace,
 }
 
 impl Watcher {
     /// For the source of this name.
     pub fn new(app: App, name: SourceName, hints: Hinted) -> Self {
         let sweeper = Sweeper::new(app.clone(), name.clone());
-        Self { app, name, hints, sweeper, failures: 0 }
+        let pace = Pace::new(Duration::from_millis(app.config.watch.interval_ms), app.config.lease_life());
+        Self { app, name, hints, sweeper, pace }
     }
 
     /// Runs until told to stop; then gives the lease up.
@@ -50,11 +50,12 @@ impl Watcher {
                     if held.as_ref() != Some(&lease) {
                         tracing::info!(source = %self.name, token = lease.token, "watching this source");
                         self.sweeper.begin_term(&lease);
+                        self.pace.begin_term();
                     }
                     self.gauge(1);
                     held = Some(lease.clone());
                     tokio::select! {
-                        pause = self.sweep(&lease, asked + life) => pause,
+                        pause = self.round(&lease, asked + life) => pause,
                         () = stop.cancelled() => break,
                     }
                 }
@@ -69,10 +70,9 @@ impl Watcher {
                     life / 5
                 }
             };
-            let pause = if held.is_some() { pause.min(life / 3) } else { pause };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.hints.hinted(), if held.is_some() && self.failures == 0 => {
+                () = self.hints.hinted(), if held.is_some() && self.pace.is_well() => {
                     // A commit may have bound new secrets; several commits together are one look.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -91,7 +91,16 @@ impl Watcher {
         pool::within(life, acquire).await
     }
 
-    /// One sweep, and how long to wait before the next.
+    /// One round of the lease, which was just renewed, and how long to rest before the next.
+    async fn round(&mut self, lease: &Lease, lease_end: Instant) -> Duration {
+        let wanted = match self.pace.round(Instant::now()) {
+            Round::Look => self.sweep(lease, lease_end).await,
+            Round::RenewOnly => Duration::ZERO,
+        };
+        self.pace.rest(wanted, Instant::now())
+    }
+
+    /// One sweep, and after how long the next is wanted, whether or not the source is to be left alone.
     async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Duration {
         let interval = Duration::from_millis(self.app.config.watch.interval_ms);
         // What is written late is fenced; this only ends what would wait for ever.
@@ -110,7 +119,7 @@ impl Watcher {
             Ok(false) => self.sweeper.until_due(interval),
             Ok(true) => {
                 self.app.metrics.progressed(&format!("watch/{}", self.name));
-                let recovered = std::mem::take(&mut self.failures) > 0;
+                let recovered = self.pace.succeeded();
                 self.note(lease, None, recovered).await;
                 self.sweeper.until_due(interval)
             }
@@ -122,20 +131,19 @@ impl Watcher {
                 tracing::warn!(source = %self.name, %error, "what was seen could not be recorded; it is looked at again");
                 interval
             }
-            Err(SweepError::Vault(error)) => self.failed(lease, &error, interval).await,
+            Err(SweepError::Vault(error)) => {
+                self.failed(lease, &error).await;
+                Duration::ZERO
+            }
         }
     }
 
-    async fn failed(&mut self, lease: &Lease, error: &VaultError, interval: Duration) -> Duration {
-        self.failures += 1;
-        tracing::warn!(source = %self.name, %error, failures = self.failures, "the source could not be looked at");
-        if self.failures >= FAILING_AFTER || !error.is_transient() {
+    async fn failed(&mut self, lease: &Lease, error: &VaultError) {
+        let failures = self.pace.failed(error.retry_after(), rand::rng().random_range(0.0..=1.0), Instant::now());
+        tracing::warn!(source = %self.name, %error, failures, "the source could not be looked at");
+        if failures >= FAILING_AFTER || !error.is_transient() {
             self.note(lease, Some(&error.to_string()), true).await;
         }
-        let backoff = interval.saturating_mul(2_u32.saturating_pow(self.failures.min(10))).min(BACKOFF_MAX.max(interval));
-        // Full jitter on the upper half: replicas and sources must not knock in step.
-        let share = rand::rng().random_range(0.5..=1.0);
-        error.retry_after().unwrap_or_default().max(backoff.mul_f64(share))
     }
 
     /// Notes how watching goes; only when it changed, or now and then, so that a quiet source costs no writes.

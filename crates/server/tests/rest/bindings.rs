@@ -1,5 +1,5 @@
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{Api, binding, cluster, grant, project, source};
 
@@ -133,5 +133,67 @@ async fn a_grant_that_goes_takes_its_leave_with_it() -> Result<()> {
     moved["spec"]["project"] = json!("orders");
     assert_eq!(api.apply(&moved).await?.header("lockstep-placements-changed"), "2");
     assert_eq!(api.get("/v1/placements").await?.ok().body["items"][0]["answer"], "Denied");
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_bindings_do_not_deliver_to_one_key_of_a_secret() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.apply(&binding()).await?;
+    let other = |spec: &[(&str, Value)]| {
+        let mut other = binding();
+        other["metadata"]["name"] = json!("other");
+        for (pointer, value) in spec {
+            let (parent, field) = pointer.rsplit_once('/').unwrap();
+            other["spec"].pointer_mut(parent).unwrap()[field] = value.clone();
+        }
+        other
+    };
+    for meets in [
+        other(&[]),
+        other(&[("/items/0/keys", json!({"a": "HOST"})), ("/templates", json!({"DB_USER": "x"}))]),
+        other(&[("/clusters", json!({})), ("/target/secret/namespaces", json!(["payments-dev", "payments-prod"]))]),
+    ] {
+        let answer = api.put("/v1/bindings/other", &meets).await?;
+        assert_eq!((answer.status.as_u16(), answer.code()), (409, "key-taken"));
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(["checkout-db", "DB_USER", "payments-prod", "eu-1"].iter().all(|part| detail.contains(part)), "{detail}");
+        assert_eq!(api.put("/v1/bindings/other?dryRun=All", &meets).await?.code(), "key-taken");
+    }
+    assert_eq!(api.get("/v1/bindings").await?.ok().names(), ["checkout-db"]);
+    for apart in [
+        other(&[("/items/0/keys", json!({"username": "DB_OWNER"}))]),
+        other(&[("/items/0/keys", json!({}))]),
+        other(&[("/clusters/matchLabels", json!({"env": "dev"}))]),
+        other(&[("/target/secret/namespaces", json!(["payments-dev"]))]),
+        other(&[("/mode", json!("Observe"))]),
+    ] {
+        api.put("/v1/bindings/other", &apart).await?.ok();
+    }
+    // One that observes delivers once nobody else does, or nobody else may.
+    assert_eq!(api.put("/v1/bindings/other", &other(&[])).await?.code(), "key-taken");
+    let mut denied = binding();
+    denied["spec"]["items"][0]["path"] = json!("elsewhere/db");
+    api.apply(&denied).await?;
+    api.put("/v1/bindings/other", &other(&[])).await?.ok();
+    assert_eq!(api.put("/v1/bindings/checkout-db", &binding()).await?.code(), "key-taken");
+    api.delete("/v1/bindings/other").await?.ok();
+    api.apply(&binding()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_placement_within_granted_namespaces_is_a_placement() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    let mut selecting = binding();
+    let secret = &mut selecting["spec"]["target"]["secret"];
+    secret.as_object_mut().unwrap().remove("namespaces");
+    assert_eq!(api.put("/v1/bindings/checkout-db", &selecting).await?.fields(), ["spec.target.secret.namespaces"]);
+    selecting["spec"]["target"]["secret"]["namespaceSelector"] = json!({"matchLabels": {"team": "payments"}});
+    api.apply(&selecting).await?;
+    let placement = api.get("/v1/placements").await?.ok().body["items"][0].clone();
+    assert_eq!((&placement["answer"], &placement["reason"]), (&json!("Placed"), &Value::Null));
     Ok(())
 }

@@ -58,6 +58,7 @@ async fn what_is_listed_of_the_state_can_be_narrowed_and_paged() -> Result<()> {
     let mut other = binding();
     other["metadata"]["name"] = json!("other");
     other["spec"]["items"][0]["path"] = json!("elsewhere/db");
+    other["spec"]["target"]["secret"]["name"] = json!("other");
     api.apply(&other).await?;
     for (path, want) in [
         ("/v1/secrets", 2),

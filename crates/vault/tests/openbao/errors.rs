@@ -32,6 +32,24 @@ async fn a_missing_mount_says_nothing_about_a_secret() {
 }
 
 #[tokio::test]
+async fn a_mount_that_does_not_exist_is_one_more_that_a_policy_forbids_and_both_are_told() {
+    let bao = OpenBao::shared().await.unwrap();
+    bao.write_policy("err-mount", r#"path "err-mount/*" { capabilities = ["read"] }"#).await.unwrap();
+    let client = client(bao, &bao.create_token(&["err-mount"]).await.unwrap());
+    let told = client.vault.metadata(&"err-mistyped".parse().unwrap(), &path("db")).await.unwrap_err();
+    assert!(matches!(told, VaultError::Forbidden { .. }), "{told:?}");
+    let told = told.to_string();
+    for hint in [
+        "metadata of err-mistyped/metadata/db",
+        "extend the policy of the source's credentials",
+        "or the mount does not exist",
+        "correct the binding's or policy's mount",
+    ] {
+        assert!(told.contains(hint), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_over_the_limit_is_not_read() {
     let (bao, mount, client) = kv("err-large").await;
     bao.kv_put("err-large", "db", &json!({ "p": "x".repeat(20_000) })).await.unwrap();

@@ -1,4 +1,7 @@
 use super::*;
+use std::fs;
+
+use super::place::HELD;
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::revision::{Epoch, Seq};

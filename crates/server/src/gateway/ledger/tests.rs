@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, RestartPolicy, Target};
+use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::placement::Placement;
@@ -30,12 +30,7 @@ fn id(n: u128) -> BindingId {
 fn facts(n: u128, seq: u64) -> Facts {
     let spec = BindingSpec {
         clusters: Selector::default(),
-        delivered: Delivered {
-            items: Vec::new(),
-            target: Target::Directory { name: "d".parse().unwrap() },
-            source_deletion_policy: DeletionPolicy::Retain,
-            restart: RestartPolicy::None,
-        },
+        delivered: Delivered::new(Vec::new(), Target::Directory { name: "d".parse().unwrap() }),
         deletion_policy: DeletionPolicy::Retain,
     };
     Facts {
@@ -106,6 +101,23 @@ fn an_ack_of_other_content_than_was_sent_is_no_success() {
     ledger.sent(id(1), Some(digest(2)));
     assert_eq!(ack(&mut ledger, 1, 5, now), Some(Err(())));
     assert_eq!(ack(&mut ledger, 1, 5, now), None);
+}
+
+#[test]
+fn a_late_refusal_says_nothing_of_what_is_under_way_or_was_confirmed() {
+    let (mut ledger, now) = (ledger(8), Instant::now());
+    assert!(!ledger.rejected(id(1), revision(5), now), "nothing was sent yet");
+    ledger.offer(vec![facts(1, 6)], head(6));
+    assert_eq!(next_seq(&mut ledger, now), Some(6));
+    ledger.sent(id(1), Some(digest(1)));
+    assert!(!ledger.rejected(id(1), revision(5), now), "of what was sent before");
+    assert!(matches!(ack(&mut ledger, 1, 6, now), Some(Ok(_))), "it is still under way");
+    assert!(!ledger.rejected(id(1), revision(6), now), "it was confirmed");
+    ledger.needed(&[id(1)]);
+    ledger.offer(vec![facts(1, 6)], head(6));
+    assert_eq!(next_seq(&mut ledger, now), Some(6), "none of these made it wait");
+    assert!(ledger.rejected(id(1), revision(6), now), "this answers what is under way");
+    assert!(!ledger.rejected(id(1), revision(6), now), "once");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Moves between the states of a cluster's life that an operator asks for.
 
+use axum::extract::State;
 use lockstep_core::cluster::ClusterState;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::cluster::{self, ClusterRecord};
@@ -11,9 +12,10 @@ use super::Clusters;
 use crate::app::App;
 use crate::rest::caller::Caller;
 use crate::rest::code::Code;
+use crate::rest::name::Name;
 use crate::rest::precondition::Preconditions;
 use crate::rest::problem::ApiError;
-use crate::rest::query::Mode;
+use crate::rest::query::{Mode, Params, WriteQuery};
 use crate::rest::resource::answer::{Answer, Outcome};
 use crate::rest::resource::{called, manifest, subject};
 
@@ -64,30 +66,28 @@ pub(super) fn removing(name: &str) -> ApiError {
     )
 }
 
+/// What a request for a move says.
+pub(super) type Asked = (State<App>, Caller, Name, Params<WriteQuery>, Preconditions);
+
 /// Moves it, unless it is there already.
-pub(super) async fn go(
-    app: &App,
-    caller: Caller,
-    name: &str,
-    to: Move,
-    conditions: &Preconditions,
-    mode: Mode,
-) -> Result<Answer<Clusters>, ApiError> {
+pub(super) async fn go(to: Move, asked: Asked) -> Result<Answer<Clusters>, ApiError> {
+    let (State(app), caller, Name(name), Params(query), conditions) = asked;
+    let mode = query.mode()?;
     let mut writing = Writing::begin(&app.pool).await?;
     let seq = writing.seq;
-    let present = cluster::get(writing.connection(), name).await?;
-    conditions.check(&called::<Clusters>(name), None, Some(present.seq))?;
+    let present = cluster::get(writing.connection(), &name).await?;
+    conditions.check(&called::<Clusters>(&name), None, Some(present.seq))?;
     let target = to.target(&present)?;
     let mut placements_changed = 0;
     if let Some(state) = target {
         cluster::set_state(writing.connection(), present.id.into(), state, seq).await?;
         placements_changed = placement::replan_cluster(writing.connection(), present.id.into(), seq).await?;
     }
-    let mut manifest = manifest::of_name::<Clusters>(writing.connection(), name).await?;
+    let mut manifest = manifest::of_name::<Clusters>(writing.connection(), &name).await?;
     let outcome = if target.is_some() { Outcome::Configured } else { Outcome::Unchanged };
     if let (Some(state), Mode::Keep) = (target, mode) {
         let detail = json!({"from": present.spec.state, "to": state, "placementsChanged": placements_changed});
-        let entry = Entry { actor: caller.actor, kind: to.change(), subject: subject::<Clusters>(name), detail };
+        let entry = Entry { actor: caller.actor, kind: to.change(), subject: subject::<Clusters>(&name), detail };
         writing.commit(&entry).await?;
     } else {
         writing.abandon().await?;

@@ -1,16 +1,11 @@
 //! `POST /v1/clusters/{name}/pause`.
 
-use axum::extract::State;
 use lockstep_api::problem::Problem;
 
 use super::Clusters;
-use super::life::{Move, go};
-use crate::app::App;
-use crate::rest::caller::Caller;
-use crate::rest::name::Name;
-use crate::rest::precondition::Preconditions;
+use super::life::{Asked, Move, go};
 use crate::rest::problem::ApiError;
-use crate::rest::query::{Params, WriteQuery};
+use crate::rest::query::WriteQuery;
 use crate::rest::resource::answer::Answer;
 
 /// Pause a cluster
@@ -27,12 +22,6 @@ use crate::rest::resource::answer::Answer;
         (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn pause(
-    State(app): State<App>,
-    caller: Caller,
-    Name(name): Name,
-    Params(query): Params<WriteQuery>,
-    conditions: Preconditions,
-) -> Result<Answer<Clusters>, ApiError> {
-    go(&app, caller, &name, Move::Pause, &conditions, query.mode()?).await
+pub(crate) async fn pause(asked: Asked) -> Result<Answer<Clusters>, ApiError> {
+    go(Move::Pause, asked).await
 }

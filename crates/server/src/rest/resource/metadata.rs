@@ -2,13 +2,10 @@
 
 use lockstep_api::field::Mistakes;
 use lockstep_api::manifest::Metadata;
-use lockstep_core::label::{Labels, check_key, check_value};
+use lockstep_core::label::{ANNOTATIONS_MAX_BYTES, Labels, check_key, check_value};
 use lockstep_store::meta::{Registered, Written};
 
 use super::request::check_name;
-
-/// All annotations of one thing, keys and values, as Kubernetes limits them.
-const ANNOTATIONS_MAX_BYTES: usize = 256 << 10;
 
 /// What is written of it; mistakes are noted.
 pub(super) fn check(metadata: &Metadata, mistakes: &mut Mistakes) -> Option<Written> {

@@ -1,0 +1,85 @@
+//! What the registry says that the cluster should hold: offered on changes, and read whole where that is not enough.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use lockstep_core::history::{Mark, Standing, standing};
+use lockstep_store::desired::{self, Which};
+use lockstep_store::{StoreError, change, cluster, pool};
+use tokio::time::Instant;
+
+use super::{NEED_PAUSE, Session};
+use crate::gateway::admission::hold;
+
+/// How long the registry may take to say what one cluster should hold.
+const RELOAD_LIMIT: Duration = Duration::from_secs(15);
+
+/// All of a cluster's placements as they are.
+pub(super) struct Reloaded {
+    snapshot: desired::Snapshot,
+    /// Whether they come from a history that lacks what was seen here.
+    cut: bool,
+}
+
+impl Session {
+    /// Reads all of this cluster's placements: at the beginning, after an epoch, when told too much at once.
+    pub(super) fn reload(&self) -> BoxFuture<'static, Result<Reloaded, StoreError>> {
+        let (pool, cluster) = (self.gateway.app.pool.clone(), self.admitted.identity.cluster);
+        let (held, seen) = (self.ledger.held(), self.seen);
+        let read = async move {
+            let mut connection = pool::acquire(&pool).await?;
+            let snapshot = desired::read(&mut connection, &[cluster], Which::All).await?;
+            let unknown = held.iter().filter(|id| snapshot.facts.iter().all(|f| f.binding.id != **id)).count();
+            cluster::note_unknown_bindings(&mut connection, cluster, unknown).await?;
+            let ours = change::hash_at(&mut connection, seen.seq).await?;
+            let cut = standing(&seen, snapshot.registry.head.epoch, ours) == Standing::Cut;
+            Ok(Reloaded { snapshot, cut })
+        };
+        pool::within(RELOAD_LIMIT, read).boxed()
+    }
+
+    pub(super) async fn reloaded(&mut self, reloaded: Result<Reloaded, StoreError>) {
+        let cluster = self.admitted.identity.cluster;
+        match reloaded {
+            Ok(Reloaded { snapshot, cut }) if !cut && is_before(&snapshot.registry.head, &self.seen) => {
+                // An offer overtook it: beside that, it would look as if the history had been cut.
+                self.reload_at = Some(Instant::now());
+            }
+            Ok(Reloaded { mut snapshot, cut }) => {
+                let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
+                self.offer(snapshot.facts, snapshot.registry.head, withheld, cut).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, cluster = %self.admitted.name, "what this cluster should hold cannot be read; trying again");
+                self.reload_at = Some(Instant::now() + NEED_PAUSE);
+            }
+        }
+    }
+
+    /// Takes placements as they are. `cut`: they come from a history that lacks what was seen here.
+    pub(super) async fn offer(&mut self, facts: Vec<desired::Facts>, head: Mark, withheld: Option<String>, cut: bool) {
+        self.withheld = withheld;
+        let cut = self.ledger.offer(facts, head) || cut;
+        if !cut {
+            self.seen = head;
+        }
+        if cut && self.withheld.is_none() {
+            let holding = hold(
+                &self.gateway.app.pool,
+                &self.gateway.app.config.replica,
+                self.admitted.identity.cluster,
+                &self.admitted.name,
+            );
+            self.withheld = Some(match holding.await {
+                Ok(reason) => reason,
+                Err(error) => error.to_string(),
+            });
+        }
+    }
+}
+
+/// Whether what was read there was read before this.
+pub(super) fn is_before(head: &Mark, seen: &Mark) -> bool {
+    (head.epoch, head.seq) < (seen.epoch, seen.seq)
+}

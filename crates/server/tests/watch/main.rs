@@ -1,0 +1,6 @@
+//! The watcher of one source, with a real registry and a real Vault where that can be made to show what is tested.
+
+mod fixture;
+mod long_looks;
+mod pauses;
+mod problems;
