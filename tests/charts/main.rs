@@ -5,6 +5,7 @@ mod cases;
 mod configuration;
 mod documented;
 mod images;
+mod joined;
 mod manifests;
 mod objects;
 mod pods;
