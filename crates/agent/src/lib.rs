@@ -39,7 +39,6 @@ mod link;
 mod metrics;
 mod need;
 mod probe;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired with the Secret sink"))]
 mod restart;
 mod sink;
 mod turns;

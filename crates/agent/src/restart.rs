@@ -27,10 +27,12 @@ mod tests;
 mod upkeep;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lockstep_core::binding::Restart;
 use lockstep_core::id::BindingId;
 use lockstep_core::revision::Revision;
 use lockstep_core::selector::Selector;
@@ -69,6 +71,20 @@ pub(crate) enum Policy {
         /// On the workloads' own labels.
         selector: Option<Selector>,
     },
+}
+
+impl Policy {
+    /// As a binding says it; `None`: nothing restarts.
+    pub(crate) fn of(restart: &Restart) -> Option<Self> {
+        match restart {
+            Restart::None => None,
+            Restart::Auto => Some(Self::Auto),
+            Restart::Selected { workloads, selector } => Some(Self::Selected {
+                workloads: workloads.iter().map(|workload| (workload.kind.into(), workload.name.to_string())).collect(),
+                selector: selector.clone(),
+            }),
+        }
+    }
 }
 
 /// When content changed. It goes with the content: as long as that stays the same, both stay the same, also across restarts of
@@ -136,6 +152,12 @@ struct Desk {
     /// `wants` changed.
     woken: Notify,
     reports: watch::Sender<Reports>,
+}
+
+impl fmt::Debug for Restarts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Restarts")
+    }
 }
 
 impl Restarts {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, RegistryId};
+use lockstep_core::name::Namespace;
 use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
@@ -24,7 +25,7 @@ use crate::blocking::blocking;
 use crate::lease::NotLeader;
 use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
-use secret::{Comparison, Destination, Secrets};
+use secret::{Changed, Comparison, Destination, Secrets};
 use touched::Touched;
 
 /// Whose something is.
@@ -128,6 +129,11 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
+    /// Where the content of `binding` replaced other content, and when last.
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
+        self.secrets.as_ref().map(|secrets| secrets.changes(binding)).unwrap_or_default()
+    }
+
     /// Their names.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let directory = self.directory.iter().map(|_| "directory");
@@ -276,8 +282,9 @@ impl Observed {
     }
 }
 
-const ONLY_SECRETS: SinkError =
-    SinkError::NoSuchSink("only a Secret can be compared without being written: give the binding a Secret target, or mode: Deliver");
+const ONLY_SECRETS: SinkError = SinkError::NoSuchSink(
+    "only a Secret can be compared without being written: give the binding a Secret target, or mode: Deliver",
+);
 const NO_SECRETS: SinkError = SinkError::NoSuchSink(
     "this agent does not run in Kubernetes, so it cannot write a Secret: give the binding a directory target, or run an agent with --kubernetes",
 );

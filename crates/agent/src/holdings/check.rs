@@ -86,14 +86,15 @@ impl Holdings {
 
     async fn applied_unrecorded(&self, binding: BindingId) -> Option<Held> {
         let held = self.held(binding).await?;
-        let Ok(Observed::Content(digests, Stamp { revision, digest })) = self.observe(binding, held.place(), &held.digest).await else {
+        let Ok(Observed::Content(digests, Stamp { revision, digest })) = self.observe(binding, held.place(), &held.digest).await
+        else {
             return None;
         };
         let whole = digests.under(&digest.key) == Some(&digest);
         (revision > held.revision && whole).then_some(Held { revision, digest, ..held })
     }
 
-    async fn held(&self, binding: BindingId) -> Option<Held> {
+    pub(super) async fn held(&self, binding: BindingId) -> Option<Held> {
         match self.holding(binding).await {
             Some(Holding::Held(held)) => Some(held),
             _ => None,

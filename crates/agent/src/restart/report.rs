@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lockstep_core::delivery::RestartProgress;
 use lockstep_core::id::BindingId;
 use lockstep_core::revision::Revision;
 
@@ -29,6 +30,19 @@ pub(crate) struct Report {
     pub(crate) stuck: Vec<String>,
     /// What is left alone: which, and why.
     pub(crate) skipped: Vec<String>,
+}
+
+impl Report {
+    /// As the protocol carries it.
+    pub(crate) fn progress(&self) -> RestartProgress {
+        RestartProgress {
+            restarted: self.restarted,
+            total: self.total,
+            healthy: self.healthy,
+            stuck: self.stuck.clone(),
+            skipped: self.skipped.clone(),
+        }
+    }
 }
 
 /// Counts for a report.

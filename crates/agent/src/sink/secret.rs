@@ -83,12 +83,7 @@ struct Shared {
 
 impl Secrets {
     /// A sink that tells `touched` of every change that is not its own.
-    pub(crate) fn new(
-        kubernetes: &Kubernetes,
-        access: SecretAccess,
-        surroundings: &Surroundings,
-        touched: Arc<Touched>,
-    ) -> Self {
+    pub(crate) fn new(kubernetes: &Kubernetes, access: SecretAccess, surroundings: &Surroundings, touched: Arc<Touched>) -> Self {
         let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
         let api = Api::new(kubernetes, metrics);
         let (memory, namespaces) = (Memory::default(), Namespaces::default());
@@ -172,7 +167,12 @@ impl Secrets {
     }
 
     /// Whether something changed since `binding` was compared.
-    pub(crate) async fn is_compared(&self, destination: Destination<'_>, binding: BindingId, digest: &Digest) -> Result<bool, SinkError> {
+    pub(crate) async fn is_compared(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+    ) -> Result<bool, SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
         Ok(!locations.iter().any(|location| self.shared.memory.differs_from_compared(location, binding)))
     }
@@ -184,12 +184,24 @@ impl Secrets {
         self.watches.want(&self.shared, binding, BTreeSet::new());
     }
 
+    /// Where the content of `binding` replaced other content, and when last.
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
+        let marks = self.shared.memory.marks(binding).into_iter();
+        marks.filter_map(|(location, mark)| Some((location.namespace, mark.changed?))).collect()
+    }
+
     /// Who changed the content of `binding`, and where, if it was found changed.
     pub(crate) fn changed_by(&self, binding: BindingId) -> Option<(String, String)> {
         self.shared.memory.changed_by(binding).map(|(location, manager)| (location.to_string(), manager))
     }
 
-    async fn observe_at(&self, destination: Destination<'_>, owner: Owner, location: &Location, keys: &Keys) -> Result<Observed, SinkError> {
+    async fn observe_at(
+        &self,
+        destination: Destination<'_>,
+        owner: Owner,
+        location: &Location,
+        keys: &Keys,
+    ) -> Result<Observed, SinkError> {
         let shared = &self.shared;
         if let Some(seen) = shared.memory.unchanged(location, owner.binding) {
             return Ok(Observed::Content(seen.digests, seen.mark.stamp()));
@@ -208,7 +220,13 @@ impl Secrets {
     }
 
     /// Where a binding's content is, from now on; begins to watch there.
-    async fn locate(&self, destination: Destination<'_>, binding: BindingId, digest: &Digest, by_name: bool) -> Result<Vec<Location>, SinkError> {
+    async fn locate(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+        by_name: bool,
+    ) -> Result<Vec<Location>, SinkError> {
         let locations = self.locations(destination, binding, digest).await?;
         let mut scopes: BTreeSet<Scope> = locations.iter().map(|location| self.scope(location, by_name)).collect();
         match &destination.target.namespace_selector {
@@ -231,7 +249,12 @@ impl Secrets {
         }
     }
 
-    async fn locations(&self, destination: Destination<'_>, binding: BindingId, digest: &Digest) -> Result<Vec<Location>, SinkError> {
+    async fn locations(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+    ) -> Result<Vec<Location>, SinkError> {
         let Destination { target, allowed } = destination;
         let mut namespaces: BTreeSet<Namespace> = target.namespaces.iter().cloned().collect();
         if let Some(selector) = &target.namespace_selector {

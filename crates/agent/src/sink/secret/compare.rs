@@ -18,7 +18,12 @@ pub(crate) struct Comparison {
 
 impl Shared {
     /// Compares one Secret, whoever owns its keys.
-    pub(super) async fn compare_at(&self, binding: BindingId, content: &Rendered, location: &Location) -> Result<Comparison, SinkError> {
+    pub(super) async fn compare_at(
+        &self,
+        binding: BindingId,
+        content: &Rendered,
+        location: &Location,
+    ) -> Result<Comparison, SinkError> {
         let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
         let differs = |key: &str, value: &[u8]| {
             let there = object.as_ref().and_then(|object| object.value(key));

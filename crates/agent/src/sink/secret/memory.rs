@@ -152,7 +152,14 @@ impl Memory {
 
     /// It was written, over version `before`. Whose content was seen at that version is seen still: a write changes nothing but its
     /// own binding's. Answers whom to tell that somebody else wrote since.
-    pub(super) fn wrote(&self, location: &Location, binding: BindingId, before: Option<&str>, version: String, seen: Seen) -> Vec<BindingId> {
+    pub(super) fn wrote(
+        &self,
+        location: &Location,
+        binding: BindingId,
+        before: Option<&str>,
+        version: String,
+        seen: Seen,
+    ) -> Vec<BindingId> {
         let mut inner = self.lock();
         let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
         known.end_writing();

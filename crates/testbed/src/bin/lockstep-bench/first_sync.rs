@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     fleet.cli(&["cluster", "pause", "cluster-1"]).await?;
     fleet.apply(&fleet.basics()).await?;
     for some in names.chunks(MANIFESTS) {
-        fleet.apply(&some.iter().map(|name| Fleet::secret_binding(name)).collect::<String>()).await?;
+        fleet.apply(&some.iter().map(|name| Fleet::binding_to_secret(name)).collect::<String>()).await?;
     }
     // Detecting is not part of it: all versions are known before the cluster is resumed.
     fleet.await_secret(&format!("shop/{}", names[names.len() - 1]), "Live", 1).await?;

@@ -128,7 +128,7 @@ async fn start(arguments: &Arguments) -> Result<Fleet> {
     let fleet = Fleet::start(settings).await?;
     write(&fleet, SECRET).await?;
     write(&fleet, BARE).await?;
-    fleet.apply(&format!("{}---\n{}", fleet.basics(), Fleet::secret_binding(SECRET))).await?;
+    fleet.apply(&format!("{}---\n{}", fleet.basics(), Fleet::binding_to_secret(SECRET))).await?;
     fleet.await_deliveries("InSync", arguments.clusters, LIMIT).await?;
     Ok(fleet)
 }
