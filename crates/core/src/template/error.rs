@@ -60,6 +60,9 @@ pub enum Problem {
     /// `b64decode` of bytes that are not UTF-8.
     #[error("b64decode gives what is not text (UTF-8), which no template can use")]
     DecodesToNoText,
+    /// An indentation of more spaces than there can be.
+    #[error("it indents by more than the 64 spaces that are possible")]
+    TooWide,
     /// More than [`TEMPLATES_FUEL`].
     #[error(
         "it takes more than the {TEMPLATES_FUEL} steps that a template may take: loop over less, or make less text in between"
@@ -92,6 +95,7 @@ pub(super) enum Cause {
     NotText(String),
     NotBase64,
     DecodesToNoText,
+    TooWide,
 }
 
 impl Cause {
@@ -126,6 +130,7 @@ impl Problem {
             Some(Cause::NotText(key)) => return Self::NotText(key.clone()),
             Some(Cause::NotBase64) => return Self::NotBase64,
             Some(Cause::DecodesToNoText) => return Self::DecodesToNoText,
+            Some(Cause::TooWide) => return Self::TooWide,
             None => {}
         }
         match error.kind() {

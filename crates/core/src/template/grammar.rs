@@ -14,7 +14,7 @@ use super::TEMPLATE_TOKENS_MAX;
 use super::error::SyntaxError;
 
 /// The filters that templates have: from text or number to text or number.
-const FILTERS: [&str; 23] = [
+pub(super) const FILTERS: [&str; 23] = [
     "abs",
     "b64decode",
     "b64encode",

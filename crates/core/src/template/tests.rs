@@ -46,6 +46,8 @@ fn a_template_is_made_of_the_bindings_keys() {
         ("{% for i in [\"a\", \"b\"] %}{{ loop.index }}{{ i }}{% endfor %}{{ user in [\"x\", 1, true] }}", "1a2bFalse"),
         ("{% set x = user ~ 1 %}{% with y = x %}{{ y }}{% endwith %}{% if x == \"u/ser1\" %}!{% endif %}", "u/ser1!"),
         ("{% set b %}{{ user }}{% endset %}{% filter upper | trim %} {{ b[:2] }} {% endfilter %}", "U/"),
+        ("{{ \"a\\n\\nb\\n\" | indent(2) }}|{{ \"a\\nb\" | indent(width=1, first=true) }}", "a\n\n  b| a\n b"),
+        ("{{ \"<&'\" | e }} {{ 5 | e }}", "&lt;&amp;&#x27; 5"),
         ("{# a comment #}{% raw %}{{ user }}{% endraw %}", "{{ user }}"),
     ] {
         assert_eq!(made(text), Ok(want.to_owned()), "{text}");
@@ -65,7 +67,7 @@ fn an_error_names_template_and_line_and_shows_no_value() {
         ("{{ user }}\n{{ password | frobnicate }}", 2, "syntax error"),
         ("{{ pasword | urlencode }}", 1, "these are not: \"pasword\""),
         ("{{ pasword | tojson }}", 1, "these are not: \"pasword\""),
-        ("{{ password | tojson(indent=9999999) }}", 1, "cannot work with the value"),
+        ("{{ password | tojson(indent=9999999) }}", 1, "64 spaces"),
         ("{{ 1 is frobnicate }}", 1, "test that does not exist"),
         ("{{ password() }}", 1, ""),
         ("{{ password.strip() }}", 1, "function that does not exist"),
@@ -88,7 +90,7 @@ fn an_error_names_template_and_line_and_shows_no_value() {
         (hungry, 1, "100000 steps"),
         (doubling.as_str(), 1, "100000 steps"),
         ("{{ password * 99999999 }}", 1, "100000 steps"),
-        ("{{ password | indent(99999999999) }}", 1, "100000 steps"),
+        ("{{ password | indent(99999999999) }}", 1, "64 spaces"),
         ("{{ user", 1, "syntax error"),
     ] {
         let error = made(text).unwrap_err();
@@ -97,6 +99,15 @@ fn an_error_names_template_and_line_and_shows_no_value() {
         assert!(!shown.contains(CANARY) || text.contains(CANARY), "{text}: {shown}");
         assert!(!shown.contains("<p&w>"), "{text}: {shown}");
     }
+}
+
+#[test]
+fn what_is_not_there_is_an_error_wherever_it_is_used() {
+    let filters = grammar::FILTERS.iter().filter(|f| !matches!(**f, "d" | "default"));
+    let filtered = filters.map(|f| format!("{{{{ pasword | {f}{} }}}}", if *f == "replace" { "('a', 'b')" } else { "" }));
+    let others = ["{{ pasword }}", "{{ pasword ~ user }}", "{% if pasword %}{% endif %}", "{% for x in pasword %}{% endfor %}"];
+    let taken: Vec<String> = filtered.chain(others.map(str::to_owned)).filter(|text| made(text).is_ok()).collect();
+    assert_eq!(taken, [""; 0]);
 }
 
 #[test]
