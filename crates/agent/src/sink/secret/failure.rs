@@ -205,7 +205,7 @@ fn forbidden(at: &str, refused: Option<&'static str>, asked: &'static str, locat
 
 /// The Secret that is there has another type; types never change.
 pub(super) fn type_mismatch(location: &Location, types: Option<(&str, &str)>) -> SinkError {
-    let types = types.map(|(there, wanted)| format!(" {there:?}, not {wanted:?}")).unwrap_or_else(|| " another type".to_owned());
+    let types = types.map_or_else(|| " another type".to_owned(), |(there, wanted)| format!(" {there:?}, not {wanted:?}"));
     SinkError::Conflict(format!(
         "Secret {location} exists with type{types}, and a Secret's type cannot change: correct spec.target.secret.type or choose another name, or delete the Secret"
     ))
