@@ -57,6 +57,8 @@ impl Shared {
             return Ok(());
         }
         let (version, known) = self.memory.known(location, binding);
+        // What this binding never had is looked at first: keys may be there that no field manager guards.
+        let version = version.filter(|_| known.is_some());
         refuse_newer(known.as_deref(), job)?;
         let changed = self.changed(job, known.as_deref(), None);
         let mut failure = match self.write(job, location, version.as_deref(), changed, false).await? {

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use lockstep_core::material::Material;
 use serde::{Serialize, Serializer};
 
+use super::field::Field;
 use super::location::Location;
 
 /// A Secret for a server-side apply: all that its manager shall own.
@@ -57,6 +58,43 @@ impl<'a> Applied<'a> {
 
     pub(super) fn annotate(&mut self, name: &'a str, value: &'a str) {
         self.metadata.annotations.insert(name, value);
+    }
+}
+
+/// A merge patch that takes fields away, for just one version of the object.
+#[derive(Serialize)]
+pub(super) struct Released<'a> {
+    metadata: Taken<'a>,
+    data: BTreeMap<String, ()>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken<'a> {
+    resource_version: &'a str,
+    labels: BTreeMap<String, ()>,
+    annotations: BTreeMap<String, ()>,
+}
+
+impl<'a> Released<'a> {
+    pub(super) fn of(resource_version: &'a str) -> Self {
+        let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
+        Self { metadata: Taken { resource_version, labels, annotations }, data: BTreeMap::new() }
+    }
+
+    /// Takes this away too. What is no key, label or annotation stays.
+    pub(super) fn take(&mut self, field: &Field) {
+        match field {
+            Field::Key(key) => self.data.insert(key.clone(), ()),
+            Field::Label(name) => self.metadata.labels.insert(name.clone(), ()),
+            Field::Annotation(name) => self.metadata.annotations.insert(name.clone(), ()),
+            Field::Other(_) => None,
+        };
+    }
+
+    /// Takes this not.
+    pub(super) fn keep_label(&mut self, name: &str) {
+        self.metadata.labels.remove(name);
     }
 }
 
