@@ -134,7 +134,8 @@ impl Sinks {
         directory.chain(self.secrets.iter().map(|_| "secret")).collect()
     }
 
-    /// Writes content whole, over whatever `owner` had there. What is another's is refused.
+    /// Writes content whole, over whatever `owner` had there. What is another's is refused. Answers in how many places, and what is
+    /// there now, if that is known without a look.
     pub(crate) async fn apply(
         &self,
         place: Place<'_>,
@@ -142,16 +143,19 @@ impl Sinks {
         stamp: &Stamp,
         content: &Arc<Rendered>,
         keys: &Keys,
-    ) -> Result<Targets, SinkError> {
+    ) -> Result<(Targets, Option<Digests>), SinkError> {
         match place.target {
             Target::Directory { name } => {
                 let (sink, name, stamp, content, keys) =
                     (self.directory()?, name.clone(), stamp.clone(), content.clone(), keys.clone());
                 blocking(move || sink.apply(&name, owner, &stamp, &content, &keys)).await?;
-                Ok(Targets { applied: 1, total: 1 })
+                Ok((Targets { applied: 1, total: 1 }, None))
             }
             Target::Secret(target) => {
-                self.secrets()?.apply(Destination { target, allowed: place.allowed }, owner, stamp, content, keys).await
+                let destination = Destination { target, allowed: place.allowed };
+                let targets = self.secrets()?.apply(destination, owner, stamp, content, keys).await?;
+                // The API server answers only when it has it.
+                Ok((targets, Some(keys.digests(content))))
             }
         }
     }

@@ -8,7 +8,7 @@ use lockstep_core::id::BindingId;
 use super::books::Books;
 use super::{Holdings, digest_of};
 use crate::delivery::{Answer, Applied, Put, Refusal};
-use crate::sink::{Owner, SinkError, Stamp};
+use crate::sink::{Observed, Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
 use crate::state::ledger::{Compared, Held, Holding};
 
@@ -27,11 +27,14 @@ impl Holdings {
         if put.observe {
             return self.try_compare(put, owner).await;
         }
-        let targets = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
+        let (targets, there) = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
         let applied = put.clone();
         self.books(move |books| books.record_applied(&applied)).await?;
         self.remove_former(put.binding).await;
-        let observed = self.observe(put.binding, place, &put.digest).await?;
+        let observed = match there {
+            Some(digests) => Observed::Content(digests, stamp),
+            None => self.observe(put.binding, place, &put.digest).await?,
+        };
         Ok(Applied::Put { digest: digest_of(&keys, &observed, &put.digest), targets })
     }
 

@@ -54,13 +54,19 @@ impl Shared {
         }
         let (version, known) = self.memory.known(location, binding);
         refuse_newer(known.as_deref(), job)?;
-        let changed = self.changed(job, known.as_deref(), None);
-        let mut failure = match self.write(job, location, version.as_deref(), changed, false).await? {
-            Ok(()) => return Ok(()),
-            Err(failure) => failure,
+        // The API server would let two managers own a field that they agree on.
+        let fields = job.fields().map(|(field, _)| field).collect();
+        let mut failure = if self.memory.is_contested(location, binding, &fields) {
+            None
+        } else {
+            let changed = self.changed(job, known.as_deref(), None);
+            match self.write(job, location, version.as_deref(), changed, false).await? {
+                Ok(()) => return Ok(()),
+                Err(failure) => Some(failure),
+            }
         };
         for _ in 0..TRIES_MAX {
-            if !failure.is_stale() {
+            if failure.as_ref().is_some_and(|failure| !failure.is_stale()) {
                 break;
             }
             // What is there is not what was known, or somebody else owns some of it.
@@ -75,11 +81,12 @@ impl Shared {
                     (Some(object.metadata.resource_version.as_str()), self.changed(job, before, Some(object)), plan)
                 }
             };
-            failure = match self.write(job, location, version, changed, plan.force).await? {
+            match self.write(job, location, version, changed, plan.force).await? {
                 Ok(()) => return Ok(()),
-                Err(failure) => failure,
-            };
+                Err(again) => failure = Some(again),
+            }
         }
+        let failure = failure.unwrap_or(Failure::Strange);
         Err(conflict::unforeseen(&failure, location).unwrap_or_else(|| failure.explain("write", "patch", location)))
     }
 

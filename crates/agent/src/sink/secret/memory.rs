@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockstep_core::id::BindingId;
 
+use super::field::Field;
 use super::location::Location;
 use super::mark::SecretMark;
 use super::watch::Scope;
@@ -89,6 +90,14 @@ impl Memory {
         let known = inner.objects.get(location);
         let mark = known.and_then(|known| known.entries.get(&binding)?.mark.clone());
         (known.and_then(|known| known.version().cloned()), mark)
+    }
+
+    /// Whether another binding wrote one of these fields.
+    pub(super) fn is_contested(&self, location: &Location, binding: BindingId, fields: &BTreeSet<Field>) -> bool {
+        let inner = self.lock();
+        let Some(known) = inner.objects.get(location) else { return false };
+        let others = known.entries.iter().filter(|(other, _)| **other != binding).filter_map(|(_, entry)| entry.mark.as_ref());
+        others.flat_map(|mark| &mark.fields).any(|field| fields.contains(field))
     }
 
     /// The binding's content, where a watch vouches that nothing changed since it was seen.

@@ -178,6 +178,7 @@ async fn follow(shared: &Shared, scope: &Scope, events: impl Stream<Item = Metad
                 }
                 listed = HashSet::new();
                 shared.memory.set_synced(scope, true);
+                tracing::debug!(?scope, "watching");
                 *pause = PAUSE_FIRST;
             }
             Event::Apply(object) => drop(tell(shared, &object, true)),
