@@ -14,8 +14,10 @@ mod field;
 mod location;
 mod mark;
 mod memory;
+mod mentions;
 mod namespaces;
 mod object;
+mod older;
 mod remove;
 mod view;
 mod watch;
@@ -47,6 +49,7 @@ use compare::count;
 use location::Location;
 use memory::{Look, Memory};
 use namespaces::Namespaces;
+use older::Older;
 use view::View;
 use watch::{Scope, Watches};
 
@@ -78,6 +81,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     memory: Memory,
     namespaces: Namespaces,
+    older: Older,
     touched: Arc<Touched>,
 }
 
@@ -91,8 +95,8 @@ impl Secrets {
     ) -> Self {
         let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
         let api = Api::new(kubernetes, metrics);
-        let (memory, namespaces) = (Memory::default(), Namespaces::default());
-        let shared = Shared { api, access, leadership, clock, memory, namespaces, touched };
+        let (memory, namespaces, older) = (Memory::default(), Namespaces::default(), Older::default());
+        let shared = Shared { api, access, leadership, clock, memory, namespaces, older, touched };
         Self { shared: Arc::new(shared), watches: Watches::default() }
     }
 
@@ -109,6 +113,7 @@ impl Secrets {
         let job = Job { owner, target: destination.target, stamp, content, keys, digests: keys.digests(content) };
         let results = side_by_side(locations.iter().map(|location| self.shared.apply_at(&job, location))).await;
         self.count();
+        self.shared.older.came(owner.binding);
         let total = count(locations.len());
         let applied = count(results.iter().filter(|result| result.is_ok()).count());
         first_error(results, applied, total)?;
@@ -126,6 +131,7 @@ impl Secrets {
         let locations = self.locate(destination, owner.binding, digest, false).await?;
         let results = side_by_side(locations.iter().map(|location| self.observe_at(destination, owner, location, keys))).await;
         self.count();
+        self.shared.tidy(owner, destination.target, &locations, keys).await;
         let observed = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Observed::together(observed))
     }
@@ -140,6 +146,9 @@ impl Secrets {
         except: Option<Destination<'_>>,
     ) -> Result<(), SinkError> {
         let mut locations = self.locations(destination, owner.binding, digest).await?;
+        if destination.target.immutable {
+            locations = self.hashed(destination, owner, &locations, except.is_some(), keys).await?;
+        }
         match except {
             Some(except) => {
                 let kept = self.locations(except, owner.binding, digest).await?;
@@ -187,6 +196,28 @@ impl Secrets {
     /// Who changed the content of `binding`, and where, if it was found changed.
     pub(crate) fn changed_by(&self, binding: BindingId) -> Option<(String, String)> {
         self.shared.memory.changed_by(binding).map(|(location, manager)| (location.to_string(), manager))
+    }
+
+    /// What an immutable target has in the namespaces of `locations`, of whichever content. `unused`: it is refused while somebody
+    /// refers to it.
+    async fn hashed(
+        &self,
+        destination: Destination<'_>,
+        owner: Owner,
+        locations: &[Location],
+        unused: bool,
+        keys: &Keys,
+    ) -> Result<Vec<Location>, SinkError> {
+        let mut all = Vec::new();
+        for Location { namespace, .. } in locations {
+            let hashed = self.shared.hashed(owner, destination.target, namespace, keys).await?;
+            let used = if unused { self.shared.mentioned(namespace, &hashed).await? } else { BTreeSet::new() };
+            if let Some(name) = used.first() {
+                return Err(SinkError::Kubernetes(format!("Secret {namespace}/{name} is still used: it is kept until nobody refers to it")));
+            }
+            all.extend(hashed);
+        }
+        Ok(all)
     }
 
     async fn observe_at(&self, destination: Destination<'_>, owner: Owner, location: &Location, keys: &Keys) -> Result<Observed, SinkError> {

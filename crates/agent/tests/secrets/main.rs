@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something unforeseen happens")]
 #![expect(clippy::disallowed_methods, reason = "a test reads the clock as it likes")]
 
+mod access;
 #[path = "../link/authority.rs"]
 mod authority;
 #[path = "../link/capture.rs"]
@@ -12,8 +13,11 @@ mod drift;
 #[expect(dead_code, reason = "the link's tests use all of it")]
 #[path = "../link/fixture.rs"]
 mod fixture;
+mod immutable;
+mod observing;
 mod ownership;
 mod rbac;
 #[path = "../link/server.rs"]
 mod server;
 mod shop;
+mod takeover;

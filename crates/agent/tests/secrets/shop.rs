@@ -69,14 +69,23 @@ impl Shop {
 
     /// The same in another cluster.
     pub(crate) async fn of(kubernetes: &'static Kubernetes, access: SecretAccess, rules: &Value) -> Self {
-        let log = capture::begin();
-        let id = Uuid::new_v4().simple().to_string();
-        let (home, namespace) = (format!("home-{id}"), format!("shop-{id}"));
-        kubernetes.create_namespace(&home).await.unwrap();
+        let namespace = format!("shop-{}", Uuid::new_v4().simple());
         kubernetes.create_namespace(&namespace).await.unwrap();
+        Self::agent(kubernetes, namespace, access, rules).await
+    }
+
+    /// Another agent that delivers to the same namespace, as one would that leads in the first one's place.
+    pub(crate) async fn second(&self) -> Self {
+        Self::agent(self.kubernetes, self.namespace.clone(), SecretAccess::Namespaces, &rbac::of_namespace()).await
+    }
+
+    async fn agent(kubernetes: &'static Kubernetes, namespace: String, access: SecretAccess, rules: &Value) -> Self {
+        let log = capture::begin();
+        let home = format!("home-{}", Uuid::new_v4().simple());
+        kubernetes.create_namespace(&home).await.unwrap();
         kubernetes.create_service_account(&home, "agent").await.unwrap();
         rbac::allow(kubernetes, &home, &home, "home", rbac::of_home()).await;
-        rbac::allow(kubernetes, &home, &namespace, "shop", rules.clone()).await;
+        rbac::allow(kubernetes, &home, &namespace, &home, rules.clone()).await;
         let mut fixture = Fixture::new().await;
         let arguments = &mut fixture.arguments;
         (arguments.state_dir, arguments.directory_root) = (None, None);

@@ -140,9 +140,23 @@ impl Failure {
         matches!(self, Self::Refused(refused) if refused.code == 409)
     }
 
+    /// The same, for a list of those that may use it.
+    pub(super) fn explain_users(&self, doing: &'static str, users: &'static str, location: &Location) -> SinkError {
+        match self {
+            Self::Refused(refused) if refused.code == 403 => {
+                let kind = users.rsplit('/').next().unwrap_or_default();
+                SinkError::Kubernetes(format!(
+                    "cannot {doing} Secret {location}: the agent may not list {kind}: give its service account a Role in namespace {} that lets it",
+                    location.namespace
+                ))
+            }
+            _ => self.explain(doing, "list", location),
+        }
+    }
+
     /// What is told of it, having tried to do `doing` with the Secret at `location`.
     pub(super) fn explain(&self, doing: &'static str, verb: &'static str, location: &Location) -> SinkError {
-        let Location { namespace, name } = location;
+        let namespace = &location.namespace;
         let at = format!("cannot {doing} Secret {location}");
         SinkError::Kubernetes(match self {
             Self::Away(why) => format!("{at}: the API server did not answer: {why}; it is tried again"),
@@ -161,7 +175,7 @@ impl Failure {
                 422 if refused.refuses("data") => return immutable(location),
                 422 => format!("{at}: the API server finds {} invalid{}", list(&refused.fields()), refused.advice()),
                 429 | 503 => format!("{at}: the API server is busy; it is tried again"),
-                code => format!("{at}: the API server answered {code}; it is tried again, name {name:?} is not changed"),
+                code => format!("{at}: the API server answered {code}; it is tried again"),
             },
         })
     }

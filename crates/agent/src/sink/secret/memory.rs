@@ -43,14 +43,17 @@ struct Known {
 /// What is known of one binding's content in one Secret.
 #[derive(Debug, Default)]
 struct Entry {
-    /// What the content was at a version.
-    seen: Option<(String, Seen)>,
+    /// The version that was last read or written for this binding. Only that one may be written over without another look: what a
+    /// watch tells of later ones says nothing of their content.
+    at: Option<String>,
+    /// What the content was then, if it was as the sink writes it.
+    seen: Option<Seen>,
     /// The newest mark seen, which outlives the Secret: whoever restores it must know what was there.
     mark: Option<Arc<SecretMark>>,
     /// Who changed it, where it was found changed.
     changed_by: Option<String>,
-    /// The version that a binding which only observes was compared with; `Some(None)`: there was none.
-    compared: Option<Option<String>>,
+    /// Whether it was only compared then.
+    compared: bool,
 }
 
 /// Content that is as the sink writes it.
@@ -84,12 +87,11 @@ impl Memory {
         self.lock().uses.contains_key(&binding)
     }
 
-    /// The newest version, and the binding's newest mark.
+    /// The version that was last read or written for the binding, and its newest mark.
     pub(super) fn known(&self, location: &Location, binding: BindingId) -> (Option<String>, Option<Arc<SecretMark>>) {
         let inner = self.lock();
-        let known = inner.objects.get(location);
-        let mark = known.and_then(|known| known.entries.get(&binding)?.mark.clone());
-        (known.and_then(|known| known.version().cloned()), mark)
+        let entry = inner.objects.get(location).and_then(|known| known.entries.get(&binding));
+        entry.map(|entry| (entry.at.clone(), entry.mark.clone())).unwrap_or_default()
     }
 
     /// Whether another binding wrote one of these fields.
@@ -104,8 +106,8 @@ impl Memory {
     pub(super) fn unchanged(&self, location: &Location, binding: BindingId) -> Option<Seen> {
         let inner = self.lock();
         let known = inner.objects.get(location).filter(|_| inner.is_watched(location))?;
-        let (version, seen) = known.entries.get(&binding)?.seen.as_ref()?;
-        (known.version() == Some(version)).then(|| seen.clone())
+        let entry = known.entries.get(&binding)?;
+        entry.seen.clone().filter(|_| known.version() == entry.at.as_ref())
     }
 
     /// Where the binding's content was found changed, and by whom.
@@ -138,18 +140,16 @@ impl Memory {
             None => known.is_there = false,
         }
         let Some(entry) = known.entries.get_mut(&binding) else { return };
-        entry.seen = look.version.clone().zip(look.seen);
-        entry.mark = look.mark.or(entry.mark.take());
-        entry.changed_by = look.changed_by;
-        entry.compared = look.compared.then_some(look.version);
+        let mark = look.mark.or(entry.mark.take());
+        let Look { version, seen, changed_by, compared, .. } = look;
+        *entry = Entry { at: version, seen, mark, changed_by, compared };
     }
 
     /// Whether it has another version than the one it was compared with.
     pub(super) fn differs_from_compared(&self, location: &Location, binding: BindingId) -> bool {
         let inner = self.lock();
         let Some(known) = inner.objects.get(location) else { return false };
-        let compared = known.entries.get(&binding).and_then(|entry| entry.compared.as_ref());
-        compared.is_some_and(|compared| compared.as_ref() != known.version())
+        known.entries.get(&binding).is_some_and(|entry| entry.compared && entry.at.as_ref() != known.version())
     }
 
     /// A write begins; it ends with [`Memory::wrote`] or [`Memory::did_not_write`].
@@ -159,20 +159,19 @@ impl Memory {
         }
     }
 
-    /// It was written, over version `before`. Whose content was seen at that version is seen still: a write changes nothing but its
+    /// It was written, over version `before`. What was seen at that version is still so: a write changes nothing but its
     /// own binding's. Answers whom to tell that somebody else wrote since.
     pub(super) fn wrote(&self, location: &Location, binding: BindingId, before: Option<&str>, version: String, seen: Seen) -> Vec<BindingId> {
         let mut inner = self.lock();
         let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
         known.end_writing();
-        for entry in known.entries.values_mut() {
-            if let Some((at, _)) = entry.seen.as_mut().filter(|(at, _)| Some(at.as_str()) == before) {
-                at.clone_from(&version);
-            }
+        let same = |entry: &&mut Entry| entry.at.is_some() && entry.at.as_deref() == before && !entry.compared;
+        for entry in known.entries.values_mut().filter(same) {
+            entry.at = Some(version.clone());
         }
         if let Some(entry) = known.entries.get_mut(&binding) {
             let mark = Some(seen.mark.clone());
-            *entry = Entry { seen: Some((version.clone(), seen)), mark, ..Entry::default() };
+            *entry = Entry { at: Some(version.clone()), seen: Some(seen), mark, ..Entry::default() };
         }
         // Somebody else wrote it, or removed it, since.
         if known.newest.as_ref().is_some_and(|newest| is_newer(newest, &version)) {
