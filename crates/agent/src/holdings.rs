@@ -23,6 +23,7 @@ use thiserror::Error;
 
 use crate::blocking::blocking;
 use crate::delivery::{Refusal, RefusalKind};
+use crate::sink::secret::Change;
 use crate::sink::{Observed, Place, SinkError, Sinks};
 use crate::state::StateError;
 use crate::state::keyring::{KeyRing, Keys};
@@ -103,6 +104,19 @@ impl Holdings {
             _ => None,
         })
         .await
+    }
+
+    /// Since when content of `binding` is another one than before, in each place where that is known. It goes with the content: an
+    /// agent that was restarted answers the same.
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
+        self.sinks.changes(binding)
+    }
+
+    /// Tells people in the cluster that nothing more comes until a person decides, and why.
+    pub(crate) async fn tell_held(&self, why: &str) {
+        for binding in self.held_bindings().await {
+            self.sinks.tell_held(binding, why).await;
+        }
     }
 
     /// Waits until a sink saw targets changing, and says whose.

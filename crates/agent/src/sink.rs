@@ -24,7 +24,7 @@ use crate::blocking::blocking;
 use crate::lease::NotLeader;
 use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
-use secret::{Comparison, Destination, Secrets};
+use secret::{Change, Comparison, Destination, Secrets};
 use touched::Touched;
 
 /// Whose something is.
@@ -229,6 +229,18 @@ impl Sinks {
         if let Some(secrets) = &self.secrets {
             secrets.leave(binding);
         }
+    }
+
+    /// Tells people, where they look, that nothing more comes for `binding`, and why.
+    pub(crate) async fn tell_held(&self, binding: BindingId, why: &str) {
+        if let Some(secrets) = &self.secrets {
+            secrets.tell_held(binding, why).await;
+        }
+    }
+
+    /// Since when content of `binding` is another one than before, in each place where that is known.
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
+        self.secrets.as_ref().map(|secrets| secrets.changes(binding)).unwrap_or_default()
     }
 
     /// Where content of `binding` was found changed and by whom, if a sink can tell.

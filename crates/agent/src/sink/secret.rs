@@ -9,6 +9,7 @@ mod apply;
 mod body;
 mod compare;
 mod conflict;
+mod events;
 mod failure;
 mod field;
 mod location;
@@ -46,6 +47,7 @@ use crate::state::keyring::Keys;
 use api::Api;
 use apply::Job;
 use compare::count;
+use events::{Budget, Reason};
 use location::Location;
 use memory::{Look, Memory};
 use namespaces::Namespaces;
@@ -67,6 +69,15 @@ pub(crate) struct Destination<'a> {
     pub(crate) allowed: &'a AllowedNamespaces,
 }
 
+/// A Secret whose content replaced other content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) namespace: Namespace,
+    pub(crate) name: String,
+    /// When it did last.
+    pub(crate) changed: Changed,
+}
+
 /// The sink.
 pub(crate) struct Secrets {
     shared: Arc<Shared>,
@@ -82,6 +93,9 @@ struct Shared {
     memory: Memory,
     namespaces: Namespaces,
     older: Older,
+    events: Budget,
+    /// The agent's own, for Events.
+    pod: String,
     touched: Arc<Touched>,
 }
 
@@ -95,8 +109,18 @@ impl Secrets {
     ) -> Self {
         let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
         let api = Api::new(kubernetes, metrics);
-        let (memory, namespaces, older) = (Memory::default(), Namespaces::default(), Older::default());
-        let shared = Shared { api, access, leadership, clock, memory, namespaces, older, touched };
+        let shared = Shared {
+            api,
+            access,
+            leadership,
+            clock,
+            memory: Memory::default(),
+            namespaces: Namespaces::default(),
+            older: Older::default(),
+            events: Budget::default(),
+            pod: kubernetes.pod.clone(),
+            touched,
+        };
         Self { shared: Arc::new(shared), watches: Watches::default() }
     }
 
@@ -114,6 +138,7 @@ impl Secrets {
         let results = side_by_side(locations.iter().map(|location| self.shared.apply_at(&job, location))).await;
         self.count();
         self.shared.older.came(owner.binding);
+        self.tell(&locations, stamp, &results);
         let total = count(locations.len());
         let applied = count(results.iter().filter(|result| result.is_ok()).count());
         first_error(results, applied, total)?;
@@ -193,6 +218,19 @@ impl Secrets {
         self.watches.want(&self.shared, binding, BTreeSet::new());
     }
 
+    /// Since when content of `binding` is another one than before, in each Secret that is known to have replaced some.
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
+        let marks = self.shared.memory.marks(binding).into_iter();
+        marks.filter_map(|(Location { namespace, name }, mark)| Some(Change { namespace, name, changed: mark.changed? })).collect()
+    }
+
+    /// Nothing more comes for `binding` until a person decides, and this is why.
+    pub(crate) async fn tell_held(&self, binding: BindingId, why: &str) {
+        for (location, _) in self.shared.memory.marks(binding) {
+            self.shared.tell(&location, Reason::Held, why).await;
+        }
+    }
+
     /// Who changed the content of `binding`, and where, if it was found changed.
     pub(crate) fn changed_by(&self, binding: BindingId) -> Option<(String, String)> {
         self.shared.memory.changed_by(binding).map(|(location, manager)| (location.to_string(), manager))
@@ -218,6 +256,20 @@ impl Secrets {
             all.extend(hashed);
         }
         Ok(all)
+    }
+
+    /// Tells people what became of a delivery; nobody waits for that.
+    fn tell(&self, locations: &[Location], stamp: &Stamp, results: &[Result<bool, SinkError>]) {
+        let told = locations.iter().zip(results).filter_map(|(location, result)| Some((location.clone(), events::of(stamp, result)?)));
+        let told: Vec<_> = told.take(LOCATIONS_AT_ONCE).collect();
+        if !told.is_empty() {
+            let shared = self.shared.clone();
+            tokio::spawn(async move {
+                for (location, (reason, note)) in told {
+                    shared.tell(&location, reason, &note).await;
+                }
+            });
+        }
     }
 
     async fn observe_at(&self, destination: Destination<'_>, owner: Owner, location: &Location, keys: &Keys) -> Result<Observed, SinkError> {
@@ -297,7 +349,7 @@ async fn side_by_side<T>(work: impl Iterator<Item = impl Future<Output = T>>) ->
 }
 
 /// What may pass by itself is told before what needs a person.
-fn first_error(results: Vec<Result<(), SinkError>>, done: u32, total: u32) -> Result<(), SinkError> {
+fn first_error<T>(results: Vec<Result<T, SinkError>>, done: u32, total: u32) -> Result<(), SinkError> {
     let mut errors: Vec<SinkError> = results.into_iter().filter_map(Result::err).collect();
     errors.sort_by_key(|error| matches!(error, SinkError::Conflict(_)));
     match errors.into_iter().next() {

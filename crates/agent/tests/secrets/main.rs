@@ -10,6 +10,7 @@ mod authority;
 mod capture;
 mod delivery;
 mod drift;
+mod events;
 #[expect(dead_code, reason = "the link's tests use all of it")]
 #[path = "../link/fixture.rs"]
 mod fixture;

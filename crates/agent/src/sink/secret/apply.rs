@@ -46,11 +46,11 @@ impl Job<'_> {
 }
 
 impl Shared {
-    /// Writes one Secret, unless a watch vouches that just this is there.
-    pub(super) async fn apply_at(&self, job: &Job<'_>, location: &Location) -> Result<(), SinkError> {
+    /// Writes one Secret, unless a watch vouches that just this is there. Says whether it was written.
+    pub(super) async fn apply_at(&self, job: &Job<'_>, location: &Location) -> Result<bool, SinkError> {
         let binding = job.owner.binding;
         if self.memory.unchanged(location, binding).is_some_and(|seen| seen.mark.stamp() == *job.stamp && seen.digests == job.digests) {
-            return Ok(());
+            return Ok(false);
         }
         let (version, known) = self.memory.known(location, binding);
         refuse_newer(known.as_deref(), job)?;
@@ -61,7 +61,7 @@ impl Shared {
         } else {
             let changed = self.changed(job, known.as_deref(), None);
             match self.write(job, location, version.as_deref(), changed, false).await? {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 Err(failure) => Some(failure),
             }
         };
@@ -82,7 +82,7 @@ impl Shared {
                 }
             };
             match self.write(job, location, version, changed, plan.force).await? {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 Err(again) => failure = Some(again),
             }
         }
