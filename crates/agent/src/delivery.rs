@@ -12,8 +12,8 @@ use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use lockstep_core::trace::TraceId;
 
-use crate::sink::{Place, Targets};
 use crate::sink::secret::Comparison;
+use crate::sink::{Place, Targets};
 
 /// Hold this content.
 #[derive(Debug)]

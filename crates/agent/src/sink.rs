@@ -24,7 +24,7 @@ use crate::blocking::blocking;
 use crate::lease::NotLeader;
 use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
-use secret::{Change, Comparison, Destination, Secrets};
+use secret::{Change, Comparison, Destination, Secrets, Versions};
 use touched::Touched;
 
 /// Whose something is.
@@ -202,24 +202,30 @@ impl Sinks {
         }
     }
 
-    /// Compares content with what is there, whoever's it is, and writes nothing.
+    /// Compares content with what is there, whoever's it is, and writes nothing. Says also which versions it saw.
     pub(crate) async fn compare(
         &self,
         place: Place<'_>,
         binding: BindingId,
         digest: &Digest,
         content: &Rendered,
-    ) -> Result<Comparison, SinkError> {
+    ) -> Result<(Comparison, Versions), SinkError> {
         match place.destination() {
             Some(destination) => self.secrets()?.compare(destination, binding, digest, content).await,
             None => Err(ONLY_SECRETS),
         }
     }
 
-    /// Whether nothing changed since content was compared.
-    pub(crate) async fn is_compared(&self, place: Place<'_>, binding: BindingId, digest: &Digest) -> Result<bool, SinkError> {
+    /// Whether these are still the versions, as far as is known.
+    pub(crate) async fn is_compared(
+        &self,
+        place: Place<'_>,
+        binding: BindingId,
+        digest: &Digest,
+        versions: &Versions,
+    ) -> Result<bool, SinkError> {
         match place.destination() {
-            Some(destination) => self.secrets()?.is_compared(destination, binding, digest).await,
+            Some(destination) => self.secrets()?.is_compared(destination, binding, digest, versions).await,
             None => Ok(true),
         }
     }
@@ -292,8 +298,9 @@ impl Observed {
     }
 }
 
-const ONLY_SECRETS: SinkError =
-    SinkError::NoSuchSink("only a Secret can be compared without being written: give the binding a Secret target, or mode: Deliver");
+const ONLY_SECRETS: SinkError = SinkError::NoSuchSink(
+    "only a Secret can be compared without being written: give the binding a Secret target, or mode: Deliver",
+);
 const NO_SECRETS: SinkError = SinkError::NoSuchSink(
     "this agent does not run in Kubernetes, so it cannot write a Secret: give the binding a directory target, or run an agent with --kubernetes",
 );

@@ -53,7 +53,7 @@ impl Holdings {
     }
 
     async fn check_compared(&self, binding: BindingId, compared: &Compared) -> Checked {
-        match self.sinks.is_compared(compared.place(), binding, &compared.digest).await {
+        match self.sinks.is_compared(compared.place(), binding, &compared.digest, &compared.versions).await {
             Ok(true) => Checked::Same,
             Ok(false) => Checked::Wanting,
             Err(error) => {
@@ -86,7 +86,8 @@ impl Holdings {
 
     async fn applied_unrecorded(&self, binding: BindingId) -> Option<Held> {
         let held = self.held(binding).await?;
-        let Ok(Observed::Content(digests, Stamp { revision, digest })) = self.observe(binding, held.place(), &held.digest).await else {
+        let Ok(Observed::Content(digests, Stamp { revision, digest })) = self.observe(binding, held.place(), &held.digest).await
+        else {
             return None;
         };
         let whole = digests.under(&digest.key) == Some(&digest);

@@ -1,8 +1,8 @@
 use super::*;
 use lockstep_core::binding::Target;
-use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::revision::{Epoch, Seq};
 use std::fs;
 use std::path::PathBuf;

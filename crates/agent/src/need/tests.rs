@@ -39,9 +39,24 @@ fn what_drifts_again_and_again_is_asked_for_after_growing_pauses_and_is_a_confli
     let drifted = [(binding(1), Checked::Drifted { by: by.clone() })];
     let mut second = 0;
     // Each time it is asked for it comes, and is overwritten a second later.
-    for (pause, is_fight) in [(0, false), (2, false), (30, true), (60, true), (120, true), (240, true), (480, true), (960, true), (1800, true), (1800, true)] {
+    for (pause, is_fight) in [
+        (0, false),
+        (2, false),
+        (30, true),
+        (60, true),
+        (120, true),
+        (240, true),
+        (480, true),
+        (960, true),
+        (1800, true),
+        (1800, true),
+    ] {
         let findings = look(&mut memory, second, &drifted);
-        let fights = if is_fight { vec![Fight { binding: binding(1), by: by.clone(), pause: Duration::from_secs(pause) }] } else { vec![] };
+        let fights = if is_fight {
+            vec![Fight { binding: binding(1), by: by.clone(), pause: Duration::from_secs(pause) }]
+        } else {
+            vec![]
+        };
         assert_eq!((findings.report.len(), findings.fights), (1, fights), "pause {pause}");
         let asked = second.saturating_sub(1) + pause;
         if pause > 0 {

@@ -55,7 +55,7 @@ use older::Older;
 use view::View;
 use watch::{Scope, Watches};
 
-pub(crate) use compare::Comparison;
+pub(crate) use compare::{Comparison, Versions};
 pub(crate) use mark::Changed;
 
 /// How many Secrets of one binding are written or looked at side by side.
@@ -101,12 +101,7 @@ struct Shared {
 
 impl Secrets {
     /// A sink that tells `touched` of every change that is not its own.
-    pub(crate) fn new(
-        kubernetes: &Kubernetes,
-        access: SecretAccess,
-        surroundings: &Surroundings,
-        touched: Arc<Touched>,
-    ) -> Self {
+    pub(crate) fn new(kubernetes: &Kubernetes, access: SecretAccess, surroundings: &Surroundings, touched: Arc<Touched>) -> Self {
         let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
         let api = Api::new(kubernetes, metrics);
         let shared = Shared {
@@ -194,21 +189,29 @@ impl Secrets {
         binding: BindingId,
         digest: &Digest,
         content: &Rendered,
-    ) -> Result<Comparison, SinkError> {
+    ) -> Result<(Comparison, Versions), SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
         let results = side_by_side(locations.iter().map(|location| self.shared.compare_at(binding, content, location))).await;
-        let mut sum = Comparison::default();
-        for compared in results {
-            let Comparison { would_change, total } = compared?;
+        let (mut sum, mut versions) = (Comparison::default(), Versions::new());
+        for (location, compared) in locations.into_iter().zip(results) {
+            let (Comparison { would_change, total }, version) = compared?;
             sum = Comparison { would_change: sum.would_change + would_change, total: sum.total + total };
+            versions.extend(version.map(|version| (location.namespace, version)));
         }
-        Ok(sum)
+        Ok((sum, versions))
     }
 
-    /// Whether something changed since `binding` was compared.
-    pub(crate) async fn is_compared(&self, destination: Destination<'_>, binding: BindingId, digest: &Digest) -> Result<bool, SinkError> {
+    /// See [`super::Sinks::is_compared`].
+    pub(crate) async fn is_compared(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+        versions: &Versions,
+    ) -> Result<bool, SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
-        Ok(!locations.iter().any(|location| self.shared.memory.differs_from_compared(location, binding)))
+        let differs = |at: &Location| self.shared.memory.differs_from_compared(at, binding, versions.get(&at.namespace));
+        Ok(!locations.iter().any(differs))
     }
 
     /// Nothing of `binding` is here any more, or nobody looks after it.
@@ -221,7 +224,9 @@ impl Secrets {
     /// Since when content of `binding` is another one than before, in each Secret that is known to have replaced some.
     pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
         let marks = self.shared.memory.marks(binding).into_iter();
-        marks.filter_map(|(Location { namespace, name }, mark)| Some(Change { namespace, name, changed: mark.changed? })).collect()
+        marks
+            .filter_map(|(Location { namespace, name }, mark)| Some(Change { namespace, name, changed: mark.changed? }))
+            .collect()
     }
 
     /// Nothing more comes for `binding` until a person decides, and this is why.
@@ -251,7 +256,9 @@ impl Secrets {
             let hashed = self.shared.hashed(owner, destination.target, namespace, keys).await?;
             let used = if unused { self.shared.mentioned(namespace, &hashed).await? } else { BTreeSet::new() };
             if let Some(name) = used.first() {
-                return Err(SinkError::Kubernetes(format!("Secret {namespace}/{name} is still used: it is kept until nobody refers to it")));
+                return Err(SinkError::Kubernetes(format!(
+                    "Secret {namespace}/{name} is still used: it is kept until nobody refers to it"
+                )));
             }
             all.extend(hashed);
         }
@@ -260,7 +267,8 @@ impl Secrets {
 
     /// Tells people what became of a delivery; nobody waits for that.
     fn tell(&self, locations: &[Location], stamp: &Stamp, results: &[Result<bool, SinkError>]) {
-        let told = locations.iter().zip(results).filter_map(|(location, result)| Some((location.clone(), events::of(stamp, result)?)));
+        let told =
+            locations.iter().zip(results).filter_map(|(location, result)| Some((location.clone(), events::of(stamp, result)?)));
         let told: Vec<_> = told.take(LOCATIONS_AT_ONCE).collect();
         if !told.is_empty() {
             let shared = self.shared.clone();
@@ -272,7 +280,13 @@ impl Secrets {
         }
     }
 
-    async fn observe_at(&self, destination: Destination<'_>, owner: Owner, location: &Location, keys: &Keys) -> Result<Observed, SinkError> {
+    async fn observe_at(
+        &self,
+        destination: Destination<'_>,
+        owner: Owner,
+        location: &Location,
+        keys: &Keys,
+    ) -> Result<Observed, SinkError> {
         let shared = &self.shared;
         if let Some(seen) = shared.memory.unchanged(location, owner.binding) {
             return Ok(Observed::Content(seen.digests, seen.mark.stamp()));
@@ -291,7 +305,13 @@ impl Secrets {
     }
 
     /// Where a binding's content is, from now on; begins to watch there.
-    async fn locate(&self, destination: Destination<'_>, binding: BindingId, digest: &Digest, by_name: bool) -> Result<Vec<Location>, SinkError> {
+    async fn locate(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+        by_name: bool,
+    ) -> Result<Vec<Location>, SinkError> {
         let locations = self.locations(destination, binding, digest).await?;
         let mut scopes: BTreeSet<Scope> = locations.iter().map(|location| self.scope(location, by_name)).collect();
         match &destination.target.namespace_selector {
@@ -314,7 +334,12 @@ impl Secrets {
         }
     }
 
-    async fn locations(&self, destination: Destination<'_>, binding: BindingId, digest: &Digest) -> Result<Vec<Location>, SinkError> {
+    async fn locations(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+    ) -> Result<Vec<Location>, SinkError> {
         let Destination { target, allowed } = destination;
         let mut namespaces: BTreeSet<Namespace> = target.namespaces.iter().cloned().collect();
         if let Some(selector) = &target.namespace_selector {

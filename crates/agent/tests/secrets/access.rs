@@ -26,7 +26,10 @@ async fn strict_rules_by_name_are_enough_and_a_foreign_secret_beside_cannot_be_r
     other.target.name = "foreign".into();
     let reject = shop.deliver(&other).await.unwrap_err();
     println!("{}", reject.cause);
-    let rule = format!("Role in namespace {} with the rule apiGroups: [\"\"], resources: [\"secrets\"], resourceNames: [\"foreign\"]", shop.namespace);
+    let rule = format!(
+        "Role in namespace {} with the rule apiGroups: [\"\"], resources: [\"secrets\"], resourceNames: [\"foreign\"]",
+        shop.namespace
+    );
     assert!(reject.kind() == Kind::Failed && reject.cause.contains(&rule), "{}", reject.cause);
     shop.restart().await;
     assert_eq!(shop.hello.inventory[0].digest, delivery.message().digest);

@@ -36,7 +36,11 @@ async fn a_secret_is_made_changed_and_removed_with_one_request_each() {
     let mark: Value =
         serde_json::from_str(secret["metadata"]["annotations"][format!("lockstep.dev/binding.{ONE}")].as_str().unwrap()).unwrap();
     assert_eq!(mark["changed"]["revision"], json!({ "epoch": 1, "seq": 7 }));
-    assert_eq!((shop.requests("patch", None), shop.requests("patch", Some("201")), shop.requests("get", None)), (3, 1, 0), "no look was needed");
+    assert_eq!(
+        (shop.requests("patch", None), shop.requests("patch", Some("201")), shop.requests("get", None)),
+        (3, 1, 0),
+        "no look was needed"
+    );
     assert_eq!(shop.fixture.metric("lockstep_agent_secrets"), "1");
 
     shop.remove(ONE, 8, true).await.unwrap();
@@ -108,8 +112,10 @@ async fn what_admission_says_is_not_passed_on() {
             "resourceRules":
                 [{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"] }],
         });
-        let validation = json!({ "expression": "false", "messageExpression": "'it is ' + string(object.data.K)", "reason": reason });
-        let policy = json!({ "metadata": { "name": name }, "spec": { "matchConstraints": constraints, "validations": [validation] } });
+        let validation =
+            json!({ "expression": "false", "messageExpression": "'it is ' + string(object.data.K)", "reason": reason });
+        let policy =
+            json!({ "metadata": { "name": name }, "spec": { "matchConstraints": constraints, "validations": [validation] } });
         let binding = json!({ "metadata": { "name": name }, "spec": { "policyName": name, "validationActions": ["Deny"] } });
         let policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic";
         shop.kubernetes.request("POST", &format!("{policies}ies"), Some(policy)).await.unwrap();

@@ -45,7 +45,8 @@ async fn a_lost_label_or_mark_is_restored() {
         // The watch has to be there before it can see.
         shop.watched().await;
         shop.edit(change.clone()).await;
-        let metadata = |secret: &serde_json::Value| (secret["metadata"]["labels"].clone(), secret["metadata"]["annotations"].clone());
+        let metadata =
+            |secret: &serde_json::Value| (secret["metadata"]["labels"].clone(), secret["metadata"]["annotations"].clone());
         let took = shop.repaired(&delivery, |secret| metadata(secret) == metadata(&before)).await;
         println!("{change}: restored after {took:?}");
         shop.close().await;
@@ -103,7 +104,8 @@ async fn a_fight_over_a_key_ends_in_a_conflict_that_names_the_other_and_in_no_lo
 #[tokio::test]
 async fn a_restarted_api_server_is_watched_again() {
     // Its own: the others' tests share one.
-    let kubernetes: &'static lockstep_testbed::Kubernetes = Box::leak(Box::new(lockstep_testbed::Kubernetes::start().await.unwrap()));
+    let kubernetes: &'static lockstep_testbed::Kubernetes =
+        Box::leak(Box::new(lockstep_testbed::Kubernetes::start().await.unwrap()));
     let mut shop = Shop::of(kubernetes, lockstep_agent::command::SecretAccess::Namespaces, &crate::rbac::of_namespace()).await;
     shop.fixture.arguments.cluster.lease_duration_seconds = 300;
     shop.restart().await;

@@ -1,5 +1,5 @@
-use lockstep_proto::v1::server_message::Message as FromServer;
 use lockstep_proto::v1::Welcome;
+use lockstep_proto::v1::server_message::Message as FromServer;
 use serde_json::{Value, json};
 
 use crate::fixture::{REGISTRY, welcome};
@@ -42,7 +42,8 @@ async fn people_find_on_the_secret_what_became_of_it() {
 
 #[tokio::test]
 async fn an_agent_that_may_not_write_events_delivers_all_the_same() {
-    let rules = json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch", "create", "patch", "delete"] }]);
+    let rules =
+        json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch", "create", "patch", "delete"] }]);
     let mut shop = Shop::with(lockstep_agent::command::SecretAccess::Namespaces, &rules).await;
     shop.deliver(&shop.delivery(5, &[("K", "a")])).await.unwrap();
     let refused = async || (shop.requests("create", Some("403")) > 0).then_some(());

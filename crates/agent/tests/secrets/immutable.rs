@@ -26,7 +26,10 @@ async fn an_immutable_content_is_a_secret_of_its_own_and_kept_while_a_pod_refers
     assert!(first.starts_with("db-") && first.len() == 13, "{first}");
     assert_eq!(shop.get(&first).await.unwrap()["immutable"], true);
     let account = json!({ "metadata": { "name": "default" } });
-    shop.kubernetes.request("POST", &format!("/api/v1/namespaces/{}/serviceaccounts", shop.namespace), Some(account)).await.unwrap();
+    shop.kubernetes
+        .request("POST", &format!("/api/v1/namespaces/{}/serviceaccounts", shop.namespace), Some(account))
+        .await
+        .unwrap();
     let pod = json!({
         "metadata": { "name": "user" },
         "spec": { "containers": [{ "name": "c", "image": "i", "envFrom": [{ "secretRef": { "name": first } }] }] },

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::shop::{Delivery, ONE, Shop, value};
@@ -16,21 +18,31 @@ async fn observing_counts_what_would_change_and_writes_nothing() {
     assert_eq!((ack.would_change, ack.would_total), (3, 3));
     assert_eq!(shop.get("db").await.unwrap(), before);
 
-    // A reconnect does not ask again; a change there does.
-    shop.restart().await;
-    assert_eq!(shop.hello.inventory[0].digest, other.message().digest);
-    delivery.seq = 7;
-    shop.deliver(&delivery).await.unwrap();
-    shop.watched().await;
-    shop.edit(json!({ "stringData": { "A": value("x") } })).await;
-    shop.needed(ONE).await;
-    let ack = shop.deliver(&delivery).await.unwrap();
-    assert_eq!((ack.would_change, ack.would_total), (1, 3));
+    // A restarted agent does not ask again; a change there is asked for, also one that came while no agent ran.
+    for (seq, stopped) in [(7, false), (8, true)] {
+        delivery.seq = seq;
+        shop.deliver(&delivery).await.unwrap();
+        shop.restart().await;
+        assert_eq!(shop.hello.inventory[0].digest, delivery.message().digest);
+        shop.watched().await;
+        let quiet = tokio::time::timeout(Duration::from_secs(1), shop.hear()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+        if stopped {
+            shop.end().await;
+        }
+        shop.edit(json!({ "stringData": { "A": value(&format!("x{seq}")) } })).await;
+        if stopped {
+            shop.restart_from_ended().await;
+        }
+        shop.needed(ONE).await;
+        let ack = shop.deliver(&delivery).await.unwrap();
+        assert_eq!((ack.would_change, ack.would_total), (1, 3));
+    }
     assert_eq!(shop.fixture.metric("lockstep_agent_drift_total"), "0");
 
     // Given up, it leaves everything, whatever it was told.
     let before = shop.get("db").await.unwrap();
-    shop.remove(ONE, 8, true).await.unwrap();
+    shop.remove(ONE, 9, true).await.unwrap();
     assert_eq!(shop.get("db").await.unwrap(), before);
     assert_eq!(shop.requests("patch", None) + shop.requests("delete", None), 0);
     shop.close().await;

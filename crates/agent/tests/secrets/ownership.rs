@@ -108,11 +108,13 @@ async fn a_purge_takes_nothing_without_our_valid_mark() {
     // The very mark, but of another Secret.
     let mark = shop.get("db").await.unwrap()["metadata"]["annotations"].clone();
     shop.delete("db").await;
-    shop.make("somebody", json!({ "metadata": { "name": "other", "annotations": mark }, "stringData": { "K": value("a") } })).await;
+    shop.make("somebody", json!({ "metadata": { "name": "other", "annotations": mark }, "stringData": { "K": value("a") } }))
+        .await;
     let mut forged = mark.clone();
     let name = format!("lockstep.dev/binding.{ONE}");
     forged[&name] = mark[&name].as_str().unwrap().replace("\"seq\":5", "\"seq\":4").into();
-    shop.make("somebody", json!({ "metadata": { "name": "db", "annotations": forged }, "stringData": { "K": value("b") } })).await;
+    shop.make("somebody", json!({ "metadata": { "name": "db", "annotations": forged }, "stringData": { "K": value("b") } }))
+        .await;
     let reject = shop.remove(ONE, 6, true).await.unwrap_err();
     println!("{}", reject.cause);
     assert!(reject.kind() == Kind::Conflict && reject.cause.contains("mark"), "{}", reject.cause);

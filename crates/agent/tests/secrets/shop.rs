@@ -254,7 +254,10 @@ impl Shop {
             metric.get_label().iter().any(|label| label.name() == name && label.value() == value)
         };
         let counted = requests.flat_map(|family| family.get_metric()).filter(|metric| has(metric, "verb", verb));
-        counted.filter(|metric| code.is_none_or(|code| has(metric, "code", code))).map(|m| m.get_counter().get_value() as u64).sum()
+        counted
+            .filter(|metric| code.is_none_or(|code| has(metric, "code", code)))
+            .map(|m| m.get_counter().get_value() as u64)
+            .sum()
     }
 
     /// Ends the agent, and makes sure that no value went where none may be.

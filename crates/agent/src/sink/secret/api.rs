@@ -121,14 +121,8 @@ impl Api {
 
     /// Makes an object of another kind.
     pub(super) async fn create(&self, path: &str, object: &impl Serialize) -> Result<(), Failure> {
-        let call = Call {
-            verb: "create",
-            method: Method::POST,
-            path,
-            content_type: JSON,
-            accept: METADATA_ONLY,
-            body: bytes(object)?,
-        };
+        let call =
+            Call { verb: "create", method: Method::POST, path, content_type: JSON, accept: METADATA_ONLY, body: bytes(object)? };
         self.send(call).await.map(drop)
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lockstep_core::binding::SecretTarget;
 use lockstep_core::render::Rendered;
 
+use super::Shared;
 use super::body::{Applied, Value};
 use super::conflict::{self, Plan};
 use super::failure::Failure;
@@ -15,7 +16,6 @@ use super::mark::{self, Changed, SecretMark};
 use super::memory::Seen;
 use super::object::SecretObject;
 use super::view::{View, manager};
-use super::Shared;
 use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::{Digests, Keys};
 
@@ -49,7 +49,11 @@ impl Shared {
     /// Writes one Secret, unless a watch vouches that just this is there. Says whether it was written.
     pub(super) async fn apply_at(&self, job: &Job<'_>, location: &Location) -> Result<bool, SinkError> {
         let binding = job.owner.binding;
-        if self.memory.unchanged(location, binding).is_some_and(|seen| seen.mark.stamp() == *job.stamp && seen.digests == job.digests) {
+        if self
+            .memory
+            .unchanged(location, binding)
+            .is_some_and(|seen| seen.mark.stamp() == *job.stamp && seen.digests == job.digests)
+        {
             return Ok(false);
         }
         let (version, known) = self.memory.known(location, binding);
@@ -148,7 +152,9 @@ impl Shared {
 /// Another replica of this agent has applied something newer.
 fn refuse_newer(mark: Option<&SecretMark>, job: &Job<'_>) -> Result<(), SinkError> {
     match mark {
-        Some(mark) if mark.revision > job.stamp.revision => Err(SinkError::Newer { there: mark.revision, asked: job.stamp.revision }),
+        Some(mark) if mark.revision > job.stamp.revision => {
+            Err(SinkError::Newer { there: mark.revision, asked: job.stamp.revision })
+        }
         _ => Ok(()),
     }
 }

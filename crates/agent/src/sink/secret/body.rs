@@ -44,12 +44,7 @@ impl<'a> Applied<'a> {
         Self {
             api_version: "v1",
             kind: "Secret",
-            metadata: Metadata {
-                name: &location.name,
-                resource_version,
-                labels: BTreeMap::new(),
-                annotations: BTreeMap::new(),
-            },
+            metadata: Metadata { name: &location.name, resource_version, labels: BTreeMap::new(), annotations: BTreeMap::new() },
             secret_type: None,
             immutable: false,
             data: BTreeMap::new(),

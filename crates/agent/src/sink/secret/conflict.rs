@@ -25,7 +25,9 @@ pub(super) fn plan(
 ) -> Result<Plan, SinkError> {
     let object = view.object;
     if object.metadata.deletion_timestamp.is_some() {
-        return Err(SinkError::Kubernetes(format!("Secret {location} is being deleted, and waits for a finalizer; it is tried again")));
+        return Err(SinkError::Kubernetes(format!(
+            "Secret {location} is being deleted, and waits for a finalizer; it is tried again"
+        )));
     }
     if object.secret_type != job.target.secret_type.as_str() {
         return Err(failure::type_mismatch(location, Some((&object.secret_type, job.target.secret_type.as_str()))));

@@ -100,7 +100,8 @@ impl Refused {
 impl Cause {
     fn is_of_a_secret(&self) -> bool {
         let key = self.field.strip_prefix("data[").and_then(|rest| rest.strip_suffix(']'));
-        key.is_some_and(is_content_key) || ["data", "type", "immutable"].contains(&self.field.as_str())
+        key.is_some_and(is_content_key)
+            || ["data", "type", "immutable"].contains(&self.field.as_str())
             || ["metadata.name", "metadata.labels", "metadata.annotations"].contains(&self.field.as_str())
     }
 }
@@ -184,7 +185,8 @@ impl Failure {
 impl Refused {
     fn fields(&self) -> Vec<String> {
         // An admission webhook can put anything in the place of a field's name.
-        let fields: Vec<String> = self.causes.iter().filter(|cause| cause.is_of_a_secret()).map(|cause| cause.field.clone()).collect();
+        let fields: Vec<String> =
+            self.causes.iter().filter(|cause| cause.is_of_a_secret()).map(|cause| cause.field.clone()).collect();
         if fields.is_empty() { vec!["it".to_owned()] } else { fields }
     }
 
@@ -202,7 +204,9 @@ fn forbidden(at: &str, refused: Option<&'static str>, asked: &'static str, locat
     let Location { namespace, name } = location;
     SinkError::Kubernetes(match refused {
         None if asked != "list" && asked != "watch" => {
-            format!("{at}: the API server's admission refused it: look for a quota or policy of namespace {namespace} that forbids it")
+            format!(
+                "{at}: the API server's admission refused it: look for a quota or policy of namespace {namespace} that forbids it"
+            )
         }
         verb => {
             let verb = verb.unwrap_or(asked);

@@ -145,11 +145,18 @@ impl Memory {
         *entry = Entry { at: version, seen, mark, changed_by, compared };
     }
 
-    /// Whether it has another version than the one it was compared with.
-    pub(super) fn differs_from_compared(&self, location: &Location, binding: BindingId) -> bool {
-        let inner = self.lock();
-        let Some(known) = inner.objects.get(location) else { return false };
-        known.entries.get(&binding).is_some_and(|entry| entry.compared && entry.at.as_ref() != known.version())
+    /// Whether a watch tells of another version than the one that was compared; `version`: that one, where it was another run of the
+    /// agent that compared it.
+    pub(super) fn differs_from_compared(&self, location: &Location, binding: BindingId, version: Option<&String>) -> bool {
+        let mut inner = self.lock();
+        let is_watched = inner.is_watched(location);
+        let Some(known) = inner.objects.get_mut(location) else { return false };
+        let now = known.version().cloned();
+        let Some(entry) = known.entries.get_mut(&binding) else { return false };
+        if !entry.compared {
+            *entry = Entry { at: version.cloned(), compared: true, ..Entry::default() };
+        }
+        is_watched && entry.at != now
     }
 
     /// A write begins; it ends with [`Memory::wrote`] or [`Memory::did_not_write`].
@@ -161,7 +168,14 @@ impl Memory {
 
     /// It was written, over version `before`. What was seen at that version is still so: a write changes nothing but its
     /// own binding's. Answers whom to tell that somebody else wrote since.
-    pub(super) fn wrote(&self, location: &Location, binding: BindingId, before: Option<&str>, version: String, seen: Seen) -> Vec<BindingId> {
+    pub(super) fn wrote(
+        &self,
+        location: &Location,
+        binding: BindingId,
+        before: Option<&str>,
+        version: String,
+        seen: Seen,
+    ) -> Vec<BindingId> {
         let mut inner = self.lock();
         let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
         known.end_writing();

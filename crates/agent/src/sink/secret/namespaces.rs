@@ -39,7 +39,11 @@ impl Namespaces {
     }
 
     /// Which namespaces are selected, among those that are allowed.
-    pub(super) async fn selected(&self, selector: &Selector, allowed: &AllowedNamespaces) -> Result<BTreeSet<Namespace>, SinkError> {
+    pub(super) async fn selected(
+        &self,
+        selector: &Selector,
+        allowed: &AllowedNamespaces,
+    ) -> Result<BTreeSet<Namespace>, SinkError> {
         let listed = async {
             loop {
                 let notified = self.listed.notified();
@@ -92,7 +96,9 @@ impl Namespaces {
             return Vec::new();
         }
         let selects = |(selector, allowed): &(Selector, AllowedNamespaces)| {
-            selector.matches(&labels) && allowed.allows(&namespace) && !before.as_ref().is_some_and(|before| selector.matches(before))
+            selector.matches(&labels)
+                && allowed.allows(&namespace)
+                && !before.as_ref().is_some_and(|before| selector.matches(before))
         };
         inner.selecting.iter().filter(|(_, selecting)| selects(selecting)).map(|(binding, _)| *binding).collect()
     }

@@ -133,11 +133,16 @@ impl Shared {
         let mut found = Vec::new();
         let mut next = None;
         for _ in 0..PAGES_MAX {
-            let path = page(&format!("/api/v1/namespaces/{namespace}/secrets"), &format!("&labelSelector={MANAGED_LABEL}%3Dtrue"), next.as_deref());
+            let path = page(
+                &format!("/api/v1/namespaces/{namespace}/secrets"),
+                &format!("&labelSelector={MANAGED_LABEL}%3Dtrue"),
+                next.as_deref(),
+            );
             let list: SecretList = self.api.list(&path).await.map_err(|failure| failure.explain("find", "list", &at))?;
             for Item { metadata } in list.items {
                 let location = Location { namespace: namespace.clone(), name: metadata.name };
-                let is_ours = || mark::valid_marks(&metadata.annotations, &location, owner.registry, keys).contains_key(&owner.binding);
+                let is_ours =
+                    || mark::valid_marks(&metadata.annotations, &location, owner.registry, keys).contains_key(&owner.binding);
                 if is_hashed_name(target, &location.name) && is_ours() {
                     found.push(location);
                 }
@@ -164,7 +169,8 @@ impl Shared {
                 }
                 let body = self.api.page(&page(&path, "", next.as_deref())).await;
                 let body = body.map_err(|failure| failure.explain_users("find who uses", users, at))?;
-                next = mentions::read(&body, &mut mentions).map_err(|()| Failure::Strange.explain("find who uses", "list", at))?;
+                next =
+                    mentions::read(&body, &mut mentions).map_err(|()| Failure::Strange.explain("find who uses", "list", at))?;
                 if next.is_none() || mentions.has_all() {
                     break;
                 }

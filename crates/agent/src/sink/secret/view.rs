@@ -104,11 +104,8 @@ impl<'a> View<'a> {
 
     /// What is there, and what is to be remembered of it.
     pub(super) fn look(&self, target: &SecretTarget, keys: &Keys) -> (Observed, Look) {
-        let mut look = Look {
-            version: Some(self.object.metadata.resource_version.clone()),
-            mark: self.mark.clone(),
-            ..Look::default()
-        };
+        let mut look =
+            Look { version: Some(self.object.metadata.resource_version.clone()), mark: self.mark.clone(), ..Look::default() };
         let Some(mark) = &self.mark else {
             let is_ours = !self.object.metadata.owned_by(&self.manager).is_empty();
             look.changed_by = self.last_other();

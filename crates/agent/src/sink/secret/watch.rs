@@ -73,11 +73,8 @@ impl Watches {
     /// From now on `binding` needs these, and no others.
     pub(super) fn want(&self, shared: &Arc<Shared>, binding: BindingId, scopes: BTreeSet<Scope>) {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = if scopes.is_empty() {
-            running.wanted.remove(&binding)
-        } else {
-            running.wanted.insert(binding, scopes.clone())
-        };
+        let before =
+            if scopes.is_empty() { running.wanted.remove(&binding) } else { running.wanted.insert(binding, scopes.clone()) };
         let dropped: BTreeSet<Scope> = before.into_iter().flatten().filter(|scope| !scopes.contains(scope)).collect();
         if !dropped.is_empty() {
             let wanted: HashSet<Scope> = running.wanted.values().flatten().cloned().collect();
@@ -152,14 +149,23 @@ async fn run(shared: Arc<Shared>, scope: Scope) {
     }
 }
 
-fn secrets(shared: &Shared, namespace: &Namespace, config: Config) -> impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Secret>>>> + use<> {
+fn secrets(
+    shared: &Shared,
+    namespace: &Namespace,
+    config: Config,
+) -> impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Secret>>>> + use<> {
     let api = Api::<PartialObjectMeta<Secret>>::namespaced(shared.api.client().clone(), namespace.as_str());
     watcher::watcher(api, config.page_size(PAGE))
 }
 
 type Metadata<K> = watcher::Result<Event<PartialObjectMeta<K>>>;
 
-async fn follow(shared: &Shared, scope: &Scope, events: impl Stream<Item = Metadata<Secret>>, pause: &mut Duration) -> watcher::Result<()> {
+async fn follow(
+    shared: &Shared,
+    scope: &Scope,
+    events: impl Stream<Item = Metadata<Secret>>,
+    pause: &mut Duration,
+) -> watcher::Result<()> {
     let mut events = std::pin::pin!(events);
     let mut listed = HashSet::new();
     while let Some(event) = events.next().await {
@@ -225,8 +231,12 @@ fn complain(shared: &Shared, scope: &Scope, error: &watcher::Error, pause: Durat
     };
     shared.api.metrics().count_kubernetes_request("watch", &if refused == 0 { "none".to_owned() } else { refused.to_string() });
     let advice = match (refused, scope) {
-        (403, Scope::Namespaces) => "give the agent's service account a ClusterRole with the rule apiGroups: [\"\"], resources: [\"namespaces\"], verbs: [\"list\", \"watch\"]",
-        (403, _) => "give the agent's service account a Role with the rule apiGroups: [\"\"], resources: [\"secrets\"], verbs: [\"list\", \"watch\"] for it; until then it is looked at every so often",
+        (403, Scope::Namespaces) => {
+            "give the agent's service account a ClusterRole with the rule apiGroups: [\"\"], resources: [\"namespaces\"], verbs: [\"list\", \"watch\"]"
+        }
+        (403, _) => {
+            "give the agent's service account a Role with the rule apiGroups: [\"\"], resources: [\"secrets\"], verbs: [\"list\", \"watch\"] for it; until then it is looked at every so often"
+        }
         _ => "it is tried again",
     };
     if pause == PAUSE_FIRST && refused != 410 {

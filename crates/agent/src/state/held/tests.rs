@@ -1,9 +1,9 @@
 use super::*;
-use lockstep_core::namespaces::AllowedNamespaces;
 use crate::state::ledger::Held;
 use lockstep_core::binding::{SecretTarget, Target};
 use lockstep_core::digest::{Digest, DigestKeyId};
 use lockstep_core::history::ChangeHash;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::revision::{Epoch, Revision, Seq};
 use uuid::Uuid;
 
