@@ -108,6 +108,7 @@ impl Holdings {
 
     /// Since when content of `binding` is another one than before, in each place where that is known. It goes with the content: an
     /// agent that was restarted answers the same.
+    #[expect(dead_code, reason = "restarts ask for it, and are not wired yet")]
     pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
         self.sinks.changes(binding)
     }

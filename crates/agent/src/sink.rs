@@ -4,12 +4,12 @@
 //! more: the compiler lists them.
 
 pub(crate) mod directory;
+mod error;
 mod mark;
+mod observed;
 pub(crate) mod secret;
 pub(crate) mod touched;
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use lockstep_core::binding::Target;
@@ -18,14 +18,16 @@ use lockstep_core::id::{BindingId, RegistryId};
 use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
-use thiserror::Error;
 
 use crate::blocking::blocking;
-use crate::lease::NotLeader;
 use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
+use error::{NO_DIRECTORIES, NO_SECRETS, ONLY_SECRETS};
 use secret::{Change, Comparison, Destination, Secrets, Versions};
 use touched::Touched;
+
+pub(crate) use error::SinkError;
+pub(crate) use observed::Observed;
 
 /// Whose something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,23 +54,6 @@ pub(crate) struct Stamp {
     pub(crate) digest: Digest,
 }
 
-/// What is really in a target.
-#[derive(Debug)]
-pub(crate) enum Observed {
-    /// Nothing.
-    Absent,
-    /// Something that does not carry this owner's mark.
-    Foreign,
-    /// As it should be, but for places that the target has only now.
-    Incomplete,
-    /// The target has no place at all now.
-    Nowhere,
-    /// It is this owner's, but not in the shape that the sink writes.
-    Altered,
-    /// It is this owner's: the digests of the content as a reader sees it, and what its mark says.
-    Content(Digests, Stamp),
-}
-
 /// How many places a target has, and in how many of them the content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Targets {
@@ -76,44 +61,6 @@ pub(crate) struct Targets {
     pub(crate) applied: u32,
     /// Where it should be.
     pub(crate) total: u32,
-}
-
-/// Why a sink did not do it. No error holds a value.
-#[derive(Debug, Error)]
-pub(crate) enum SinkError {
-    /// Somebody else has what would be written or removed.
-    #[error("{0}")]
-    Conflict(String),
-    /// The API server refused, or did not answer.
-    #[error("{0}")]
-    Kubernetes(String),
-    /// What is there is newer.
-    #[error("revision {asked} is older than {there}, which is there already: nothing was changed")]
-    Newer {
-        /// What is there.
-        there: Revision,
-        /// What was to be written.
-        asked: Revision,
-    },
-    /// Another replica of this agent writes now.
-    #[error(transparent)]
-    NotLeader(#[from] NotLeader),
-    /// The agent has no such sink.
-    #[error("{0}")]
-    NoSuchSink(&'static str),
-    /// A mark cannot be made.
-    #[error("digest key {0} is not known to this agent: nothing was changed")]
-    UnknownKey(String),
-    /// The system refused.
-    #[error("cannot {doing} {}: {source}; {}", path.display(), advice(source))]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
 }
 
 /// The sinks of this agent.
@@ -268,74 +215,6 @@ impl<'a> Place<'a> {
         match self.target {
             Target::Secret(target) => Some(Destination { target, allowed: self.allowed }),
             Target::Directory { .. } => None,
-        }
-    }
-}
-
-impl Observed {
-    /// Of all places of a target together.
-    fn together(all: Vec<Self>) -> Self {
-        let mut sum = Self::Nowhere;
-        for one in all {
-            sum = sum.and(one);
-        }
-        sum
-    }
-
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Nowhere, other) | (other, Self::Nowhere) => other,
-            (Self::Absent, Self::Absent) => Self::Absent,
-            // What content can bring back comes before what only a person can.
-            (Self::Altered | Self::Absent, _) | (_, Self::Altered | Self::Absent) => Self::Altered,
-            (Self::Foreign, _) | (_, Self::Foreign) => Self::Foreign,
-            (Self::Incomplete, _) | (_, Self::Incomplete) => Self::Incomplete,
-            (Self::Content(one, old), Self::Content(other, new)) if one == other => {
-                Self::Content(one, if old.revision <= new.revision { old } else { new })
-            }
-            (Self::Content(..), Self::Content(..)) => Self::Altered,
-        }
-    }
-}
-
-const ONLY_SECRETS: SinkError = SinkError::NoSuchSink(
-    "only a Secret can be compared without being written: give the binding a Secret target, or mode: Deliver",
-);
-const NO_SECRETS: SinkError = SinkError::NoSuchSink(
-    "this agent does not run in Kubernetes, so it cannot write a Secret: give the binding a directory target, or run an agent with --kubernetes",
-);
-const NO_DIRECTORIES: SinkError = SinkError::NoSuchSink(
-    "this agent was given no --directory-root, so it cannot write a directory: give it one, or give the binding a Secret target",
-);
-
-/// What a person can do about a refusal of the system.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "the disk is full: free some space, it is tried again",
-        io::ErrorKind::QuotaExceeded => "the disk quota is used up: raise it or free some space, it is tried again",
-        io::ErrorKind::PermissionDenied => "let the agent's user write there",
-        io::ErrorKind::ReadOnlyFilesystem => "mount the directory root writable",
-        io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
-            "make sure that --directory-root is a directory and stays there"
-        }
-        _ => "see the agent's log and the state of the disk",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_says_what_to_do() {
-        for (kind, part) in [
-            (io::ErrorKind::StorageFull, "free some space"),
-            (io::ErrorKind::PermissionDenied, "let the agent's user"),
-            (io::ErrorKind::ReadOnlyFilesystem, "writable"),
-            (io::ErrorKind::InvalidData, "log"),
-        ] {
-            let error = SinkError::Io { doing: "write", path: "/x".into(), source: kind.into() };
-            assert!(error.to_string().starts_with("cannot write /x: ") && error.to_string().contains(part), "{error}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod body;
 mod compare;
 mod conflict;
 mod events;
+mod explain;
 mod failure;
 mod field;
 mod location;
@@ -18,8 +19,11 @@ mod memory;
 mod mentions;
 mod namespaces;
 mod object;
+mod observe;
 mod older;
+mod places;
 mod remove;
+mod together;
 mod view;
 mod watch;
 
@@ -28,7 +32,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use futures::stream::{self, StreamExt as _};
 use lockstep_core::binding::SecretTarget;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::BindingId;
@@ -49,17 +52,14 @@ use apply::Job;
 use compare::count;
 use events::{Budget, Reason};
 use location::Location;
-use memory::{Look, Memory};
+use memory::Memory;
 use namespaces::Namespaces;
 use older::Older;
-use view::View;
-use watch::{Scope, Watches};
+use together::{LOCATIONS_AT_ONCE, first_error, side_by_side};
+use watch::Watches;
 
 pub(crate) use compare::{Comparison, Versions};
 pub(crate) use mark::Changed;
-
-/// How many Secrets of one binding are written or looked at side by side.
-const LOCATIONS_AT_ONCE: usize = 8;
 
 /// Where content goes.
 #[derive(Debug, Clone, Copy)]
@@ -149,7 +149,8 @@ impl Secrets {
         keys: &Keys,
     ) -> Result<Observed, SinkError> {
         let locations = self.locate(destination, owner.binding, digest, false).await?;
-        let results = side_by_side(locations.iter().map(|location| self.observe_at(destination, owner, location, keys))).await;
+        let results =
+            side_by_side(locations.iter().map(|location| self.shared.observe_at(destination, owner, location, keys))).await;
         self.count();
         self.shared.tidy(owner, destination.target, &locations, keys).await;
         let observed = results.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -241,30 +242,6 @@ impl Secrets {
         self.shared.memory.changed_by(binding).map(|(location, manager)| (location.to_string(), manager))
     }
 
-    /// What an immutable target has in the namespaces of `locations`, of whichever content. `unused`: it is refused while somebody
-    /// refers to it.
-    async fn hashed(
-        &self,
-        destination: Destination<'_>,
-        owner: Owner,
-        locations: &[Location],
-        unused: bool,
-        keys: &Keys,
-    ) -> Result<Vec<Location>, SinkError> {
-        let mut all = Vec::new();
-        for Location { namespace, .. } in locations {
-            let hashed = self.shared.hashed(owner, destination.target, namespace, keys).await?;
-            let used = if unused { self.shared.mentioned(namespace, &hashed).await? } else { BTreeSet::new() };
-            if let Some(name) = used.first() {
-                return Err(SinkError::Kubernetes(format!(
-                    "Secret {namespace}/{name} is still used: it is kept until nobody refers to it"
-                )));
-            }
-            all.extend(hashed);
-        }
-        Ok(all)
-    }
-
     /// Tells people what became of a delivery; nobody waits for that.
     fn tell(&self, locations: &[Location], stamp: &Stamp, results: &[Result<bool, SinkError>]) {
         let told =
@@ -278,75 +255,6 @@ impl Secrets {
                 }
             });
         }
-    }
-
-    async fn observe_at(
-        &self,
-        destination: Destination<'_>,
-        owner: Owner,
-        location: &Location,
-        keys: &Keys,
-    ) -> Result<Observed, SinkError> {
-        let shared = &self.shared;
-        if let Some(seen) = shared.memory.unchanged(location, owner.binding) {
-            return Ok(Observed::Content(seen.digests, seen.mark.stamp()));
-        }
-        let object = shared.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
-        let Some(object) = object else {
-            let (_, known) = shared.memory.known(location, owner.binding);
-            shared.memory.looked(location, owner.binding, Look::default());
-            // In a namespace that was selected only now nothing was ever written.
-            let is_new = known.is_none() && !destination.target.namespaces.contains(&location.namespace);
-            return Ok(if is_new { Observed::Incomplete } else { Observed::Absent });
-        };
-        let (observed, look) = View::of(&object, owner, location, keys).look(destination.target, keys);
-        shared.memory.looked(location, owner.binding, look);
-        Ok(observed)
-    }
-
-    /// Where a binding's content is, from now on; begins to watch there.
-    async fn locate(
-        &self,
-        destination: Destination<'_>,
-        binding: BindingId,
-        digest: &Digest,
-        by_name: bool,
-    ) -> Result<Vec<Location>, SinkError> {
-        let locations = self.locations(destination, binding, digest).await?;
-        let mut scopes: BTreeSet<Scope> = locations.iter().map(|location| self.scope(location, by_name)).collect();
-        match &destination.target.namespace_selector {
-            Some(selector) => {
-                self.shared.namespaces.tell(binding, selector, destination.allowed);
-                scopes.insert(Scope::Namespaces);
-            }
-            None => self.shared.namespaces.forget(binding),
-        }
-        self.shared.memory.locate(binding, &locations);
-        self.watches.want(&self.shared, binding, scopes);
-        Ok(locations)
-    }
-
-    /// `by_name`: what is there may not carry our label.
-    fn scope(&self, location: &Location, by_name: bool) -> Scope {
-        match self.shared.access {
-            SecretAccess::Namespaces if !by_name => Scope::Namespace(location.namespace.clone()),
-            _ => Scope::Object(location.clone()),
-        }
-    }
-
-    async fn locations(
-        &self,
-        destination: Destination<'_>,
-        binding: BindingId,
-        digest: &Digest,
-    ) -> Result<Vec<Location>, SinkError> {
-        let Destination { target, allowed } = destination;
-        let mut namespaces: BTreeSet<Namespace> = target.namespaces.iter().cloned().collect();
-        if let Some(selector) = &target.namespace_selector {
-            self.watches.want_also(&self.shared, binding, Scope::Namespaces);
-            namespaces.extend(self.shared.namespaces.selected(selector, allowed).await?);
-        }
-        Ok(location::locations(&location::name(target, digest)?, namespaces))
     }
 
     fn count(&self) {
@@ -366,28 +274,11 @@ impl Shared {
     }
 }
 
-/// Works on all of them, a few at a time, whatever becomes of each.
-async fn side_by_side<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    // Collected first: a stream of a closure's futures cannot be sent between threads (rust-lang/rust#102211).
-    let work: Vec<_> = work.collect();
-    stream::iter(work).buffered(LOCATIONS_AT_ONCE).collect().await
-}
-
-/// What may pass by itself is told before what needs a person.
-fn first_error<T>(results: Vec<Result<T, SinkError>>, done: u32, total: u32) -> Result<(), SinkError> {
-    let mut errors: Vec<SinkError> = results.into_iter().filter_map(Result::err).collect();
-    errors.sort_by_key(|error| matches!(error, SinkError::Conflict(_)));
-    match errors.into_iter().next() {
-        None => Ok(()),
-        Some(error) if done == 0 => Err(error),
-        Some(SinkError::Conflict(cause)) => Err(SinkError::Conflict(format!("{cause} ({done} of {total} Secrets are done)"))),
-        Some(SinkError::Kubernetes(cause)) => Err(SinkError::Kubernetes(format!("{cause} ({done} of {total} Secrets are done)"))),
-        Some(error) => Err(error),
-    }
-}
-
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,6 @@ pub(crate) const GIVEN_UP_MAX: usize = 10_000;
 
 /// What the agent has for one binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are Held, and the others are few")]
 pub(crate) enum Holding {
     /// Content in a target.
     Held(Held),

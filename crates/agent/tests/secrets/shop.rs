@@ -253,11 +253,9 @@ impl Shop {
         let has = |metric: &prometheus::proto::Metric, name: &str, value: &str| {
             metric.get_label().iter().any(|label| label.name() == name && label.value() == value)
         };
-        let counted = requests.flat_map(|family| family.get_metric()).filter(|metric| has(metric, "verb", verb));
-        counted
-            .filter(|metric| code.is_none_or(|code| has(metric, "code", code)))
-            .map(|m| m.get_counter().get_value() as u64)
-            .sum()
+        let counted = requests.flat_map(prometheus::proto::MetricFamily::get_metric).filter(|metric| has(metric, "verb", verb));
+        let counted = counted.filter(|metric| code.is_none_or(|code| has(metric, "code", code)));
+        counted.map(|metric| metric.get_counter().get_value()).sum::<f64>().to_string().parse().unwrap()
     }
 
     /// Ends the agent, and makes sure that no value went where none may be.

@@ -140,7 +140,7 @@ impl Shared {
         let (result, told) = match written {
             Ok((_, metadata)) => {
                 let seen = Seen { digests: job.digests.clone(), mark: Arc::new(mark) };
-                (Ok(()), self.memory.wrote(location, job.owner.binding, version, metadata.resource_version, seen))
+                (Ok(()), self.memory.wrote(location, job.owner.binding, version, &metadata.resource_version, seen))
             }
             Err(failure) => (Err(failure), self.memory.did_not_write(location)),
         };

@@ -40,8 +40,8 @@ pub(super) struct Budget(Mutex<Spent>);
 
 #[derive(Debug, Default)]
 struct Spent {
-    /// Of the burst, and when one of it last came back.
-    spent: u32,
+    /// Of the burst, and when some of it last came back.
+    count: u32,
     since: Duration,
     told: HashMap<(Location, Reason), (Duration, String)>,
 }
@@ -65,13 +65,13 @@ impl Budget {
         let is_same = spent.told.get(&key).is_some_and(|(_, told)| told == note);
         let back = u32::try_from(now.saturating_sub(spent.since).as_nanos() / EVENT_INTERVAL.as_nanos()).unwrap_or(u32::MAX);
         if back > 0 {
-            spent.spent = spent.spent.saturating_sub(back);
+            spent.count = spent.count.saturating_sub(back);
             spent.since = now;
         }
-        if is_same || spent.spent >= EVENTS_BURST || spent.told.len() >= REMEMBERED_MAX {
+        if is_same || spent.count >= EVENTS_BURST || spent.told.len() >= REMEMBERED_MAX {
             return false;
         }
-        spent.spent += 1;
+        spent.count += 1;
         spent.told.insert(key, (now, note.to_owned()));
         true
     }

@@ -126,8 +126,7 @@ impl<'a> View<'a> {
 
     /// Who took over what this binding wrote.
     fn culprit(&self) -> Option<String> {
-        let written = self.mark.iter().flat_map(|mark| &mark.fields);
-        written.filter_map(|field| self.other_owners(field).into_iter().next()).next()
+        self.mark.iter().flat_map(|mark| &mark.fields).find_map(|field| self.other_owners(field).into_iter().next())
     }
 
     /// Who else changed anything last.
