@@ -1,4 +1,4 @@
-//! The server's configuration, as its chart writes it, for the real server.
+//! What the charts give to the programs, read by the real programs: the server's configuration, the agent's arguments.
 
 use std::process::Command;
 
@@ -86,4 +86,19 @@ fn mounted(pod: &Value) -> Vec<String> {
         );
     }
     paths
+}
+
+#[test]
+fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
+    for (name, _, values) in cases().into_iter().filter(|(_, chart, _)| *chart == Chart::Agent) {
+        let objects = Chart::Agent.objects("lockstep", &values)?;
+        let arguments = &of_kind(&objects, "Deployment")?["spec"]["template"]["spec"]["containers"][0]["args"];
+        let arguments = arguments.as_array().context("no arguments")?.iter().filter_map(Value::as_str);
+        // It reads all of them before it comes to the last.
+        let output = Command::new(bin("lockstep-agent")?).args(arguments).arg("--help").output()?;
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let wrong = Command::new(bin("lockstep-agent")?).args(["run", "--nonsense", "--help"]).output()?;
+    assert_eq!(wrong.status.code(), Some(2), "an unknown argument would be noticed");
+    Ok(())
 }

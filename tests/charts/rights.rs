@@ -139,7 +139,7 @@ async fn its_own_state_and_lease_are_reached_by_name_and_nothing_else_of_its_nam
             let state = format!("{all}/{name}");
             agent.may("PATCH", &applied(&state), Some(secret(name))).await?;
             let read = agent.may("GET", &state, None).await?;
-            agent.may("PUT", &state, Some(read)).await?;
+            agent.may_not("PUT", &state, Some(read)).await?;
             agent.may_not("DELETE", &state, None).await?;
         }
         let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");

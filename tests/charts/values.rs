@@ -78,10 +78,6 @@ fn what_is_required_is_named() {
 fn rights_that_would_be_other_than_meant_are_refused_in_a_sentence() {
     for (rbac, sentence) in [
         (json!({ "mode": "namespace" }), "rbac.strict.secrets: goes with rbac.mode strict only"),
-        (
-            json!({ "mode": "namespace", "strict": { "secrets": [] } }),
-            "rbac.namespaces: list the namespaces that Secrets are delivered to",
-        ),
         (json!({ "namespaces": ["shop"] }), "rbac.namespaces: does not go with rbac.mode strict"),
         (json!({ "allNamespaces": true }), "rbac.allNamespaces: does not go with rbac.mode strict"),
         (json!({ "strict": { "secrets": [] } }), "rbac.strict.secrets: list the Secrets that the agent may touch"),

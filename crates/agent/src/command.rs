@@ -107,6 +107,9 @@ pub struct KubernetesArguments {
     /// Which Secrets the agent's Roles let it use: only those they name, or all of a namespace.
     #[arg(long, env = "LOCKSTEP_AGENT_SECRET_ACCESS", value_enum, default_value_t = SecretAccess::Names)]
     pub secret_access: SecretAccess,
+    /// The most workloads that are restarted at a time because a Secret of theirs changed; 0: none ever is.
+    #[arg(long, env = "LOCKSTEP_AGENT_RESTART_BUDGET", default_value_t = 3)]
+    pub restart_budget: usize,
 }
 
 /// Which Secrets the agent may use.

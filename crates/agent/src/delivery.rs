@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lockstep_core::binding::Target;
+use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::BindingId;
@@ -29,6 +29,8 @@ pub(crate) struct Put {
     pub(crate) allowed: AllowedNamespaces,
     /// Only compare: write nothing.
     pub(crate) observe: bool,
+    /// What restarts when the content changes.
+    pub(crate) restart: Restart,
     pub(crate) content: Arc<Rendered>,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<TraceId>,

@@ -7,6 +7,7 @@ mod books;
 mod check;
 mod give_up;
 mod put;
+mod restarting;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,7 @@ use thiserror::Error;
 
 use crate::blocking::blocking;
 use crate::delivery::{Refusal, RefusalKind};
-use crate::sink::secret::Change;
+use crate::restart::Restarts;
 use crate::sink::{Observed, Place, SinkError, Sinks};
 use crate::state::StateError;
 use crate::state::keyring::{KeyRing, Keys};
@@ -41,6 +42,8 @@ const LOOKS_MAX: usize = 16;
 pub(crate) struct Holdings {
     books: Arc<Mutex<Books>>,
     sinks: Sinks,
+    /// What restarts workloads, where there are any.
+    restarts: Option<Restarts>,
     turns: Turns,
 }
 
@@ -73,8 +76,8 @@ pub(crate) enum WelcomeError {
 
 impl Holdings {
     /// From what was loaded and opened.
-    pub(crate) fn new(ledger: Ledger, ring: KeyRing, sinks: Sinks) -> Self {
-        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), sinks, turns: Turns::default() }
+    pub(crate) fn new(ledger: Ledger, ring: KeyRing, sinks: Sinks, restarts: Option<Restarts>) -> Self {
+        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), sinks, restarts, turns: Turns::default() }
     }
 
     /// The sinks' names, as `Hello` tells them.
@@ -104,13 +107,6 @@ impl Holdings {
             _ => None,
         })
         .await
-    }
-
-    /// Since when content of `binding` is another one than before, in each place where that is known. It goes with the content: an
-    /// agent that was restarted answers the same.
-    #[expect(dead_code, reason = "restarts ask for it, and are not wired yet")]
-    pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
-        self.sinks.changes(binding)
     }
 
     /// Tells people in the cluster that nothing more comes until a person decides, and why.
@@ -145,6 +141,8 @@ impl Holdings {
             Holding::Held(held) => {
                 // A target that cannot be looked at now is not "given up": say that it differs, and let the server decide.
                 let observed = self.observe(binding, held.place(), &held.digest).await.unwrap_or(Observed::Absent);
+                // What a crash left undone is known again now.
+                self.see_to_restarts(binding).await;
                 Some(digest_of(&self.keys().await, &observed, &held.digest))
             }
         };

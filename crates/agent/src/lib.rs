@@ -10,6 +10,7 @@
 //! | `link` | the one stream: greeting, work, drift, renewal |
 //! | `holdings` | what comes and goes, by which rules |
 //! | `sink` | where content is written |
+//! | `restart` | new pods for workloads whose Secret changed |
 //! | `state`, `durable` | what survives a restart |
 //! | `kubernetes`, `lease` | the API server of the agent's own cluster, and which replica works |
 
@@ -38,5 +39,6 @@ mod link;
 mod metrics;
 mod need;
 mod probe;
+mod restart;
 mod sink;
 mod turns;

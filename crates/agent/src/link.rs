@@ -2,6 +2,7 @@
 
 mod message;
 mod renewal;
+mod restarting;
 mod session;
 mod verification;
 mod welcome;

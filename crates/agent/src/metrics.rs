@@ -31,6 +31,32 @@ pub(crate) struct Metrics {
     pub(crate) state_bytes: IntGauge,
     /// Times that was too much for a Secret.
     pub(crate) state_oversize: IntCounter,
+    restarts: IntCounterVec,
+    /// Workloads that were restarted and are not rolled out yet.
+    pub(crate) restarts_in_motion: IntGauge,
+}
+
+/// What became of a workload's restart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RestartOutcome {
+    /// It is rolled out.
+    Healthy,
+    /// It did not finish in time; it may become healthy later, and counts again then.
+    Stuck,
+    /// The API server would not take it.
+    Refused,
+}
+
+impl RestartOutcome {
+    const ALL: [Self; 3] = [Self::Healthy, Self::Stuck, Self::Refused];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Stuck => "stuck",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl Metrics {
@@ -38,6 +64,8 @@ impl Metrics {
     pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let rejected =
             IntCounterVec::new(Opts::new("lockstep_agent_rejected_total", "Deliveries rejected, by kind."), &["kind"])?;
+        let restarts =
+            IntCounterVec::new(Opts::new("lockstep_agent_restarts_total", "Restarts of workloads, by outcome."), &["outcome"])?;
         let metrics = Self {
             connected: IntGauge::new("lockstep_agent_connected", "1 while linked to a server.")?,
             applied: IntCounter::new("lockstep_agent_applied_total", "Deliveries applied.")?,
@@ -61,7 +89,15 @@ impl Metrics {
                 "lockstep_agent_state_oversize_total",
                 "Times that what is held did not fit into its Secret.",
             )?,
+            restarts,
+            restarts_in_motion: IntGauge::new(
+                "lockstep_agent_restarts_in_motion",
+                "Workloads that were restarted and are not rolled out yet.",
+            )?,
         };
+        for outcome in RestartOutcome::ALL {
+            metrics.restarts.with_label_values(&[outcome.as_str()]);
+        }
         for kind in RefusalKind::ALL {
             metrics.rejected.with_label_values(&[kind.as_str()]);
         }
@@ -78,12 +114,19 @@ impl Metrics {
         registry.register(Box::new(metrics.leader.clone()))?;
         registry.register(Box::new(metrics.state_bytes.clone()))?;
         registry.register(Box::new(metrics.state_oversize.clone()))?;
+        registry.register(Box::new(metrics.restarts.clone()))?;
+        registry.register(Box::new(metrics.restarts_in_motion.clone()))?;
         Ok(metrics)
     }
 
     /// Counts a refusal.
     pub(crate) fn count_rejected(&self, kind: RefusalKind) {
         self.rejected.with_label_values(&[kind.as_str()]).inc();
+    }
+
+    /// Counts what became of a restart.
+    pub(crate) fn count_restart(&self, outcome: RestartOutcome) {
+        self.restarts.with_label_values(&[outcome.as_str()]).inc();
     }
 
     /// Counts a request to the Kubernetes API; `code` is HTTP's, or `none` where there was no answer.

@@ -18,6 +18,7 @@ use crate::lease::{self, Leadership, Standing};
 use crate::link;
 use crate::metrics::Metrics;
 use crate::probe;
+use crate::restart::{self, Restarts};
 use crate::sink::Sinks;
 use crate::sink::directory::Directory;
 use crate::sink::secret::Secrets;
@@ -72,7 +73,7 @@ async fn on_a_host(
     let _lock = dir.lock()?;
     let sinks = Sinks { directory: directory(&arguments)?, secrets: None, touched: Arc::default() };
     leads(&surroundings, standing);
-    lead(arguments, surroundings, State::Directory(dir), sinks).await
+    lead(arguments, surroundings, State::Directory(dir), sinks, None).await
 }
 
 /// With a Secret for its state, and only while it holds the cluster's Lease.
@@ -112,16 +113,24 @@ async fn with_lease(
     let touched = Arc::new(Touched::default());
     let secrets = Secrets::new(kubernetes, arguments.cluster.secret_access, &surroundings, touched.clone());
     let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), touched };
+    let restarts = restarts(kubernetes, &arguments, &surroundings);
     let state = tokio::select! {
         state = StateSecret::open(kubernetes, &arguments.cluster.state_secret, writer) => Arc::new(state?),
         () = surroundings.stop.cancelled() => return Ok(()),
     };
     let (behind, ended) = (surroundings.clone(), CancellationToken::new());
+    let restarting = restarts.clone().run(ended.clone());
     let leading = async {
         let _ended = ended.clone().drop_guard();
-        lead(arguments, surroundings, State::Secret(state.clone()), sinks).await
+        lead(arguments, surroundings, State::Secret(state.clone()), sinks, Some(restarts)).await
     };
-    tokio::join!(leading, state.held.write_behind(&behind, &ended)).0
+    tokio::join!(leading, state.held.write_behind(&behind, &ended), restarting).0
+}
+
+fn restarts(kubernetes: &Kubernetes, arguments: &RunArguments, surroundings: &Surroundings) -> Restarts {
+    let settings = restart::Settings { budget: arguments.cluster.restart_budget, ..restart::Settings::default() };
+    let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
+    Restarts::new(kubernetes.client.clone(), settings, clock, Arc::new(move || leadership.may_write()), metrics)
 }
 
 fn leads(surroundings: &Surroundings, standing: &watch::Sender<Standing>) {
@@ -130,8 +139,14 @@ fn leads(surroundings: &Surroundings, standing: &watch::Sender<Standing>) {
 }
 
 /// Joins if needed, and keeps the link.
-async fn lead(arguments: RunArguments, surroundings: Surroundings, state: State, sinks: Sinks) -> Result<(), AgentError> {
-    let holdings = Holdings::new(Ledger::open(&state).await?, KeyRing::open(&state).await?, sinks);
+async fn lead(
+    arguments: RunArguments,
+    surroundings: Surroundings,
+    state: State,
+    sinks: Sinks,
+    restarts: Option<Restarts>,
+) -> Result<(), AgentError> {
+    let holdings = Holdings::new(Ledger::open(&state).await?, KeyRing::open(&state).await?, sinks, restarts);
     let joined = match identity::load(&state).await? {
         Some(identity) => Some(identity),
         None => joining::join(&state, &arguments, &surroundings.stop).await?,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, RegistryId};
+use lockstep_core::name::Namespace;
 use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
@@ -23,7 +24,7 @@ use crate::blocking::blocking;
 use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
 use error::{NO_DIRECTORIES, NO_SECRETS, ONLY_SECRETS};
-use secret::{Change, Comparison, Destination, Secrets, Versions};
+use secret::{Changed, Comparison, Destination, Secrets, Versions};
 use touched::Touched;
 
 pub(crate) use error::SinkError;
@@ -191,8 +192,8 @@ impl Sinks {
         }
     }
 
-    /// Since when content of `binding` is another one than before, in each place where that is known.
-    pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
+    /// Where the content of `binding` replaced other content, and when last.
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
         self.secrets.as_ref().map(|secrets| secrets.changes(binding)).unwrap_or_default()
     }
 

@@ -242,7 +242,7 @@ impl Fleet {
     }
 
     /// As [`Fleet::binding`], to a Secret of that name in [`NAMESPACE`].
-    pub fn secret_binding(name: &str) -> String {
+    pub fn binding_to_secret(name: &str) -> String {
         Self::binding(name).replace("{directory: {", &format!("{{secret: {{namespaces: [{NAMESPACE}], "))
     }
 

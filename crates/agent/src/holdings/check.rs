@@ -94,7 +94,7 @@ impl Holdings {
         (revision > held.revision && whole).then_some(Held { revision, digest, ..held })
     }
 
-    async fn held(&self, binding: BindingId) -> Option<Held> {
+    pub(super) async fn held(&self, binding: BindingId) -> Option<Held> {
         match self.holding(binding).await {
             Some(Holding::Held(held)) => Some(held),
             _ => None,

@@ -26,6 +26,7 @@ impl Holdings {
             }
         }
         self.sinks.leave(binding);
+        self.forget_restarts(binding);
         Ok(self.books(move |books| books.ledger.record(binding, Holding::GivenUp { revision }, Some(head))).await?)
     }
 }

@@ -32,6 +32,7 @@ impl Holdings {
         let applied = put.clone();
         self.books(move |books| books.record_applied(&applied)).await?;
         self.remove_former(put.binding).await;
+        self.see_to_restarts(put.binding).await;
         let observed = match there {
             Some(digests) => Observed::Content(digests, stamp),
             None => self.observe(put.binding, place, &put.digest).await?,
@@ -91,6 +92,7 @@ impl Books {
             digest: put.digest.clone(),
             target: put.target.clone(),
             allowed: put.allowed.clone(),
+            restart: put.restart.clone(),
             former: self.former_targets(put.binding, &put.target),
         };
         Ok(self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?)

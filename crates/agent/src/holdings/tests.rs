@@ -1,5 +1,5 @@
 use super::*;
-use lockstep_core::binding::Target;
+use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::namespaces::AllowedNamespaces;
@@ -44,6 +44,7 @@ fn put(seq: u64, target: &str, value: &str) -> Put {
         target: Target::Directory { name: target.parse().unwrap() },
         allowed: AllowedNamespaces::default(),
         observe: false,
+        restart: Restart::None,
         digest: key().digest(&content),
         content: Arc::new(content),
         trace: None,
@@ -58,7 +59,7 @@ fn load(folder: &tempfile::TempDir) -> Holdings {
     let state = StateDir::ensure(&folder.path().join("state")).unwrap();
     let directory = Some(Arc::new(Directory::open(&folder.path().join("root")).unwrap()));
     let sinks = Sinks { directory, secrets: None, touched: Arc::default() };
-    Holdings::new(Ledger::load(&state).unwrap(), KeyRing::load(&state).unwrap(), sinks)
+    Holdings::new(Ledger::load(&state).unwrap(), KeyRing::load(&state).unwrap(), sinks, None)
 }
 
 fn kind(answer: &Answer) -> Option<RefusalKind> {

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use lockstep_core::id::BindingId;
-use lockstep_proto::convert::{ProtocolError, allowed_namespaces, binding_id, content, held_message, revision, trace_id};
+use lockstep_proto::convert;
+use lockstep_proto::convert::{
+    ProtocolError, allowed_namespaces, binding_id, content, held_message, restart_report_message, revision, trace_id,
+};
 use lockstep_proto::v1::{self, agent_message::Message, reject};
 
 use crate::delivery::{Answer, Applied, Delete, Put, Refusal, RefusalKind};
 use crate::holdings::Inventory;
+use crate::restart;
 use crate::sink::Targets;
 use crate::sink::secret::Comparison;
 
@@ -32,6 +36,13 @@ pub(super) fn bindings(bindings: &[BindingId]) -> Vec<Vec<u8>> {
     bindings.iter().map(|binding| binding.uuid().as_bytes().to_vec()).collect()
 }
 
+/// How restarts go.
+pub(super) fn restarts<'a>(reports: impl IntoIterator<Item = &'a restart::Report>) -> v1::AgentMessage {
+    let one = |report: &restart::Report| restart_report_message(report.binding, report.revision, report.progress());
+    let restarts = reports.into_iter().map(one).collect();
+    from_agent(Message::Report(v1::Report { restarts, ..v1::Report::default() }))
+}
+
 /// A put. One that names its binding and revision but is wrong otherwise is answered, not a reason to end the link.
 pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError> {
     let binding = binding_id(&message.binding)?;
@@ -46,6 +57,7 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
             allowed: allowed_namespaces(message.target.as_ref().ok_or(ProtocolError::Missing("target"))?)?,
             target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
             observe: message.observe,
+            restart: convert::restart(message.restart)?,
             content: Arc::new(content(message.content)?),
             digest: message.digest.ok_or(ProtocolError::Missing("digest"))?.try_into()?,
             trace,

@@ -17,7 +17,7 @@ use tonic::Streaming;
 use super::message::{self, from_agent};
 use super::welcome::{SILENCE_INTERVALS, Welcome};
 use super::work::{self, WORK_MAX, Work};
-use super::{End, LinkError, renewal, verification};
+use super::{End, LinkError, renewal, restarting, verification};
 use crate::address::ServerAddress;
 use crate::agent::Agent;
 use crate::connect::connect;
@@ -106,6 +106,7 @@ async fn accompany(agent: &Agent, welcome: &Welcome, out: &mpsc::Sender<AgentMes
         () = heartbeat(welcome.heartbeat_interval, out.clone()) => {}
         () = verification::run(agent, welcome.verify_interval, welcome.held.as_deref(), out.clone()) => {}
         () = renewal::run(agent, out.clone()) => {}
+        () = restarting::run(agent, out.clone()) => {}
     }
 }
 

@@ -69,15 +69,6 @@ pub(crate) struct Destination<'a> {
     pub(crate) allowed: &'a AllowedNamespaces,
 }
 
-/// A Secret whose content replaced other content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) namespace: Namespace,
-    pub(crate) name: String,
-    /// When it did last.
-    pub(crate) changed: Changed,
-}
-
 /// The sink.
 pub(crate) struct Secrets {
     shared: Arc<Shared>,
@@ -222,12 +213,10 @@ impl Secrets {
         self.watches.want(&self.shared, binding, BTreeSet::new());
     }
 
-    /// Since when content of `binding` is another one than before, in each Secret that is known to have replaced some.
-    pub(crate) fn changes(&self, binding: BindingId) -> Vec<Change> {
+    /// See [`super::Sinks::changes`].
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
         let marks = self.shared.memory.marks(binding).into_iter();
-        marks
-            .filter_map(|(Location { namespace, name }, mark)| Some(Change { namespace, name, changed: mark.changed? }))
-            .collect()
+        marks.filter_map(|(location, mark)| Some((location.namespace, mark.changed?))).collect()
     }
 
     /// Nothing more comes for `binding` until a person decides, and this is why.

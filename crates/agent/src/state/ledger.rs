@@ -5,7 +5,7 @@ mod place;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockstep_core::binding::Target;
+use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, RegistryId};
@@ -50,6 +50,9 @@ pub(crate) struct Held {
     /// Of the namespaces that the target selects by label.
     #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
     pub(crate) allowed: AllowedNamespaces,
+    /// What restarts when the content changes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) restart: Restart,
     /// Where it was before, and is still to be removed: a crash may come between writing the new and removing the old.
     pub(crate) former: Vec<Target>,
 }
@@ -71,6 +74,10 @@ pub(crate) struct Compared {
     /// Of the namespaces that the target selects by label.
     #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
     pub(crate) allowed: AllowedNamespaces,
+}
+
+fn is_none(restart: &Restart) -> bool {
+    *restart == Restart::None
 }
 
 impl Held {

@@ -60,6 +60,7 @@ impl Fixture {
                 lease: String::new(),
                 lease_duration_seconds: 15,
                 secret_access: SecretAccess::Names,
+                restart_budget: 3,
             },
             servers: vec![format!("https://{}", server.agents).parse().unwrap()],
             join_servers: vec![format!("https://{}", server.join).parse().unwrap()],

@@ -255,7 +255,7 @@ impl Shop {
         };
         let counted = requests.flat_map(prometheus::proto::MetricFamily::get_metric).filter(|metric| has(metric, "verb", verb));
         let counted = counted.filter(|metric| code.is_none_or(|code| has(metric, "code", code)));
-        counted.map(|metric| metric.get_counter().get_value()).sum::<f64>().to_string().parse().unwrap()
+        counted.map(|metric| metric.get_counter().get_value().to_string().parse::<u64>().unwrap()).sum()
     }
 
     /// Ends the agent, and makes sure that no value went where none may be.

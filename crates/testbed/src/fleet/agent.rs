@@ -66,7 +66,7 @@ impl Agent {
         let spec = match &self.site {
             Site::Folder => spec.arg("--state-dir").arg(path("state")).arg("--directory-root").arg(path("targets")),
             Site::Cluster(cluster) => spec
-                .args(["--kubernetes", "--namespace", AGENT_NAMESPACE, "--pod-name", &self.name])
+                .args(["--kubernetes", "--namespace", AGENT_NAMESPACE, "--pod-name", &self.name, "--secret-access", "namespaces"])
                 .arg("--kubeconfig")
                 .arg(&cluster.kubeconfig),
         };

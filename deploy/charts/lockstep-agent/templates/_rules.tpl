@@ -46,7 +46,6 @@
 {{- else -}}
 {{- if .strict.secrets -}}{{- fail "rbac.strict.secrets: goes with rbac.mode strict only" -}}{{- end -}}
 {{- if and .allNamespaces .namespaces -}}{{- fail "rbac.namespaces: leave it empty with rbac.allNamespaces, which covers them" -}}{{- end -}}
-{{- if not (or .allNamespaces .namespaces) -}}{{- fail "rbac.namespaces: list the namespaces that Secrets are delivered to (or list Secrets with rbac.mode strict, or set rbac.allNamespaces)" -}}{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 use super::*;
 use crate::state::ledger::Held;
-use lockstep_core::binding::{SecretTarget, Target};
+use lockstep_core::binding::{Restart, SecretTarget, Target};
 use lockstep_core::digest::{Digest, DigestKeyId};
 use lockstep_core::history::ChangeHash;
 use lockstep_core::namespaces::AllowedNamespaces;
@@ -19,6 +19,7 @@ fn realistic(bindings: usize) -> Contents {
             vec![format!("team-{}-prod", number / 10).parse().unwrap()],
         )),
         allowed: AllowedNamespaces::default(),
+        restart: Restart::None,
         former: Vec::new(),
     };
     let floor = Mark { epoch: Epoch::new(1), seq: Seq::new(150_000), hash: ChangeHash::new([1; 32]) };
