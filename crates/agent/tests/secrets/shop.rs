@@ -20,7 +20,7 @@ use crate::rbac;
 use crate::server::Link;
 
 /// Ten times what anything here should take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Every value begins with it.
 pub(crate) const CANARY: &str = "canary-5d1c";
 pub(crate) const ONE: Uuid = Uuid::from_u128(0xb1);
@@ -108,6 +108,22 @@ impl Shop {
     pub(crate) async fn restart_from_ended(&mut self) {
         self.running = Some(self.fixture.start());
         (self.link, self.hello) = linked(&mut self.fixture).await;
+    }
+
+    /// An agent that is not this process' links.
+    pub(crate) async fn linked_again(&mut self) {
+        (self.link, self.hello) = linked(&mut self.fixture).await;
+    }
+
+    /// Makes sure that a delivery was applied, which may be heard already.
+    pub(crate) async fn answered(&mut self, delivery: &Delivery) {
+        let is_it = |message: &FromAgent| matches!(message, FromAgent::Ack(ack) if ack.binding == delivery.binding.as_bytes());
+        if let Some(at) = self.said.iter().position(is_it) {
+            self.said.swap_remove(at);
+            return;
+        }
+        while !is_it(&self.hear().await) {}
+        self.said.pop();
     }
 
     pub(crate) async fn end(&mut self) {
