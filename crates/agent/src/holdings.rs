@@ -109,6 +109,13 @@ impl Holdings {
         .await
     }
 
+    /// Tells people in the cluster that nothing more comes until a person decides, and why.
+    pub(crate) async fn tell_held(&self, why: &str) {
+        for binding in self.held_bindings().await {
+            self.sinks.tell_held(binding, why).await;
+        }
+    }
+
     /// Waits until a sink saw targets changing, and says whose.
     pub(crate) async fn touched(&self) -> BTreeSet<BindingId> {
         self.sinks.touched.next().await
@@ -126,8 +133,11 @@ impl Holdings {
     async fn reported(&self, binding: BindingId, holding: &Holding) -> Reported {
         let digest = match holding {
             Holding::GivenUp { .. } => None,
-            // What was compared counts as there, so that it is not sent again and again.
-            Holding::Observed(compared) => Some(compared.digest.clone()),
+            // What was compared counts as there, so that it is not sent again and again. Looking begins the watch.
+            Holding::Observed(compared) => {
+                let _ = self.sinks.is_compared(compared.place(), binding, &compared.digest, &compared.versions).await;
+                Some(compared.digest.clone())
+            }
             Holding::Held(held) => {
                 // A target that cannot be looked at now is not "given up": say that it differs, and let the server decide.
                 let observed = self.observe(binding, held.place(), &held.digest).await.unwrap_or(Observed::Absent);

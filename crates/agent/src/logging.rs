@@ -38,13 +38,13 @@ where
     tracing_subscriber::registry().with(layer.with_filter(filter))
 }
 
-/// Warns with the whole of an answer that it cannot read, which may be a Secret.
-const QUOTING: &str = "kube_client";
+/// They warn with the whole of an answer that they cannot read, which may be a Secret.
+const QUOTING: [&str; 2] = ["kube_client", "kube_runtime"];
 
 fn is_allowed(metadata: &Metadata<'_>) -> bool {
     let root = metadata.target().split("::").next().unwrap_or_default();
     let finest = match root {
-        QUOTING => Level::ERROR,
+        _ if QUOTING.contains(&root) => Level::ERROR,
         _ if CAPPED.contains(&root) => Level::WARN,
         _ => Level::TRACE,
     };

@@ -4,12 +4,12 @@
 //! more: the compiler lists them.
 
 pub(crate) mod directory;
+mod error;
 mod mark;
+mod observed;
 pub(crate) mod secret;
 pub(crate) mod touched;
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use lockstep_core::binding::Target;
@@ -19,14 +19,16 @@ use lockstep_core::name::Namespace;
 use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
-use thiserror::Error;
 
 use crate::blocking::blocking;
-use crate::lease::NotLeader;
 use crate::state::keyring::{Digests, Keys};
 use directory::Directory;
-use secret::{Changed, Comparison, Destination, Secrets};
+use error::{NO_DIRECTORIES, NO_SECRETS, ONLY_SECRETS};
+use secret::{Changed, Comparison, Destination, Secrets, Versions};
 use touched::Touched;
+
+pub(crate) use error::SinkError;
+pub(crate) use observed::Observed;
 
 /// Whose something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,23 +55,6 @@ pub(crate) struct Stamp {
     pub(crate) digest: Digest,
 }
 
-/// What is really in a target.
-#[derive(Debug)]
-pub(crate) enum Observed {
-    /// Nothing.
-    Absent,
-    /// Something that does not carry this owner's mark.
-    Foreign,
-    /// As it should be, but for places that the target has only now.
-    Incomplete,
-    /// The target has no place at all now.
-    Nowhere,
-    /// It is this owner's, but not in the shape that the sink writes.
-    Altered,
-    /// It is this owner's: the digests of the content as a reader sees it, and what its mark says.
-    Content(Digests, Stamp),
-}
-
 /// How many places a target has, and in how many of them the content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Targets {
@@ -77,44 +62,6 @@ pub(crate) struct Targets {
     pub(crate) applied: u32,
     /// Where it should be.
     pub(crate) total: u32,
-}
-
-/// Why a sink did not do it. No error holds a value.
-#[derive(Debug, Error)]
-pub(crate) enum SinkError {
-    /// Somebody else has what would be written or removed.
-    #[error("{0}")]
-    Conflict(String),
-    /// The API server refused, or did not answer.
-    #[error("{0}")]
-    Kubernetes(String),
-    /// What is there is newer.
-    #[error("revision {asked} is older than {there}, which is there already: nothing was changed")]
-    Newer {
-        /// What is there.
-        there: Revision,
-        /// What was to be written.
-        asked: Revision,
-    },
-    /// Another replica of this agent writes now.
-    #[error(transparent)]
-    NotLeader(#[from] NotLeader),
-    /// The agent has no such sink.
-    #[error("{0}")]
-    NoSuchSink(&'static str),
-    /// A mark cannot be made.
-    #[error("digest key {0} is not known to this agent: nothing was changed")]
-    UnknownKey(String),
-    /// The system refused.
-    #[error("cannot {doing} {}: {source}; {}", path.display(), advice(source))]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
 }
 
 /// The sinks of this agent.
@@ -129,18 +76,14 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
-    /// Where the content of `binding` replaced other content, and when last.
-    pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
-        self.secrets.as_ref().map(|secrets| secrets.changes(binding)).unwrap_or_default()
-    }
-
     /// Their names.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let directory = self.directory.iter().map(|_| "directory");
         directory.chain(self.secrets.iter().map(|_| "secret")).collect()
     }
 
-    /// Writes content whole, over whatever `owner` had there. What is another's is refused.
+    /// Writes content whole, over whatever `owner` had there. What is another's is refused. Answers in how many places, and what is
+    /// there now, if that is known without a look.
     pub(crate) async fn apply(
         &self,
         place: Place<'_>,
@@ -148,16 +91,19 @@ impl Sinks {
         stamp: &Stamp,
         content: &Arc<Rendered>,
         keys: &Keys,
-    ) -> Result<Targets, SinkError> {
+    ) -> Result<(Targets, Option<Digests>), SinkError> {
         match place.target {
             Target::Directory { name } => {
                 let (sink, name, stamp, content, keys) =
                     (self.directory()?, name.clone(), stamp.clone(), content.clone(), keys.clone());
                 blocking(move || sink.apply(&name, owner, &stamp, &content, &keys)).await?;
-                Ok(Targets { applied: 1, total: 1 })
+                Ok((Targets { applied: 1, total: 1 }, None))
             }
             Target::Secret(target) => {
-                self.secrets()?.apply(Destination { target, allowed: place.allowed }, owner, stamp, content, keys).await
+                let destination = Destination { target, allowed: place.allowed };
+                let targets = self.secrets()?.apply(destination, owner, stamp, content, keys).await?;
+                // The API server answers only when it has it.
+                Ok((targets, Some(keys.digests(content))))
             }
         }
     }
@@ -204,24 +150,30 @@ impl Sinks {
         }
     }
 
-    /// Compares content with what is there, whoever's it is, and writes nothing.
+    /// Compares content with what is there, whoever's it is, and writes nothing. Says also which versions it saw.
     pub(crate) async fn compare(
         &self,
         place: Place<'_>,
         binding: BindingId,
         digest: &Digest,
         content: &Rendered,
-    ) -> Result<Comparison, SinkError> {
+    ) -> Result<(Comparison, Versions), SinkError> {
         match place.destination() {
             Some(destination) => self.secrets()?.compare(destination, binding, digest, content).await,
             None => Err(ONLY_SECRETS),
         }
     }
 
-    /// Whether nothing changed since content was compared.
-    pub(crate) async fn is_compared(&self, place: Place<'_>, binding: BindingId, digest: &Digest) -> Result<bool, SinkError> {
+    /// Whether these are still the versions, as far as is known.
+    pub(crate) async fn is_compared(
+        &self,
+        place: Place<'_>,
+        binding: BindingId,
+        digest: &Digest,
+        versions: &Versions,
+    ) -> Result<bool, SinkError> {
         match place.destination() {
-            Some(destination) => self.secrets()?.is_compared(destination, binding, digest).await,
+            Some(destination) => self.secrets()?.is_compared(destination, binding, digest, versions).await,
             None => Ok(true),
         }
     }
@@ -231,6 +183,18 @@ impl Sinks {
         if let Some(secrets) = &self.secrets {
             secrets.leave(binding);
         }
+    }
+
+    /// Tells people, where they look, that nothing more comes for `binding`, and why.
+    pub(crate) async fn tell_held(&self, binding: BindingId, why: &str) {
+        if let Some(secrets) = &self.secrets {
+            secrets.tell_held(binding, why).await;
+        }
+    }
+
+    /// Where the content of `binding` replaced other content, and when last.
+    pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
+        self.secrets.as_ref().map(|secrets| secrets.changes(binding)).unwrap_or_default()
     }
 
     /// Where content of `binding` was found changed and by whom, if a sink can tell.
@@ -252,74 +216,6 @@ impl<'a> Place<'a> {
         match self.target {
             Target::Secret(target) => Some(Destination { target, allowed: self.allowed }),
             Target::Directory { .. } => None,
-        }
-    }
-}
-
-impl Observed {
-    /// Of all places of a target together.
-    fn together(all: Vec<Self>) -> Self {
-        let mut sum = Self::Nowhere;
-        for one in all {
-            sum = sum.and(one);
-        }
-        sum
-    }
-
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Nowhere, other) | (other, Self::Nowhere) => other,
-            (Self::Absent, Self::Absent) => Self::Absent,
-            // What content can bring back comes before what only a person can.
-            (Self::Altered | Self::Absent, _) | (_, Self::Altered | Self::Absent) => Self::Altered,
-            (Self::Foreign, _) | (_, Self::Foreign) => Self::Foreign,
-            (Self::Incomplete, _) | (_, Self::Incomplete) => Self::Incomplete,
-            (Self::Content(one, old), Self::Content(other, new)) if one == other => {
-                Self::Content(one, if old.revision <= new.revision { old } else { new })
-            }
-            (Self::Content(..), Self::Content(..)) => Self::Altered,
-        }
-    }
-}
-
-const ONLY_SECRETS: SinkError = SinkError::NoSuchSink(
-    "only a Secret can be compared without being written: give the binding a Secret target, or mode: Deliver",
-);
-const NO_SECRETS: SinkError = SinkError::NoSuchSink(
-    "this agent does not run in Kubernetes, so it cannot write a Secret: give the binding a directory target, or run an agent with --kubernetes",
-);
-const NO_DIRECTORIES: SinkError = SinkError::NoSuchSink(
-    "this agent was given no --directory-root, so it cannot write a directory: give it one, or give the binding a Secret target",
-);
-
-/// What a person can do about a refusal of the system.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "the disk is full: free some space, it is tried again",
-        io::ErrorKind::QuotaExceeded => "the disk quota is used up: raise it or free some space, it is tried again",
-        io::ErrorKind::PermissionDenied => "let the agent's user write there",
-        io::ErrorKind::ReadOnlyFilesystem => "mount the directory root writable",
-        io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
-            "make sure that --directory-root is a directory and stays there"
-        }
-        _ => "see the agent's log and the state of the disk",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_says_what_to_do() {
-        for (kind, part) in [
-            (io::ErrorKind::StorageFull, "free some space"),
-            (io::ErrorKind::PermissionDenied, "let the agent's user"),
-            (io::ErrorKind::ReadOnlyFilesystem, "writable"),
-            (io::ErrorKind::InvalidData, "log"),
-        ] {
-            let error = SinkError::Io { doing: "write", path: "/x".into(), source: kind.into() };
-            assert!(error.to_string().starts_with("cannot write /x: ") && error.to_string().contains(part), "{error}");
         }
     }
 }

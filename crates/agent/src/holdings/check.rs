@@ -53,7 +53,7 @@ impl Holdings {
     }
 
     async fn check_compared(&self, binding: BindingId, compared: &Compared) -> Checked {
-        match self.sinks.is_compared(compared.place(), binding, &compared.digest).await {
+        match self.sinks.is_compared(compared.place(), binding, &compared.digest, &compared.versions).await {
             Ok(true) => Checked::Same,
             Ok(false) => Checked::Wanting,
             Err(error) => {

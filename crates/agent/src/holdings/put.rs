@@ -8,7 +8,8 @@ use lockstep_core::id::BindingId;
 use super::books::Books;
 use super::{Holdings, digest_of};
 use crate::delivery::{Answer, Applied, Put, Refusal};
-use crate::sink::{Owner, SinkError, Stamp};
+use crate::sink::secret::Versions;
+use crate::sink::{Observed, Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
 use crate::state::ledger::{Compared, Held, Holding};
 
@@ -27,19 +28,22 @@ impl Holdings {
         if put.observe {
             return self.try_compare(put, owner).await;
         }
-        let targets = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
+        let (targets, there) = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
         let applied = put.clone();
         self.books(move |books| books.record_applied(&applied)).await?;
         self.remove_former(put.binding).await;
         self.see_to_restarts(put.binding).await;
-        let observed = self.observe(put.binding, place, &put.digest).await?;
+        let observed = match there {
+            Some(digests) => Observed::Content(digests, stamp),
+            None => self.observe(put.binding, place, &put.digest).await?,
+        };
         Ok(Applied::Put { digest: digest_of(&keys, &observed, &put.digest), targets })
     }
 
     async fn try_compare(&self, put: &Arc<Put>, owner: Owner) -> Result<Applied, Refusal> {
-        let comparison = self.sinks.compare(put.place(), owner.binding, &put.digest, &put.content).await?;
+        let (comparison, versions) = self.sinks.compare(put.place(), owner.binding, &put.digest, &put.content).await?;
         let compared = put.clone();
-        self.books(move |books| books.record_compared(&compared)).await?;
+        self.books(move |books| books.record_compared(&compared, versions)).await?;
         Ok(Applied::Observed { digest: put.digest.clone(), comparison })
     }
 
@@ -94,12 +98,13 @@ impl Books {
         Ok(self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?)
     }
 
-    fn record_compared(&mut self, put: &Put) -> Result<(), Refusal> {
+    fn record_compared(&mut self, put: &Put, versions: Versions) -> Result<(), Refusal> {
         let compared = Compared {
             name: put.name.clone(),
             revision: put.revision,
             digest: put.digest.clone(),
             target: put.target.clone(),
+            versions,
             allowed: put.allowed.clone(),
         };
         Ok(self.ledger.record(put.binding, Holding::Observed(compared), Some(put.head))?)

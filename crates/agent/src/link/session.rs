@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
 async fn accompany(agent: &Agent, welcome: &Welcome, out: &mpsc::Sender<AgentMessage>) {
     tokio::select! {
         () = heartbeat(welcome.heartbeat_interval, out.clone()) => {}
-        () = verification::run(agent, welcome.verify_interval, welcome.held.is_some(), out.clone()) => {}
+        () = verification::run(agent, welcome.verify_interval, welcome.held.as_deref(), out.clone()) => {}
         () = renewal::run(agent, out.clone()) => {}
         () = restarting::run(agent, out.clone()) => {}
     }

@@ -18,8 +18,12 @@ use crate::need::Fight;
 /// How many bindings are looked at side by side: few, so that deliveries come first.
 const LOOKS_AT_ONCE: usize = 4;
 
-/// Looks, and says what it finds; ends with the link. `held`: nothing would be sent, so nothing is asked for.
-pub(super) async fn run(agent: &Agent, interval: Duration, held: bool, out: mpsc::Sender<AgentMessage>) {
+/// Looks, and says what it finds; ends with the link. `held`: nothing would be sent, so nothing is asked for, and why.
+pub(super) async fn run(agent: &Agent, interval: Duration, held: Option<&str>, out: mpsc::Sender<AgentMessage>) {
+    if let Some(why) = held {
+        agent.holdings().tell_held(why).await;
+    }
+    let held = held.is_some();
     // The inventory of this stream was just taken, so the first look at everything comes after one interval.
     let mut next = Instant::now() + interval;
     loop {

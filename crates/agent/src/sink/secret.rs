@@ -9,14 +9,21 @@ mod apply;
 mod body;
 mod compare;
 mod conflict;
+mod events;
+mod explain;
 mod failure;
 mod field;
 mod location;
 mod mark;
 mod memory;
+mod mentions;
 mod namespaces;
 mod object;
+mod observe;
+mod older;
+mod places;
 mod remove;
+mod together;
 mod view;
 mod watch;
 
@@ -25,7 +32,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use futures::stream::{self, StreamExt as _};
 use lockstep_core::binding::SecretTarget;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::BindingId;
@@ -44,17 +50,16 @@ use crate::state::keyring::Keys;
 use api::Api;
 use apply::Job;
 use compare::count;
+use events::{Budget, Reason};
 use location::Location;
-use memory::{Look, Memory};
+use memory::Memory;
 use namespaces::Namespaces;
-use view::View;
-use watch::{Scope, Watches};
+use older::Older;
+use together::{LOCATIONS_AT_ONCE, first_error, side_by_side};
+use watch::Watches;
 
-pub(crate) use compare::Comparison;
+pub(crate) use compare::{Comparison, Versions};
 pub(crate) use mark::Changed;
-
-/// How many Secrets of one binding are written or looked at side by side.
-const LOCATIONS_AT_ONCE: usize = 8;
 
 /// Where content goes.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +83,10 @@ struct Shared {
     clock: Arc<dyn Clock>,
     memory: Memory,
     namespaces: Namespaces,
+    older: Older,
+    events: Budget,
+    /// The agent's own, for Events.
+    pod: String,
     touched: Arc<Touched>,
 }
 
@@ -86,8 +95,18 @@ impl Secrets {
     pub(crate) fn new(kubernetes: &Kubernetes, access: SecretAccess, surroundings: &Surroundings, touched: Arc<Touched>) -> Self {
         let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
         let api = Api::new(kubernetes, metrics);
-        let (memory, namespaces) = (Memory::default(), Namespaces::default());
-        let shared = Shared { api, access, leadership, clock, memory, namespaces, touched };
+        let shared = Shared {
+            api,
+            access,
+            leadership,
+            clock,
+            memory: Memory::default(),
+            namespaces: Namespaces::default(),
+            older: Older::default(),
+            events: Budget::default(),
+            pod: kubernetes.pod.clone(),
+            touched,
+        };
         Self { shared: Arc::new(shared), watches: Watches::default() }
     }
 
@@ -104,6 +123,8 @@ impl Secrets {
         let job = Job { owner, target: destination.target, stamp, content, keys, digests: keys.digests(content) };
         let results = side_by_side(locations.iter().map(|location| self.shared.apply_at(&job, location))).await;
         self.count();
+        self.shared.older.came(owner.binding);
+        self.tell(&locations, stamp, &results);
         let total = count(locations.len());
         let applied = count(results.iter().filter(|result| result.is_ok()).count());
         first_error(results, applied, total)?;
@@ -119,8 +140,10 @@ impl Secrets {
         keys: &Keys,
     ) -> Result<Observed, SinkError> {
         let locations = self.locate(destination, owner.binding, digest, false).await?;
-        let results = side_by_side(locations.iter().map(|location| self.observe_at(destination, owner, location, keys))).await;
+        let results =
+            side_by_side(locations.iter().map(|location| self.shared.observe_at(destination, owner, location, keys))).await;
         self.count();
+        self.shared.tidy(owner, destination.target, &locations, keys).await;
         let observed = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Observed::together(observed))
     }
@@ -135,6 +158,9 @@ impl Secrets {
         except: Option<Destination<'_>>,
     ) -> Result<(), SinkError> {
         let mut locations = self.locations(destination, owner.binding, digest).await?;
+        if destination.target.immutable {
+            locations = self.hashed(destination, owner, &locations, except.is_some(), keys).await?;
+        }
         match except {
             Some(except) => {
                 let kept = self.locations(except, owner.binding, digest).await?;
@@ -155,26 +181,29 @@ impl Secrets {
         binding: BindingId,
         digest: &Digest,
         content: &Rendered,
-    ) -> Result<Comparison, SinkError> {
+    ) -> Result<(Comparison, Versions), SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
         let results = side_by_side(locations.iter().map(|location| self.shared.compare_at(binding, content, location))).await;
-        let mut sum = Comparison::default();
-        for compared in results {
-            let Comparison { would_change, total } = compared?;
+        let (mut sum, mut versions) = (Comparison::default(), Versions::new());
+        for (location, compared) in locations.into_iter().zip(results) {
+            let (Comparison { would_change, total }, version) = compared?;
             sum = Comparison { would_change: sum.would_change + would_change, total: sum.total + total };
+            versions.extend(version.map(|version| (location.namespace, version)));
         }
-        Ok(sum)
+        Ok((sum, versions))
     }
 
-    /// Whether something changed since `binding` was compared.
+    /// See [`super::Sinks::is_compared`].
     pub(crate) async fn is_compared(
         &self,
         destination: Destination<'_>,
         binding: BindingId,
         digest: &Digest,
+        versions: &Versions,
     ) -> Result<bool, SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
-        Ok(!locations.iter().any(|location| self.shared.memory.differs_from_compared(location, binding)))
+        let differs = |at: &Location| self.shared.memory.differs_from_compared(at, binding, versions.get(&at.namespace));
+        Ok(!locations.iter().any(differs))
     }
 
     /// Nothing of `binding` is here any more, or nobody looks after it.
@@ -184,10 +213,17 @@ impl Secrets {
         self.watches.want(&self.shared, binding, BTreeSet::new());
     }
 
-    /// Where the content of `binding` replaced other content, and when last.
+    /// See [`super::Sinks::changes`].
     pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
         let marks = self.shared.memory.marks(binding).into_iter();
         marks.filter_map(|(location, mark)| Some((location.namespace, mark.changed?))).collect()
+    }
+
+    /// Nothing more comes for `binding` until a person decides, and this is why.
+    pub(crate) async fn tell_held(&self, binding: BindingId, why: &str) {
+        for (location, _) in self.shared.memory.marks(binding) {
+            self.shared.tell(&location, Reason::Held, why).await;
+        }
     }
 
     /// Who changed the content of `binding`, and where, if it was found changed.
@@ -195,73 +231,19 @@ impl Secrets {
         self.shared.memory.changed_by(binding).map(|(location, manager)| (location.to_string(), manager))
     }
 
-    async fn observe_at(
-        &self,
-        destination: Destination<'_>,
-        owner: Owner,
-        location: &Location,
-        keys: &Keys,
-    ) -> Result<Observed, SinkError> {
-        let shared = &self.shared;
-        if let Some(seen) = shared.memory.unchanged(location, owner.binding) {
-            return Ok(Observed::Content(seen.digests, seen.mark.stamp()));
+    /// Tells people what became of a delivery; nobody waits for that.
+    fn tell(&self, locations: &[Location], stamp: &Stamp, results: &[Result<bool, SinkError>]) {
+        let told =
+            locations.iter().zip(results).filter_map(|(location, result)| Some((location.clone(), events::of(stamp, result)?)));
+        let told: Vec<_> = told.take(LOCATIONS_AT_ONCE).collect();
+        if !told.is_empty() {
+            let shared = self.shared.clone();
+            tokio::spawn(async move {
+                for (location, (reason, note)) in told {
+                    shared.tell(&location, reason, &note).await;
+                }
+            });
         }
-        let object = shared.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
-        let Some(object) = object else {
-            let (_, known) = shared.memory.known(location, owner.binding);
-            shared.memory.looked(location, owner.binding, Look::default());
-            // In a namespace that was selected only now nothing was ever written.
-            let is_new = known.is_none() && !destination.target.namespaces.contains(&location.namespace);
-            return Ok(if is_new { Observed::Incomplete } else { Observed::Absent });
-        };
-        let (observed, look) = View::of(&object, owner, location, keys).look(destination.target, keys);
-        shared.memory.looked(location, owner.binding, look);
-        Ok(observed)
-    }
-
-    /// Where a binding's content is, from now on; begins to watch there.
-    async fn locate(
-        &self,
-        destination: Destination<'_>,
-        binding: BindingId,
-        digest: &Digest,
-        by_name: bool,
-    ) -> Result<Vec<Location>, SinkError> {
-        let locations = self.locations(destination, binding, digest).await?;
-        let mut scopes: BTreeSet<Scope> = locations.iter().map(|location| self.scope(location, by_name)).collect();
-        match &destination.target.namespace_selector {
-            Some(selector) => {
-                self.shared.namespaces.tell(binding, selector, destination.allowed);
-                scopes.insert(Scope::Namespaces);
-            }
-            None => self.shared.namespaces.forget(binding),
-        }
-        self.shared.memory.locate(binding, &locations);
-        self.watches.want(&self.shared, binding, scopes);
-        Ok(locations)
-    }
-
-    /// `by_name`: what is there may not carry our label.
-    fn scope(&self, location: &Location, by_name: bool) -> Scope {
-        match self.shared.access {
-            SecretAccess::Namespaces if !by_name => Scope::Namespace(location.namespace.clone()),
-            _ => Scope::Object(location.clone()),
-        }
-    }
-
-    async fn locations(
-        &self,
-        destination: Destination<'_>,
-        binding: BindingId,
-        digest: &Digest,
-    ) -> Result<Vec<Location>, SinkError> {
-        let Destination { target, allowed } = destination;
-        let mut namespaces: BTreeSet<Namespace> = target.namespaces.iter().cloned().collect();
-        if let Some(selector) = &target.namespace_selector {
-            self.watches.want_also(&self.shared, binding, Scope::Namespaces);
-            namespaces.extend(self.shared.namespaces.selected(selector, allowed).await?);
-        }
-        Ok(location::locations(&location::name(target, digest)?, namespaces))
     }
 
     fn count(&self) {
@@ -281,28 +263,11 @@ impl Shared {
     }
 }
 
-/// Works on all of them, a few at a time, whatever becomes of each.
-async fn side_by_side<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    // Collected first: a stream of a closure's futures cannot be sent between threads (rust-lang/rust#102211).
-    let work: Vec<_> = work.collect();
-    stream::iter(work).buffered(LOCATIONS_AT_ONCE).collect().await
-}
-
-/// What may pass by itself is told before what needs a person.
-fn first_error(results: Vec<Result<(), SinkError>>, done: u32, total: u32) -> Result<(), SinkError> {
-    let mut errors: Vec<SinkError> = results.into_iter().filter_map(Result::err).collect();
-    errors.sort_by_key(|error| matches!(error, SinkError::Conflict(_)));
-    match errors.into_iter().next() {
-        None => Ok(()),
-        Some(error) if done == 0 => Err(error),
-        Some(SinkError::Conflict(cause)) => Err(SinkError::Conflict(format!("{cause} ({done} of {total} Secrets are done)"))),
-        Some(SinkError::Kubernetes(cause)) => Err(SinkError::Kubernetes(format!("{cause} ({done} of {total} Secrets are done)"))),
-        Some(error) => Err(error),
-    }
-}
-
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets")
     }
 }
+
+#[cfg(test)]
+mod tests;

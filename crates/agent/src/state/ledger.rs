@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::read_json;
 use super::{State, StateDir, StateError};
 use crate::sink::Place;
+use crate::sink::secret::Versions;
 use place::REGISTRY;
 
 /// How many given-up bindings are remembered, so that a lost ack can be answered again; the oldest revisions are forgotten first.
@@ -67,6 +68,9 @@ pub(crate) struct Compared {
     pub(crate) digest: Digest,
     /// With what.
     pub(crate) target: Target,
+    /// Which versions of it.
+    #[serde(default)]
+    pub(crate) versions: Versions,
     /// Of the namespaces that the target selects by label.
     #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
     pub(crate) allowed: AllowedNamespaces,

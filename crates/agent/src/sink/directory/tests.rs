@@ -313,3 +313,20 @@ fn a_refusal_of_the_system_is_told_and_leaves_the_old_content() {
     assert!(matches!(fixture.apply(1, 2, &content(&[("A", "2"), ("B", "3")])), Err(SinkError::Conflict(_))));
     assert_eq!(fixture.found(), Some(key(1).digest(&content(&[("A", "1")]))));
 }
+
+#[test]
+fn a_mark_that_an_earlier_version_left_is_still_ours() {
+    let fixture = Fixture::new();
+    let content = content(&[("K", "v")]);
+    fixture.apply(1, 5, &content).unwrap();
+    let hmac = "9f302ca4e63749ffb4801e834aee0beb37993eb4f35bde8049d44163b7a9126e";
+    let registry = owner(1).registry;
+    let mark = format!(
+        r#"{{"registry":"{registry}","binding":"{}","target":"out","revision":{{"epoch":1,"seq":5}},"digest":{{"key":"1","hmac":"{}"}},"hmac":"{hmac}"}}"#,
+        owner(1).binding,
+        "07".repeat(32),
+    );
+    fs::write(fixture.path("out/..lockstep"), mark).unwrap();
+    let Observed::Content(_, stamp) = fixture.observe() else { panic!("it is ours") };
+    assert_eq!(stamp.digest.hmac, [7; 32]);
+}

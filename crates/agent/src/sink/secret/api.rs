@@ -24,6 +24,7 @@ const ANSWER_MAX_BYTES: usize = 16 << 20;
 /// Of an answer that is an error.
 const REFUSAL_MAX_BYTES: usize = 1 << 20;
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_ONLY_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
@@ -140,10 +141,15 @@ impl Api {
         self.send(call).await.map(drop)
     }
 
-    /// A page of a list; `metadata_only`: nothing else of its objects.
-    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str, metadata_only: bool) -> Result<T, Failure> {
-        const LIST_METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-        self.read("list", path, if metadata_only { LIST_METADATA_ONLY } else { JSON }).await
+    /// A page of a list, without what its objects hold.
+    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.read("list", path, METADATA_ONLY_LIST).await
+    }
+
+    /// A page of a list, as it came.
+    pub(super) async fn page(&self, path: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let call = Call { verb: "list", method: Method::GET, path, content_type: JSON, accept: JSON, body: Vec::new() };
+        Ok(self.send(call).await?.body)
     }
 
     async fn read<T: DeserializeOwned>(&self, verb: &'static str, path: &str, accept: &'static str) -> Result<T, Failure> {

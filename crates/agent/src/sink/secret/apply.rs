@@ -46,27 +46,33 @@ impl Job<'_> {
 }
 
 impl Shared {
-    /// Writes one Secret, unless a watch vouches that just this is there.
-    pub(super) async fn apply_at(&self, job: &Job<'_>, location: &Location) -> Result<(), SinkError> {
+    /// Writes one Secret, unless a watch vouches that just this is there. Says whether it was written.
+    pub(super) async fn apply_at(&self, job: &Job<'_>, location: &Location) -> Result<bool, SinkError> {
         let binding = job.owner.binding;
         if self
             .memory
             .unchanged(location, binding)
             .is_some_and(|seen| seen.mark.stamp() == *job.stamp && seen.digests == job.digests)
         {
-            return Ok(());
+            return Ok(false);
         }
         let (version, known) = self.memory.known(location, binding);
         // What this binding never had is looked at first: keys may be there that no field manager guards.
         let version = version.filter(|_| known.is_some());
         refuse_newer(known.as_deref(), job)?;
-        let changed = self.changed(job, known.as_deref(), None);
-        let mut failure = match self.write(job, location, version.as_deref(), changed, false).await? {
-            Ok(()) => return Ok(()),
-            Err(failure) => failure,
+        // The API server would let two managers own a field that they agree on.
+        let fields = job.fields().map(|(field, _)| field).collect();
+        let mut failure = if self.memory.is_contested(location, binding, &fields) {
+            None
+        } else {
+            let changed = self.changed(job, known.as_deref(), None);
+            match self.write(job, location, version.as_deref(), changed, false).await? {
+                Ok(()) => return Ok(true),
+                Err(failure) => Some(failure),
+            }
         };
         for _ in 0..TRIES_MAX {
-            if !failure.is_stale() {
+            if failure.as_ref().is_some_and(|failure| !failure.is_stale()) {
                 break;
             }
             // What is there is not what was known, or somebody else owns some of it.
@@ -81,11 +87,12 @@ impl Shared {
                     (Some(object.metadata.resource_version.as_str()), self.changed(job, before, Some(object)), plan)
                 }
             };
-            failure = match self.write(job, location, version, changed, plan.force).await? {
-                Ok(()) => return Ok(()),
-                Err(failure) => failure,
-            };
+            match self.write(job, location, version, changed, plan.force).await? {
+                Ok(()) => return Ok(true),
+                Err(again) => failure = Some(again),
+            }
         }
+        let failure = failure.unwrap_or(Failure::Strange);
         Err(conflict::unforeseen(&failure, location).unwrap_or_else(|| failure.explain("write", "patch", location)))
     }
 
@@ -135,7 +142,7 @@ impl Shared {
         let (result, told) = match written {
             Ok((_, metadata)) => {
                 let seen = Seen { digests: job.digests.clone(), mark: Arc::new(mark) };
-                (Ok(()), self.memory.wrote(location, job.owner.binding, version, metadata.resource_version, seen))
+                (Ok(()), self.memory.wrote(location, job.owner.binding, version, &metadata.resource_version, seen))
             }
             Err(failure) => (Err(failure), self.memory.did_not_write(location)),
         };

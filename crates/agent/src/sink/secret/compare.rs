@@ -1,11 +1,18 @@
 //! Comparing without writing, for a binding that only observes.
 
+use std::collections::BTreeMap;
+
+use lockstep_core::id::BindingId;
+use lockstep_core::name::Namespace;
+use lockstep_core::render::Rendered;
+
 use super::Shared;
 use super::location::Location;
 use super::memory::Look;
 use crate::sink::SinkError;
-use lockstep_core::id::BindingId;
-use lockstep_core::render::Rendered;
+
+/// The version of the Secret in each namespace that has one.
+pub(crate) type Versions = BTreeMap<Namespace, String>;
 
 /// How much of the content is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,13 +24,13 @@ pub(crate) struct Comparison {
 }
 
 impl Shared {
-    /// Compares one Secret, whoever owns its keys.
+    /// Compares one Secret, whoever owns its keys; says which version of it.
     pub(super) async fn compare_at(
         &self,
         binding: BindingId,
         content: &Rendered,
         location: &Location,
-    ) -> Result<Comparison, SinkError> {
+    ) -> Result<(Comparison, Option<String>), SinkError> {
         let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
         let differs = |key: &str, value: &[u8]| {
             let there = object.as_ref().and_then(|object| object.value(key));
@@ -31,8 +38,8 @@ impl Shared {
         };
         let would_change = content.iter().filter(|(key, value)| differs(key, value.expose())).count();
         let version = object.as_ref().map(|object| object.metadata.resource_version.clone());
-        self.memory.looked(location, binding, Look { version, compared: true, ..Look::default() });
-        Ok(Comparison { would_change: count(would_change), total: count(content.len()) })
+        self.memory.looked(location, binding, Look { version: version.clone(), compared: true, ..Look::default() });
+        Ok((Comparison { would_change: count(would_change), total: count(content.len()) }, version))
     }
 }
 

@@ -3,7 +3,8 @@
 use lockstep_core::id::BindingId;
 
 use super::apply::Job;
-use super::failure::{self, Failure};
+use super::explain;
+use super::failure::Failure;
 use super::field::Field;
 use super::location::Location;
 use super::view::{View, binding_of};
@@ -30,7 +31,7 @@ pub(super) fn plan(
         )));
     }
     if object.secret_type != job.target.secret_type.as_str() {
-        return Err(failure::type_mismatch(location, Some((&object.secret_type, job.target.secret_type.as_str()))));
+        return Err(explain::type_mismatch(location, Some((&object.secret_type, job.target.secret_type.as_str()))));
     }
     let mut force = false;
     let mut conflicts = Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn plan(
         return Err(conflict(&conflicts, location));
     }
     if object.immutable && job.content.iter().any(|(key, value)| !object.has(&Field::Key(key.to_owned()), value.expose())) {
-        return Err(failure::immutable(location));
+        return Err(explain::immutable(location));
     }
     Ok(Plan { force: force || view.lost_marks() })
 }
@@ -92,6 +93,6 @@ fn conflict(conflicts: &[(Field, String)], location: &Location) -> SinkError {
     };
     SinkError::Conflict(format!(
         "{} of Secret {location} {verb} to {what}{more}: set spec.target.secret.adopt to true to take it over, {advice}",
-        failure::list(&same)
+        explain::list(&same)
     ))
 }

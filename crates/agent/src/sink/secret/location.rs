@@ -50,6 +50,12 @@ pub(super) fn name(target: &SecretTarget, digest: &Digest) -> Result<String, Sin
     Ok(name)
 }
 
+/// Whether a Secret of that name can hold content of that immutable target.
+pub(super) fn is_hashed_name(target: &SecretTarget, name: &str) -> bool {
+    let hash = name.strip_prefix(target.name.as_str()).and_then(|rest| rest.strip_prefix('-'));
+    hash.is_some_and(|hash| hash.len() == HASH_HEX && hash.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// The Secrets of that name in these namespaces.
 pub(super) fn locations(name: &str, namespaces: BTreeSet<Namespace>) -> Vec<Location> {
     namespaces.into_iter().map(|namespace| Location { namespace, name: name.to_owned() }).collect()

@@ -1,15 +1,19 @@
 //! What is known of the cluster's Secrets without asking: the newest version of each that was written, read or told by a watch, and
 //! what each binding's content was at a version. No values.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod known;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockstep_core::id::BindingId;
 
+use super::field::Field;
 use super::location::Location;
 use super::mark::SecretMark;
 use super::watch::Scope;
-use crate::state::keyring::Digests;
+use known::{Entry, Known, is_newer};
+pub(super) use known::{Look, Seen};
 
 /// All that is known.
 #[derive(Debug, Default)]
@@ -22,41 +26,8 @@ struct Inner {
     uses: HashMap<BindingId, BTreeSet<Location>>,
     /// Watches that tell of every change.
     synced: HashSet<Scope>,
-}
-
-/// What is known of one Secret.
-#[derive(Debug, Default)]
-struct Known {
-    /// Of the newest news of it.
-    newest: Option<String>,
-    /// Whether it was there then.
-    is_there: bool,
-    /// By those that have content there.
-    entries: BTreeMap<BindingId, Entry>,
-    /// How many writes of this agent are under way: what a watch tells then is mostly their own doing.
-    writing: u32,
-    /// Whether a watch told something meanwhile.
-    told_meanwhile: bool,
-}
-
-/// What is known of one binding's content in one Secret.
-#[derive(Debug, Default)]
-struct Entry {
-    /// What the content was at a version.
-    seen: Option<(String, Seen)>,
-    /// The newest mark seen, which outlives the Secret: whoever restores it must know what was there.
-    mark: Option<Arc<SecretMark>>,
-    /// Who changed it, where it was found changed.
-    changed_by: Option<String>,
-    /// The version that a binding which only observes was compared with; `Some(None)`: there was none.
-    compared: Option<Option<String>>,
-}
-
-/// Content that is as the sink writes it.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub(super) digests: Digests,
-    pub(super) mark: Arc<SecretMark>,
+    /// How many have content of ours.
+    filled: usize,
 }
 
 impl Memory {
@@ -83,20 +54,27 @@ impl Memory {
         self.lock().uses.contains_key(&binding)
     }
 
-    /// The newest version, and the binding's newest mark.
+    /// The version that was last read or written for the binding, and its newest mark.
     pub(super) fn known(&self, location: &Location, binding: BindingId) -> (Option<String>, Option<Arc<SecretMark>>) {
         let inner = self.lock();
-        let known = inner.objects.get(location);
-        let mark = known.and_then(|known| known.entries.get(&binding)?.mark.clone());
-        (known.and_then(|known| known.version().cloned()), mark)
+        let entry = inner.objects.get(location).and_then(|known| known.entries.get(&binding));
+        entry.map(|entry| (entry.at.clone(), entry.mark.clone())).unwrap_or_default()
+    }
+
+    /// Whether another binding wrote one of these fields.
+    pub(super) fn is_contested(&self, location: &Location, binding: BindingId, fields: &BTreeSet<Field>) -> bool {
+        let inner = self.lock();
+        let Some(known) = inner.objects.get(location) else { return false };
+        let others = known.entries.iter().filter(|(other, _)| **other != binding).filter_map(|(_, entry)| entry.mark.as_ref());
+        others.flat_map(|mark| &mark.fields).any(|field| fields.contains(field))
     }
 
     /// The binding's content, where a watch vouches that nothing changed since it was seen.
     pub(super) fn unchanged(&self, location: &Location, binding: BindingId) -> Option<Seen> {
         let inner = self.lock();
-        let known = inner.objects.get(location).filter(|_| inner.is_watched(location))?;
-        let (version, seen) = known.entries.get(&binding)?.seen.as_ref()?;
-        (known.version() == Some(version)).then(|| seen.clone())
+        let known = inner.objects.get(location).filter(|_| inner.is_watched(location, false))?;
+        let entry = known.entries.get(&binding)?;
+        entry.seen.clone().filter(|_| known.version() == entry.at.as_ref())
     }
 
     /// Where the binding's content was found changed, and by whom.
@@ -115,7 +93,7 @@ impl Memory {
 
     /// How many Secrets have content of ours.
     pub(super) fn count(&self) -> usize {
-        self.lock().objects.values().filter(|known| known.entries.values().any(|entry| entry.seen.is_some())).count()
+        self.lock().filled
     }
 
     /// It was read: its version, the content if it is as it should be, its valid mark, and who changed it if not.
@@ -129,18 +107,24 @@ impl Memory {
             None => known.is_there = false,
         }
         let Some(entry) = known.entries.get_mut(&binding) else { return };
-        entry.seen = look.version.clone().zip(look.seen);
-        entry.mark = look.mark.or(entry.mark.take());
-        entry.changed_by = look.changed_by;
-        entry.compared = look.compared.then_some(look.version);
+        let mark = look.mark.or(entry.mark.take());
+        let Look { version, seen, changed_by, compared, .. } = look;
+        *entry = Entry { at: version, seen, mark, changed_by, compared };
+        inner.count(location);
     }
 
-    /// Whether it has another version than the one it was compared with.
-    pub(super) fn differs_from_compared(&self, location: &Location, binding: BindingId) -> bool {
-        let inner = self.lock();
-        let Some(known) = inner.objects.get(location) else { return false };
-        let compared = known.entries.get(&binding).and_then(|entry| entry.compared.as_ref());
-        compared.is_some_and(|compared| compared.as_ref() != known.version())
+    /// Whether a watch tells of another version than the one that was compared; `version`: that one, where it was another run of the
+    /// agent that compared it.
+    pub(super) fn differs_from_compared(&self, location: &Location, binding: BindingId, version: Option<&String>) -> bool {
+        let mut inner = self.lock();
+        let is_watched = inner.is_watched(location, true);
+        let Some(known) = inner.objects.get_mut(location) else { return false };
+        let now = known.version().cloned();
+        let Some(entry) = known.entries.get_mut(&binding) else { return false };
+        if !entry.compared {
+            *entry = Entry { at: version.cloned(), compared: true, ..Entry::default() };
+        }
+        is_watched && entry.at != now
     }
 
     /// A write begins; it ends with [`Memory::wrote`] or [`Memory::did_not_write`].
@@ -150,34 +134,36 @@ impl Memory {
         }
     }
 
-    /// It was written, over version `before`. Whose content was seen at that version is seen still: a write changes nothing but its
+    /// It was written, over version `before`. What was seen at that version is still so: a write changes nothing but its
     /// own binding's. Answers whom to tell that somebody else wrote since.
     pub(super) fn wrote(
         &self,
         location: &Location,
         binding: BindingId,
         before: Option<&str>,
-        version: String,
+        version: &str,
         seen: Seen,
     ) -> Vec<BindingId> {
         let mut inner = self.lock();
         let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
         known.end_writing();
-        for entry in known.entries.values_mut() {
-            if let Some((at, _)) = entry.seen.as_mut().filter(|(at, _)| Some(at.as_str()) == before) {
-                at.clone_from(&version);
-            }
+        let same = |entry: &&mut Entry| entry.at.is_some() && entry.at.as_deref() == before && !entry.compared;
+        for entry in known.entries.values_mut().filter(same) {
+            entry.at = Some(version.to_owned());
         }
         if let Some(entry) = known.entries.get_mut(&binding) {
             let mark = Some(seen.mark.clone());
-            *entry = Entry { seen: Some((version.clone(), seen)), mark, ..Entry::default() };
+            *entry = Entry { at: Some(version.to_owned()), seen: Some(seen), mark, ..Entry::default() };
         }
         // Somebody else wrote it, or removed it, since.
-        if known.newest.as_ref().is_some_and(|newest| is_newer(newest, &version)) {
-            return known.entries.keys().copied().collect();
+        let mut told = Vec::new();
+        if known.newest.as_ref().is_some_and(|newest| is_newer(newest, version)) {
+            told.extend(known.entries.keys());
+        } else {
+            known.set(version, true);
         }
-        known.set(&version, true);
-        Vec::new()
+        inner.count(location);
+        told
     }
 
     /// It was not written, or nobody knows. Answers whom to tell of what came meanwhile.
@@ -210,7 +196,8 @@ impl Memory {
     /// Places below `scope` that are thought to exist.
     pub(super) fn below(&self, scope: &Scope) -> Vec<Location> {
         let inner = self.lock();
-        let there = inner.objects.iter().filter(|(location, known)| known.is_there && scope.covers(location));
+        let tells = |known: &Known| known.is_there && (matches!(scope, Scope::Object(_)) || known.is_delivered());
+        let there = inner.objects.iter().filter(|(location, known)| scope.covers(location) && tells(known));
         there.map(|(location, _)| location.clone()).collect()
     }
 
@@ -229,64 +216,34 @@ impl Memory {
     }
 }
 
-/// What a look at a Secret showed.
-#[derive(Debug, Default)]
-pub(super) struct Look {
-    pub(super) version: Option<String>,
-    pub(super) seen: Option<Seen>,
-    pub(super) mark: Option<Arc<SecretMark>>,
-    pub(super) changed_by: Option<String>,
-    /// Whether it was looked at for comparing only.
-    pub(super) compared: bool,
-}
-
-impl Known {
-    fn version(&self) -> Option<&String> {
-        self.newest.as_ref().filter(|_| self.is_there)
-    }
-
-    fn set(&mut self, version: &str, is_there: bool) {
-        self.newest = Some(version.to_owned());
-        self.is_there = is_there;
-    }
-
-    fn whom_to_tell(&mut self) -> Vec<BindingId> {
-        if self.writing > 0 {
-            self.told_meanwhile = true;
-            return Vec::new();
-        }
-        self.entries.keys().copied().collect()
-    }
-
-    /// Whether something was told that nobody has heard of yet.
-    fn end_writing(&mut self) -> bool {
-        self.writing = self.writing.saturating_sub(1);
-        self.writing == 0 && std::mem::take(&mut self.told_meanwhile)
-    }
-}
-
 impl Inner {
     fn leave<'a>(&mut self, binding: BindingId, locations: impl Iterator<Item = &'a Location>) {
         for location in locations {
             if let Some(known) = self.objects.get_mut(location) {
                 known.entries.remove(&binding);
-                if known.entries.is_empty() {
+                let is_empty = known.entries.is_empty();
+                self.count(location);
+                if is_empty {
                     self.objects.remove(location);
                 }
             }
         }
     }
 
-    fn is_watched(&self, location: &Location) -> bool {
-        Scope::covering(location).iter().any(|scope| self.synced.contains(scope))
+    /// `by_name`: also while it does not carry our label.
+    fn is_watched(&self, location: &Location, by_name: bool) -> bool {
+        self.synced.contains(&Scope::Object(location.clone()))
+            || !by_name && self.synced.contains(&Scope::Namespace(location.namespace.clone()))
     }
-}
 
-/// Whether version `one` comes after `other`. They are numbers of one sequence (Kubernetes 1.35 says so, and etcd always did it); for
-/// what is no number, another version is taken to be a newer one.
-fn is_newer(one: &str, other: &str) -> bool {
-    match (one.parse::<u64>(), other.parse::<u64>()) {
-        (Ok(one), Ok(other)) => one > other,
-        _ => one != other,
+    /// Counts a Secret anew.
+    fn count(&mut self, location: &Location) {
+        let Some(known) = self.objects.get_mut(location) else { return };
+        let is_filled = known.entries.values().any(|entry| entry.seen.is_some());
+        match (std::mem::replace(&mut known.is_filled, is_filled), is_filled) {
+            (false, true) => self.filled += 1,
+            (true, false) => self.filled -= 1,
+            _ => {}
+        }
     }
 }

@@ -142,8 +142,7 @@ impl<'a> View<'a> {
 
     /// Who took over what this binding wrote.
     fn culprit(&self) -> Option<String> {
-        let mut written = self.mark.iter().flat_map(|mark| &mark.fields);
-        written.find_map(|field| self.other_owners(field).into_iter().next())
+        self.mark.iter().flat_map(|mark| &mark.fields).find_map(|field| self.other_owners(field).into_iter().next())
     }
 
     /// Who else changed anything last.

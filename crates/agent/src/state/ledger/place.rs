@@ -90,8 +90,8 @@ pub(super) fn forget(state: &State, bindings: &[BindingId]) -> Result<(), StateE
 fn change(before: Option<&Holding>, now: &Holding) -> Change {
     match (before, now) {
         (Some(Holding::Held(before)), Holding::Held(now))
-            if (&before.name, &before.target, &before.allowed, &before.former)
-                == (&now.name, &now.target, &now.allowed, &now.former) =>
+            if (&before.name, &before.target, &before.allowed, &before.restart, &before.former)
+                == (&now.name, &now.target, &now.allowed, &now.restart, &now.former) =>
         {
             Change::Moved
         }

@@ -1,0 +1,75 @@
+use serde_json::json;
+
+use crate::shop::{ONE, Shop, value};
+
+impl Shop {
+    /// The Secrets of the namespace with our label, in order of their first value.
+    async fn names(&self) -> Vec<String> {
+        let path = format!("/api/v1/namespaces/{}/secrets?labelSelector=lockstep.dev/managed", self.namespace);
+        let list = self.kubernetes.request("GET", &path, None).await.unwrap();
+        let mut items: Vec<_> = list["items"].as_array().unwrap().clone();
+        items.sort_by_key(|item| item["data"]["K"].as_str().unwrap().to_owned());
+        items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_immutable_content_is_a_secret_of_its_own_and_kept_while_a_pod_refers_to_it() {
+    let mut shop = Shop::open().await;
+    let delivery = |shop: &Shop, seq, text| {
+        let mut delivery = shop.delivery(seq, &[("K", text)]);
+        delivery.target.immutable = true;
+        delivery
+    };
+    shop.deliver(&delivery(&shop, 5, "1")).await.unwrap();
+    let first = shop.names().await.remove(0);
+    assert!(first.starts_with("db-") && first.len() == 13, "{first}");
+    assert_eq!(shop.get(&first).await.unwrap()["immutable"], true);
+    let account = json!({ "metadata": { "name": "default" } });
+    shop.kubernetes
+        .request("POST", &format!("/api/v1/namespaces/{}/serviceaccounts", shop.namespace), Some(account))
+        .await
+        .unwrap();
+    let pod = json!({
+        "metadata": { "name": "user" },
+        "spec": { "containers": [{ "name": "c", "image": "i", "envFrom": [{ "secretRef": { "name": first } }] }] },
+    });
+    shop.kubernetes.request("POST", &format!("/api/v1/namespaces/{}/pods", shop.namespace), Some(pod)).await.unwrap();
+    shop.deliver(&delivery(&shop, 6, "2")).await.unwrap();
+    let second = shop.names().await.remove(1);
+    // A look comes with the inventory of each start.
+    shop.deliver(&delivery(&shop, 7, "3")).await.unwrap();
+    shop.restart().await;
+    let names = shop.names().await;
+    assert_eq!((names.len(), &names[0]), (2, &first), "the first is used, the second is not, the third is the present one");
+    assert!(!names.contains(&second));
+    shop.kubernetes
+        .request("DELETE", &format!("/api/v1/namespaces/{}/pods/user", shop.namespace), Some(json!({ "gracePeriodSeconds": 0 })))
+        .await
+        .unwrap();
+    shop.restart().await;
+    assert_eq!(shop.names().await, names[1..]);
+    assert_eq!(shop.get(&names[1]).await.unwrap()["data"], json!({ "K": value("3") }));
+
+    // The same content again has the same name, and a purge takes all of it.
+    shop.deliver(&delivery(&shop, 8, "1")).await.unwrap();
+    assert_eq!(shop.names().await[0], first);
+    shop.remove(ONE, 9, true).await.unwrap();
+    assert_eq!(shop.names().await.len(), 0);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn an_immutable_secret_that_was_deleted_is_restored() {
+    let mut shop = Shop::open().await;
+    let mut delivery = shop.delivery(5, &[("K", "1")]);
+    delivery.target.immutable = true;
+    shop.deliver(&delivery).await.unwrap();
+    shop.watched().await;
+    let name = shop.names().await.remove(0);
+    shop.delete(&name).await;
+    shop.needed(ONE).await;
+    shop.deliver(&delivery).await.unwrap();
+    assert_eq!(shop.names().await, [name]);
+    shop.close().await;
+}

@@ -1,0 +1,128 @@
+use lockstep_proto::v1::reject::Kind;
+use serde_json::json;
+
+use crate::shop::{Delivery, ONE, Shop, TWO, value};
+
+/// Another tool's Secret.
+fn foreign(keys: &[(&str, &str)]) -> serde_json::Value {
+    let data: serde_json::Map<_, _> = keys.iter().map(|(key, text)| ((*key).to_owned(), value(text).into())).collect();
+    json!({ "metadata": { "name": "db" }, "stringData": data })
+}
+
+#[tokio::test]
+async fn another_managers_key_is_a_conflict_and_taken_over_with_adopt() {
+    let mut shop = Shop::open().await;
+    shop.make("external-secrets", foreign(&[("DB_PASSWORD", "theirs"), ("OTHER", "o")])).await;
+    let mut delivery = shop.delivery(5, &[("DB_PASSWORD", "ours")]);
+    let reject = shop.deliver(&delivery).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert_eq!(reject.kind(), Kind::Conflict);
+    for part in ["key DB_PASSWORD", "external-secrets", "adopt", "/db"] {
+        assert!(reject.cause.contains(part), "{part}: {}", reject.cause);
+    }
+    assert_eq!(shop.data().await.unwrap(), json!({ "DB_PASSWORD": value("theirs"), "OTHER": value("o") }));
+    (delivery.seq, delivery.target.adopt) = (6, true);
+    let ack = shop.deliver(&delivery).await.unwrap();
+    assert_eq!(ack.digest, delivery.message().digest);
+    assert_eq!(shop.data().await.unwrap(), json!({ "DB_PASSWORD": value("ours"), "OTHER": value("o") }));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn keys_beside_anothers_leave_them_when_the_binding_goes() {
+    let mut shop = Shop::open().await;
+    shop.make("kubectl-create", foreign(&[("THEIRS", "t")])).await;
+    shop.deliver(&shop.delivery(5, &[("OURS", "o")])).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "THEIRS": value("t"), "OURS": value("o") }));
+    shop.remove(ONE, 6, true).await.unwrap();
+    let secret = shop.get("db").await.unwrap();
+    assert_eq!((&secret["data"], &secret["metadata"]["labels"]), (&json!({ "THEIRS": value("t") }), &serde_json::Value::Null));
+    assert_eq!(secret["metadata"]["annotations"], serde_json::Value::Null);
+    assert_eq!(secret["metadata"]["managedFields"].as_array().unwrap().len(), 1);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn two_bindings_share_a_secret_and_the_older_keeps_its_key() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("A", "one")])).await.unwrap();
+    let two = Delivery { binding: TWO, ..shop.delivery(6, &[("B", "two")]) };
+    shop.deliver(&two).await.unwrap();
+    shop.deliver(&shop.delivery(7, &[("A", "one more")])).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "A": value("one more"), "B": value("two") }));
+    // Whatever it adopts, and also with the very same value.
+    for (seq, text) in [(8, "other"), (9, "one more")] {
+        let mut greedy = Delivery { binding: TWO, ..shop.delivery(seq, &[("A", text), ("B", "two")]) };
+        greedy.target.adopt = true;
+        let reject = shop.deliver(&greedy).await.unwrap_err();
+        println!("{}", reject.cause);
+        assert!(reject.kind() == Kind::Conflict && reject.cause.contains(&ONE.to_string()), "{}", reject.cause);
+    }
+    shop.remove(ONE, 10, true).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "B": value("two") }));
+    let secret = shop.get("db").await.unwrap();
+    assert_eq!(secret["metadata"]["labels"], json!({ "lockstep.dev/managed": "true" }), "it is still the other's");
+    shop.remove(TWO, 11, true).await.unwrap();
+    assert!(shop.get("db").await.is_none());
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_binding_may_adopt_what_one_that_is_gone_left() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("A", "a")])).await.unwrap();
+    shop.remove(ONE, 6, false).await.unwrap();
+    let mut heir = Delivery { binding: TWO, ..shop.delivery(7, &[("A", "b")]) };
+    let reject = shop.deliver(&heir).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("no more"), "{}", reject.cause);
+    heir.target.adopt = true;
+    shop.deliver(&Delivery { seq: 8, ..heir }).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "A": value("b") }));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn another_type_and_an_immutable_secret_are_conflicts_that_say_so() {
+    let mut shop = Shop::open().await;
+    shop.make("helm", foreign(&[("THEIRS", "t")])).await;
+    let mut delivery = shop.delivery(5, &[("username", "u")]);
+    for adopt in [false, true] {
+        (delivery.seq, delivery.target.adopt) = (delivery.seq + 1, adopt);
+        delivery.target.r#type = "kubernetes.io/basic-auth".into();
+        let reject = shop.deliver(&delivery).await.unwrap_err();
+        println!("{}", reject.cause);
+        assert!(reject.kind() == Kind::Conflict && reject.cause.contains("\"Opaque\", not"), "{}", reject.cause);
+    }
+    shop.edit(json!({ "immutable": true })).await;
+    let reject = shop.deliver(&shop.delivery(9, &[("OURS", "o")])).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("immutable"), "{}", reject.cause);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_purge_takes_nothing_without_our_valid_mark() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("K", "a")])).await.unwrap();
+    // The very mark, but of another Secret.
+    let mark = shop.get("db").await.unwrap()["metadata"]["annotations"].clone();
+    shop.delete("db").await;
+    shop.make("somebody", json!({ "metadata": { "name": "other", "annotations": mark }, "stringData": { "K": value("a") } }))
+        .await;
+    let mut forged = mark.clone();
+    let name = format!("lockstep.dev/binding.{ONE}");
+    forged[&name] = mark[&name].as_str().unwrap().replace("\"seq\":5", "\"seq\":4").into();
+    shop.make("somebody", json!({ "metadata": { "name": "db", "annotations": forged }, "stringData": { "K": value("b") } }))
+        .await;
+    let reject = shop.remove(ONE, 6, true).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("mark"), "{}", reject.cause);
+    assert_eq!(shop.data().await.unwrap(), json!({ "K": value("b") }));
+    // Another name: the copied mark is not valid there, so the key is somebody's.
+    let mut copied = shop.delivery(7, &[("K", "c")]);
+    copied.target.name = "other".into();
+    let reject = shop.deliver(&copied).await.unwrap_err();
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("somebody"), "{}", reject.cause);
+    shop.close().await;
+}
