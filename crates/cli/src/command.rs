@@ -1,5 +1,6 @@
 //! The commands: one file each, with its options, its help and what it does.
 
+mod aftermath;
 mod apply;
 mod cluster;
 mod context;

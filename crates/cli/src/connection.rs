@@ -7,6 +7,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::rest::client::Client;
+use crate::rest::failure::TokenOrigin;
+use crate::rest::transport;
 use crate::settings::{Settings, Token};
 
 /// Options that every command has.
@@ -55,8 +57,20 @@ impl Environment {
 impl ConnectionArgs {
     /// A client of the server that is meant.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let target = choose(self, Environment::read()?, &Settings::load(&settings_file()?)?)?;
-        Client::new(&target.server, target.certificate_authority.as_ref(), target.token.reveal().to_owned())
+        let environment = Environment::read()?;
+        let origin = if environment.token.is_some() { TokenOrigin::Environment } else { TokenOrigin::Login };
+        let file = settings_file()?;
+        let target = choose(self, environment, &Settings::load(&file)?);
+        // Nothing is known without a file; if somebody named it, it is probably named wrong.
+        let target = match target {
+            Err(_) if !file.exists() && env::var_os("LOCKSTEP_CONFIG").is_some_and(|value| !value.is_empty()) => bail!(
+                "LOCKSTEP_CONFIG names {}, which does not exist: correct it, or log in with `lockstep login --server https://host:8443 --token-file FILE`",
+                file.display()
+            ),
+            other => other?,
+        };
+        let origin = if self.context.is_some() && self.server.is_none() { TokenOrigin::Login } else { origin };
+        Client::new(&target.server, target.certificate_authority.as_ref(), target.token.reveal().to_owned(), origin)
     }
 }
 
@@ -87,6 +101,8 @@ fn choose(args: &ConnectionArgs, environment: Environment, settings: &Settings) 
     let Some(server) = server else {
         bail!("not logged in: use `lockstep login --server https://host:8443 --token-file FILE`");
     };
+    // Before a token is missed for an address that is none.
+    transport::address(&server)?;
     let own = context.filter(|c| c.server.trim_end_matches('/') == server.trim_end_matches('/'));
     let certificate_authority = args.certificate_authority.clone().or(environment.certificate_authority);
     let certificate_authority = certificate_authority.or_else(|| own.and_then(|c| c.certificate_authority.clone()));

@@ -1,5 +1,6 @@
 //! Items of lists, of any kind, as the API gives them.
 
+use anyhow::ensure;
 use lockstep_api::API_VERSION;
 use serde_json::{Value, json};
 
@@ -16,10 +17,32 @@ pub(crate) fn name(kind: Kind, item: &Value) -> String {
     }
 }
 
+/// Refuses a name that nothing of `kind` can have.
+pub(crate) fn check_name(kind: Kind, name: &str) -> anyhow::Result<()> {
+    let (shape, parts, example) = match kind {
+        Kind::Secret => ("SOURCE/MOUNT/PATH", 3, "corp/kv/payments/checkout/db"),
+        Kind::Placement | Kind::Delivery => ("CLUSTER/BINDING", 2, "prod-eu/checkout-db"),
+        Kind::Registered(_) | Kind::Change => return Ok(()),
+    };
+    let is_so = name.split('/').filter(|part| !part.is_empty()).count() >= parts;
+    let (singular, plural) = (kind.singular(), kind.plural());
+    ensure!(is_so, "{name:?} names no {singular}: write {shape}, such as {example}; `lockstep get {plural}` lists them");
+    Ok(())
+}
+
+/// Whether tables leave it out unless they are asked for all: secrets that a binding used once, and changes that no person made and
+/// that come by the thousand.
+pub(crate) fn is_minor(kind: Kind, item: &Value) -> bool {
+    match kind {
+        Kind::Secret => item["bindings"] == 0,
+        Kind::Change => item["kind"] == "VersionsObserved",
+        Kind::Registered(_) | Kind::Placement | Kind::Delivery => false,
+    }
+}
+
 /// Items in the shape that the API lists them in.
 pub(crate) fn list(kind: Kind, items: &[Value]) -> Value {
-    let singular = kind.singular();
-    let title = format!("{}{}List", singular[..1].to_ascii_uppercase(), &singular[1..]);
+    let title = format!("{}List", kind.title());
     json!({"apiVersion": API_VERSION, "kind": title, "metadata": {}, "items": items})
 }
 
@@ -32,6 +55,27 @@ pub(crate) fn conditions(item: &Value) -> &[Value] {
 mod tests {
     use super::*;
     use crate::kind::Registered;
+
+    #[test]
+    fn what_nobody_uses_or_did_is_minor() {
+        for (kind, item, want) in [
+            (Kind::Secret, json!({"bindings": 0}), true),
+            (Kind::Secret, json!({"bindings": 1}), false),
+            (Kind::Change, json!({"kind": "VersionsObserved"}), true),
+            (Kind::Change, json!({"kind": "BindingWritten"}), false),
+            (Kind::Delivery, json!({}), false),
+        ] {
+            assert_eq!(is_minor(kind, &item), want, "{item}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_wrong_shape_is_told_with_the_right_one() {
+        assert!(check_name(Kind::Secret, "corp/kv/a").is_ok() && check_name(Kind::Delivery, "c/b").is_ok());
+        let message = check_name(Kind::Secret, "checkout").unwrap_err().to_string();
+        assert!(message.starts_with("\"checkout\" names no secret: write SOURCE/MOUNT/PATH"), "{message}");
+        assert!(check_name(Kind::Secret, "corp/kv").is_err() && check_name(Kind::Delivery, "c/").is_err());
+    }
 
     #[test]
     fn items_without_a_name_are_called_by_what_tells_them_apart() {

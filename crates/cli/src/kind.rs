@@ -57,6 +57,15 @@ impl Registered {
         Self::ALL.into_iter().find(|kind| kind.title() == title)
     }
 
+    /// The conditions that its status has.
+    pub(crate) const fn conditions(self) -> &'static [&'static str] {
+        match self {
+            Self::Cluster | Self::Source => &["Ready"],
+            Self::Binding => &["InSync"],
+            Self::Project | Self::Grant => &[],
+        }
+    }
+
     /// As in `binding/checkout-db`.
     pub(crate) const fn singular(self) -> &'static str {
         Kind::Registered(self).words().0
@@ -81,6 +90,17 @@ impl Kind {
         Self::Delivery,
         Self::Change,
     ];
+
+    /// As a manifest's `kind`.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Registered(kind) => kind.title(),
+            Self::Secret => "Secret",
+            Self::Placement => "Placement",
+            Self::Delivery => "Delivery",
+            Self::Change => "Change",
+        }
+    }
 
     /// Singular, plural and short.
     const fn words(self) -> (&'static str, &'static str, &'static str) {

@@ -31,6 +31,9 @@ async fn main() -> ExitCode {
         Err(error) if error.is::<command::Told>() => args.command.error_code(),
         Err(error) => {
             terminal::note(&format!("error: {error:#}"));
+            if let Some(missing) = error.downcast_ref::<rest::missing::Missing>() {
+                terminal::hint(&missing.advice());
+            }
             args.command.error_code()
         }
     }

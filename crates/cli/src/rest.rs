@@ -3,5 +3,6 @@
 pub(crate) mod client;
 pub(crate) mod failure;
 mod list;
-mod transport;
+pub(crate) mod missing;
+pub(crate) mod transport;
 pub(crate) mod write;

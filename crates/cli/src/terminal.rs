@@ -23,9 +23,14 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Whether a person looks at both outputs.
+pub(crate) fn is_watched() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Says what to do next, if a person looks at both outputs; scripts and pipes get nothing but data.
 pub(crate) fn hint(text: &str) {
-    if io::stdout().is_terminal() && io::stderr().is_terminal() {
+    if is_watched() {
         note(&format!("\n{text}"));
     }
 }
@@ -41,8 +46,58 @@ pub(crate) fn can_redraw() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Clears the terminal and writes `text` from its top: one write, so that it does not flicker.
+/// How many characters a line of standard output has, if that is a terminal.
+pub(crate) fn width() -> Option<usize> {
+    io::stdout().is_terminal().then(|| size().1)
+}
+
+/// How many lines and columns standard output shows.
+fn size() -> (usize, usize) {
+    const USUAL: (usize, usize) = (24, 80);
+    crossterm::terminal::size().map_or(USUAL, |(columns, lines)| (lines.into(), columns.into()))
+}
+
+/// Moves what is on the terminal up, where it can be scrolled back to, before the first [`redraw`].
+pub(crate) fn make_room() -> io::Result<()> {
+    print(&"\n".repeat(size().0))
+}
+
+/// Writes `text` from the terminal's top, over what is there: one write and no clearing first, so that it does not flicker.
 pub(crate) fn redraw(text: &str) -> io::Result<()> {
-    const HOME_AND_CLEAR: &str = "\x1b[H\x1b[2J";
-    print(&format!("{HOME_AND_CLEAR}{text}"))
+    let mut out = io::stdout().lock();
+    out.write_all(painted(text, size().0).as_bytes())?;
+    out.flush()
+}
+
+/// As much of `text` as there are lines for. Lines that are too long end at the edge: going on below, they would push others out.
+fn painted(text: &str, lines_max: usize) -> String {
+    const HOME_WITHOUT_WRAP: &str = "\x1b[H\x1b[?7l";
+    const TO_LINE_END: &str = "\x1b[K";
+    const TO_END_AND_WRAP: &str = "\x1b[J\x1b[?7h";
+    // The last line is where the cursor rests.
+    let room = lines_max.saturating_sub(1).max(1);
+    let count = text.lines().count();
+    let shown = if count > room { room - 1 } else { count };
+    let mut painted = HOME_WITHOUT_WRAP.to_owned();
+    let more = (count > room).then(|| format!("… and {} more lines: make the window taller", count - shown));
+    for line in text.lines().take(shown).chain(more.as_deref()) {
+        // Cleared first: after a line that fills its row, clearing would take the last character.
+        painted.push_str(TO_LINE_END);
+        painted.push_str(line);
+        painted.push('\n');
+    }
+    painted + TO_END_AND_WRAP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_painted_over_the_last_one_and_never_scrolls() {
+        assert_eq!(painted("a\nb\n", 24), "\x1b[H\x1b[?7l\x1b[Ka\n\x1b[Kb\n\x1b[J\x1b[?7h");
+        let cut = painted("1\n2\n3\n4\n5\n", 4);
+        assert_eq!(cut.lines().count(), 4, "{cut:?}");
+        assert!(cut.contains("K2\n") && !cut.contains("K3\n") && cut.contains("… and 3 more lines"), "{cut:?}");
+    }
 }

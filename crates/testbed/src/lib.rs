@@ -2,7 +2,7 @@
 //!
 //! A part is looked for on the machine first and fetched once into the user's cache otherwise (see [`fetch`]). Each
 //! listens on a free port, works in a folder of its own, and ends with its owner: when the value is dropped, and also
-//! when the owner panics, is interrupted, or is killed with `kill -9` (see [`process`]).
+//! when the owner panics, is interrupted (see [`Interrupt`]), or is killed with `kill -9` (see [`process`]).
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -25,6 +25,7 @@ pub mod fetch;
 pub mod fleet;
 mod folder;
 mod http;
+mod interrupt;
 pub mod kubernetes;
 pub mod openbao;
 pub mod part;
@@ -38,6 +39,7 @@ pub use bin::bin;
 pub use fleet::Fleet;
 pub use folder::Folder;
 pub use http::Refused;
+pub use interrupt::Interrupt;
 pub use kubernetes::Kubernetes;
 pub use openbao::OpenBao;
 pub use postgres::{Database, Postgres};

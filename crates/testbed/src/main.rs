@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use lockstep_testbed::part::Part;
 use lockstep_testbed::process::Spec;
-use lockstep_testbed::{Folder, Process};
+use lockstep_testbed::{Folder, Interrupt, Process};
 
 /// The real parts for Lockstep's tests, demo and benchmarks.
 #[derive(Debug, Parser)]
@@ -49,8 +49,7 @@ fn fetch(parts: &[Part]) -> Result<()> {
 }
 
 async fn run(program: PathBuf, args: Vec<String>) -> Result<()> {
-    // Asked for by name, and before anybody can know of us: started in the background by a shell, a program ignores it otherwise.
-    let mut interrupted = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let mut interrupt = Interrupt::listen()?;
     let folder = Folder::new("run")?;
     let part = Process::spawn("part", Spec::new(program).args(args).orphaned_folder(folder.path()), folder.path())?;
     println!("{} {}", part.pid(), folder.path().display());
@@ -64,7 +63,7 @@ async fn run(program: PathBuf, args: Vec<String>) -> Result<()> {
     };
     let code = tokio::select! {
         code = exit => code,
-        _ = interrupted.recv() => anyhow::bail!("interrupted"),
+        () = interrupt.recv() => anyhow::bail!("interrupted"),
     };
     anyhow::ensure!(code == 0, "it exited with {code}; its log ends with:\n{}", part.log_tail());
     Ok(())

@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use lockstep_testbed::process::Spec;
 use lockstep_testbed::{Folder, Process, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -105,12 +107,15 @@ async fn a_part_dies_and_its_folder_goes_when_its_owner_is_killed() -> Result<()
 }
 
 #[tokio::test]
-async fn a_part_dies_when_its_owner_is_interrupted() -> Result<()> {
-    let (mut interrupted, pid, folder) = start_owner()?;
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(interrupted.id().cast_signed()), nix::sys::signal::Signal::SIGINT)?;
-    interrupted.wait()?;
-    wait::until("the part to die", LIMIT, async || !is_alive(pid)).await?;
-    wait::until("the folder to go", LIMIT, async || !folder.exists()).await
+async fn a_part_dies_when_its_owner_is_interrupted_or_ended_or_its_terminal_is_closed() -> Result<()> {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let (mut owner, pid, folder) = start_owner()?;
+        kill(Pid::from_raw(owner.id().cast_signed()), signal)?;
+        owner.wait()?;
+        // By the owner itself, so that both are gone when its caller goes on.
+        assert!(!is_alive(pid) && !folder.exists(), "after {signal}");
+    }
+    Ok(())
 }
 
 #[tokio::test]

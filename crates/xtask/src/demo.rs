@@ -1,28 +1,32 @@
 //! `cargo xtask demo`.
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
 use crate::cache;
 use crate::cargo::cargo;
 
-/// Builds what is missing and runs the demo.
+/// Builds what is missing and becomes the demo.
 pub(crate) fn run(arguments: &[&str]) -> ExitCode {
     eprintln!("building Lockstep (the first time takes some minutes)");
-    match cargo(&["build", "--workspace", "--bins"]).status() {
-        Ok(status) if status.success() => {}
-        Ok(_) => return ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("xtask: cargo cannot be run: {error}");
+    match build() {
+        Ok(true) => {}
+        Ok(false) => return ExitCode::FAILURE,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
             return ExitCode::FAILURE;
         }
     }
     let program = cache::target().join("debug/lockstep-demo");
-    // Ctrl-C reaches the demo too; it ends its parts, and we wait for it.
-    match std::process::Command::new(&program).args(arguments).status() {
-        Ok(status) => status.code().and_then(|c| u8::try_from(c).ok()).map_or(ExitCode::FAILURE, ExitCode::from),
-        Err(error) => {
-            eprintln!("xtask: {} cannot be run: {error}", program.display());
-            ExitCode::FAILURE
-        }
-    }
+    // In our place, not as our child: Ctrl-C and a closed terminal reach the demo alone, and the shell waits until it has ended
+    // its parts.
+    let error = Command::new(&program).args(arguments).exec();
+    eprintln!("xtask: {} cannot be run: {error}", program.display());
+    ExitCode::FAILURE
+}
+
+fn build() -> Result<bool, String> {
+    let mut command = cargo(&["build", "--workspace", "--bins"])?;
+    let status = command.status().map_err(|error| format!("{command:?} cannot be run: {error}"))?;
+    Ok(status.success())
 }

@@ -14,7 +14,7 @@ pub(crate) fn check() -> Result<Command, String> {
     let program = installed().map_or_else(install, Ok)?;
     let mut command = Command::new(program);
     // Advisories need a database that is not everywhere to be had: see deny.toml.
-    command.args(["--log-level", "error", "check", "licenses", "bans", "sources"]).current_dir(root());
+    command.args(["--log-level", "error", "check", "licenses", "bans", "sources"]).current_dir(root()?);
     Ok(command)
 }
 
@@ -26,7 +26,7 @@ fn installed() -> Option<PathBuf> {
 fn install() -> Result<PathBuf, String> {
     eprintln!("installing cargo-deny {VERSION} (once; some minutes)");
     let tools = cache::tools().display().to_string();
-    let status = cargo(&["install", "cargo-deny", "--locked", "--version", VERSION, "--root", &tools]).status();
+    let status = cargo(&["install", "cargo-deny", "--locked", "--version", VERSION, "--root", &tools])?.status();
     match status {
         Ok(status) if status.success() => installed().ok_or_else(|| "cargo installed no cargo-deny".to_owned()),
         _ => Err(format!("cargo-deny {VERSION} could not be installed")),

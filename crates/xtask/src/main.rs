@@ -23,13 +23,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["demo", rest @ ..] => demo::run(rest),
-        ["test"] => test::run(test::Extent::All),
-        ["test", "--quick"] => test::run(test::Extent::Quick),
-        [] | ["help" | "--help" | "-h"] => {
+        [] | ["help" | "--help" | "-h", ..] | ["test", "--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
+        ["demo", rest @ ..] => demo::run(rest),
+        ["test"] => test::run(test::Extent::All),
+        ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => {
             eprintln!("xtask: unknown task {:?}\n\n{HELP}", arguments.join(" "));
             ExitCode::from(2)

@@ -30,10 +30,10 @@ const CRATES: [&str; 8] = [
 /// Runs the stages; a build that fails ends them, because nothing after it would mean anything.
 pub(crate) fn run(extent: Extent) -> ExitCode {
     let mut outcomes = vec![
-        stage::run("fmt", Ok(cargo(&["fmt", "--all", "--check"]))),
-        stage::run("clippy", Ok(cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))),
-        stage::run("build", Ok(cargo(&["build", "--workspace", "--bins", "--quiet"]))),
-        stage::run("agent, release", Ok(cargo(&["build", "--release", "--package", "lockstep-agent", "--quiet"]))),
+        stage::run("fmt", cargo(&["fmt", "--all", "--check"])),
+        stage::run("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])),
+        stage::run("build", cargo(&["build", "--workspace", "--bins", "--quiet"])),
+        stage::run("agent, release", cargo(&["build", "--release", "--package", "lockstep-agent", "--quiet"])),
     ];
     if outcomes[2..].iter().all(|o| o.is_good) {
         for (name, command) in stages(extent) {
@@ -44,7 +44,7 @@ pub(crate) fn run(extent: Extent) -> ExitCode {
 }
 
 fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
-    let test = |arguments: &[&str]| Ok(cargo(&[&["test", "--quiet", "--no-fail-fast"], arguments].concat()));
+    let test = |arguments: &[&str]| cargo(&[&["test", "--quiet", "--no-fail-fast"], arguments].concat());
     let packages: Vec<&str> = CRATES.iter().flat_map(|name| ["--package", name]).collect();
     let mut stages = vec![
         ("unit, property and crate tests", test(&packages)),

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::connection::ConnectionArgs;
 use crate::kind::Registered;
-use crate::manifest::file::FileArgs;
+use crate::manifest::file::{FileArgs, UnnamedArgs};
 use crate::manifest::object::Object;
 use crate::manifest::{self, Depth};
 use crate::rest::client::Client;
@@ -23,6 +23,8 @@ pub(super) use planned::Planned;
 pub(crate) struct Args {
     #[command(flatten)]
     files: FileArgs,
+    #[command(flatten)]
+    unnamed: UnnamedArgs,
     /// Change nothing: `server` asks what would be done, `client` only looks for mistakes
     #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
     dry_run: DryRun,
@@ -52,6 +54,7 @@ pub(super) enum DryRun {
 
 impl Args {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
+        self.unnamed.refuse("apply")?;
         let objects = manifest::read(&self.files, Depth::Whole)?;
         let mode = match self.dry_run {
             DryRun::Client => return report_checked(&objects),
@@ -60,11 +63,15 @@ impl Args {
         };
         let client = connection.client()?;
         let mut failed = 0;
+        let mut changed = Vec::new();
         let mut planned = Planned::default();
         for object in &objects {
             match client.put(object.kind, &object.name, &object.manifest, mode).await {
                 Ok((outcome, _)) => {
                     planned.note(object, outcome);
+                    if outcome != Outcome::Unchanged {
+                        changed.push(object);
+                    }
                     terminal::print(&format!("{object} {outcome}{}", mode.suffix()))?;
                 }
                 Err(failure) if mode == Mode::DryRun && planned.explains(object, &failure) => {
@@ -79,11 +86,22 @@ impl Args {
             }
         }
         conclude(failed, objects.len(), "applied")?;
-        if mode == Mode::Keep && objects.iter().any(|o| o.kind == Registered::Binding) {
-            terminal::hint("Next: `lockstep wait --for=condition=InSync --all`, or `lockstep status -w` to look on.");
+        if let Some(next) = next(&changed).filter(|_| mode == Mode::Keep) {
+            terminal::hint(&next);
         }
         Ok(())
     }
+}
+
+/// What to wait for: the binding that changed, or all if several things did, or something that decides about bindings.
+fn next(changed: &[&Object]) -> Option<String> {
+    let target = match changed {
+        [] => return None,
+        [one] if one.kind == Registered::Binding => one.to_string(),
+        several if several.iter().all(|object| matches!(object.kind, Registered::Project | Registered::Cluster)) => return None,
+        _ => "--all".to_owned(),
+    };
+    Some(format!("Next: `lockstep wait --for=condition=InSync {target}`, or `lockstep status -w` to look on."))
 }
 
 fn report_checked(objects: &[Object]) -> anyhow::Result<()> {
@@ -119,5 +137,28 @@ pub(super) fn conclude(failed: usize, all: usize, done: &str) -> anyhow::Result<
         (0, _) => Ok(()),
         (_, 1) => Err(Told.into()),
         _ => bail!("{failed} of {all} objects could not be {done}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_worth_waiting_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("all.yaml");
+        let object = |kind: &str| format!("apiVersion: lockstep.dev/v1\nkind: {kind}\nmetadata: {{name: x}}\n---\n");
+        std::fs::write(&file, ["Project", "Grant", "Binding"].map(object).concat()).unwrap();
+        let files = FileArgs { filename: vec![file], recursive: false };
+        let objects = manifest::read(&files, Depth::Identity).unwrap();
+        let [project, grant, binding] = objects.iter().collect::<Vec<_>>()[..] else { panic!("{objects:?}") };
+        let target =
+            |changed: &[&Object]| next(changed).map(|hint| hint.split_whitespace().nth(4).unwrap_or_default().to_owned());
+        assert_eq!(target(&[]), None);
+        assert_eq!(target(&[project]), None);
+        assert_eq!(target(&[binding]).as_deref(), Some("binding/x`,"));
+        assert_eq!(target(&[grant]).as_deref(), Some("--all`,"));
+        assert_eq!(target(&[project, binding]).as_deref(), Some("--all`,"));
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::aftermath;
 use crate::age;
 use crate::connection::ConnectionArgs;
 use crate::format::Format;
-use crate::kind::Registered;
+use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
 use crate::rest::write::Mode;
 use crate::selection::title;
@@ -44,23 +45,36 @@ enum Action {
     Register(register::Args),
     /// Send nothing to a cluster until it is resumed
     #[command(after_help = "Examples:\n  lockstep cluster pause prod-eu")]
-    Pause { name: String },
+    Pause {
+        /// The cluster
+        name: String,
+    },
     /// Send to a paused cluster again
     #[command(after_help = "Examples:\n  lockstep cluster resume prod-eu")]
-    Resume { name: String },
+    Resume {
+        /// The cluster
+        name: String,
+    },
     /// Take back what a cluster holds, as its bindings say, and forget it
     #[command(after_help = "Examples:\n  lockstep cluster remove prod-eu && lockstep wait --for=delete cluster/prod-eu")]
-    Remove { name: String },
+    Remove {
+        /// The cluster
+        name: String,
+    },
     /// Make a new join token, for an agent that lost its identity
     #[command(after_help = "Examples:\n  lockstep cluster token prod-eu --ttl 10m")]
     Token {
+        /// The cluster
         name: String,
         #[command(flatten)]
         token: TokenArgs,
     },
     /// Take back every join token that nobody has used
     #[command(after_help = "Examples:\n  lockstep cluster revoke-tokens prod-eu")]
-    RevokeTokens { name: String },
+    RevokeTokens {
+        /// The cluster
+        name: String,
+    },
 }
 
 /// Of a join token.
@@ -74,6 +88,8 @@ struct TokenArgs {
     output: Format,
 }
 
+const CLUSTER: Kind = Kind::Registered(Registered::Cluster);
+
 impl Args {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
         let client = connection.client()?;
@@ -86,16 +102,16 @@ impl Args {
             }
             Action::Resume { name } => turn(&client, name, "resume").await,
             Action::Remove { name } => {
-                client.delete(Registered::Cluster, name, Mode::Keep).await?;
+                let left = client.delete(Registered::Cluster, name, Mode::Keep).await;
+                let left = client.explained(CLUSTER, name, left).await?;
                 terminal::print(&format!("{} removing", title(Registered::Cluster, name)))?;
-                terminal::hint(&format!(
-                    "Next: `lockstep wait --for=delete cluster/{name}` waits until its agent has given back all."
-                ));
+                aftermath::tell(&client, Registered::Cluster, &left, Mode::Keep).await;
                 Ok(())
             }
             Action::Token { name, token } => join::make_token(&client, name, token).await,
             Action::RevokeTokens { name } => {
-                client.revoke_join_tokens(name).await?;
+                let revoked = client.revoke_join_tokens(name).await;
+                client.explained(CLUSTER, name, revoked).await?;
                 Ok(terminal::print(&format!("{} join tokens revoked", title(Registered::Cluster, name)))?)
             }
         }
@@ -103,6 +119,7 @@ impl Args {
 }
 
 async fn turn(client: &Client, name: &str, verb: &str) -> anyhow::Result<()> {
-    let _: Value = client.post(&[Registered::Cluster.plural(), name, verb], &json!({})).await?;
+    let turned = client.post::<Value>(&[Registered::Cluster.plural(), name, verb], &json!({})).await;
+    client.explained(CLUSTER, name, turned).await?;
     Ok(terminal::print(&format!("{} {verb}d", title(Registered::Cluster, name)))?)
 }

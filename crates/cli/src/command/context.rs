@@ -38,7 +38,10 @@ enum Action {
     },
     /// Make a context the current one
     #[command(name = "use", after_help = "Examples:\n  lockstep context use prod")]
-    Use { name: String },
+    Use {
+        /// The context
+        name: String,
+    },
     /// Show the current context, without its token
     #[command(after_help = "Examples:\n  lockstep context show\n  lockstep context show -o json")]
     Show {
@@ -48,7 +51,10 @@ enum Action {
     },
     /// Forget a context and its token
     #[command(after_help = "Examples:\n  lockstep context delete prod")]
-    Delete { name: String },
+    Delete {
+        /// The context
+        name: String,
+    },
 }
 
 impl Args {

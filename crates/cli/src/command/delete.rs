@@ -3,10 +3,11 @@
 use anyhow::{bail, ensure};
 use serde_json::Value;
 
+use super::aftermath;
 use super::apply::{DryRun, conclude, stop_if_hopeless};
 use crate::connection::ConnectionArgs;
-use crate::kind::Registered;
-use crate::manifest::file::FileArgs;
+use crate::kind::{Kind, Registered};
+use crate::manifest::file::{FileArgs, is_file_name};
 use crate::manifest::{self, Depth};
 use crate::rest::failure::Failure;
 use crate::rest::write::Mode;
@@ -52,11 +53,17 @@ impl Args {
         for (kind, name) in &objects {
             let subject = title(*kind, name);
             match client.delete(*kind, name, mode).await {
-                Ok(left) => terminal::print(&format!("{subject} {}{}", outcome(&left), mode.suffix()))?,
+                Ok(left) => {
+                    terminal::print(&format!("{subject} {}{}", outcome(&left), mode.suffix()))?;
+                    aftermath::tell(&client, *kind, &left, mode).await;
+                }
                 Err(Failure::NotFound(_)) if self.ignore_not_found => {}
                 Err(failure) => {
                     failed += 1;
                     terminal::note(&format!("error: {subject}: {failure}"));
+                    if matches!(failure, Failure::NotFound(_)) && terminal::is_watched() {
+                        terminal::hint(&client.missing(Kind::Registered(*kind), name).await.advice());
+                    }
                     stop_if_hopeless(&client, &failure)?;
                 }
             }
@@ -66,6 +73,9 @@ impl Args {
 
     fn objects(&self) -> anyhow::Result<Vec<(Registered, String)>> {
         ensure!(!self.words.is_empty() || !self.files.filename.is_empty(), "say what: KIND NAME, KIND/NAME or -f PATH");
+        if let Some(file) = self.words.iter().find(|word| is_file_name(word)) {
+            bail!("{file} needs -f before it: `lockstep delete -f {file}`");
+        }
         if !self.words.is_empty() {
             return named(&self.words);
         }

@@ -3,13 +3,14 @@
 mod deliveries;
 mod sections;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde_json::Value;
 
 use crate::connection::ConnectionArgs;
 use crate::item;
 use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
+use crate::rest::missing::Missing;
 use crate::selection::{Selection, title};
 use crate::table::{self, Style, Table, Width};
 use crate::{progress, terminal};
@@ -50,14 +51,36 @@ async fn describe(client: &Client, kind: Kind, name: &str) -> anyhow::Result<Str
         return describe_registered(client, registered, name).await;
     }
     // These have no address of their own.
+    item::check_name(kind, name)?;
     let items = client.list(kind, &[]).await?;
-    let found = items.into_iter().find(|item| item::name(kind, item) == name);
-    let found = found.with_context(|| format!("not found: there is no {} {name:?}", kind.singular()))?;
-    Ok(Sections::default().fields(&found).finish())
+    let Some(found) = items.iter().find(|item| item::name(kind, item) == name) else {
+        let names: Vec<String> = items.iter().map(|item| item::name(kind, item)).collect();
+        return Err(Missing::new(kind, name, &names).into());
+    };
+    let sections = Sections::default().line("Name", name).line("Kind", kind.title());
+    if kind != Kind::Secret {
+        return Ok(sections.fields(found).finish());
+    }
+    let mut found = found.clone();
+    if let Some(fields) = found.as_object_mut() {
+        // Told with their names below.
+        fields.remove("bindings");
+    }
+    let bindings = client.list(Kind::Registered(Registered::Binding), &[]).await?;
+    let using: Vec<Value> = bindings.into_iter().filter(|binding| uses(binding, name)).collect();
+    let table = table::of(Kind::Registered(Registered::Binding), &using, Width::Usual)?;
+    Ok(sections.fields(&found).table("Bindings", &table, None).finish())
+}
+
+/// Whether a binding delivers the secret of this name.
+fn uses(binding: &Value, secret: &str) -> bool {
+    let items = binding.pointer("/spec/items").and_then(Value::as_array);
+    items.into_iter().flatten().any(|item| item::name(Kind::Secret, item) == secret)
 }
 
 async fn describe_registered(client: &Client, kind: Registered, name: &str) -> anyhow::Result<String> {
-    let manifest: Value = client.get(&[kind.plural(), name]).await?;
+    let found = client.get(&[kind.plural(), name]).await;
+    let manifest: Value = client.explained(Kind::Registered(kind), name, found).await?;
     let sections = Sections::default().manifest(&manifest).table("Conditions", &conditions(&manifest)?, None);
     let sections = match kind {
         Registered::Cluster | Registered::Binding => {
@@ -66,8 +89,13 @@ async fn describe_registered(client: &Client, kind: Registered, name: &str) -> a
         }
         Registered::Project | Registered::Source | Registered::Grant => sections,
     };
-    let changes = client.first(Kind::Change, &[("subject", &title(kind, name))], CHANGES_SHOWN).await?;
-    Ok(sections.table("Last changes", &table::of(Kind::Change, &changes, Width::Usual)?, None).finish())
+    let subject = title(kind, name);
+    let by_somebody = |change: &Value| !item::is_minor(Kind::Change, change);
+    let changes = client.first_of(Kind::Change, &[("subject", &subject)], CHANGES_SHOWN, by_somebody).await?;
+    // Only of sources are there changes that nobody made.
+    let more = (kind == Registered::Source)
+        .then(|| format!("… and the new versions that were seen: lockstep get changes --subject {subject} --all"));
+    Ok(sections.table("Last changes", &table::of(Kind::Change, &changes, Width::Usual)?, more).finish())
 }
 
 fn conditions(manifest: &Value) -> anyhow::Result<Table> {
@@ -82,5 +110,19 @@ impl Sections {
         }
         let text = table.render(Style::of_stdout());
         self.block(title, &format!("{text}{}", more.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_s_bindings_are_those_that_have_it_among_their_items() {
+        let binding = json!({"spec": {"items": [{"source": "corp", "mount": "kv", "path": "a/b"}, {"source": "corp", "mount": "kv", "path": "c"}]}});
+        assert!(uses(&binding, "corp/kv/a/b") && uses(&binding, "corp/kv/c"));
+        assert!(!uses(&binding, "corp/kv/a") && !uses(&json!({}), "corp/kv/c"));
     }
 }

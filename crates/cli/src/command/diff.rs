@@ -8,7 +8,7 @@ use similar::TextDiff;
 use super::apply::{Planned, conclude, report, stop_if_hopeless};
 use crate::connection::ConnectionArgs;
 use crate::format::yaml;
-use crate::manifest::file::FileArgs;
+use crate::manifest::file::{FileArgs, UnnamedArgs};
 use crate::manifest::object::Object;
 use crate::manifest::{self, Depth};
 use crate::rest::client::Client;
@@ -22,6 +22,8 @@ use crate::terminal;
 pub(crate) struct Args {
     #[command(flatten)]
     files: FileArgs,
+    #[command(flatten)]
+    unnamed: UnnamedArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -35,6 +37,7 @@ const CONTEXT_LINES: usize = 3;
 
 impl Args {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<ExitCode> {
+        self.unnamed.refuse("diff")?;
         let objects = manifest::read(&self.files, Depth::Whole)?;
         let client = connection.client()?;
         let (mut failed, mut differs) = (0, false);

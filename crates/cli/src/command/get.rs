@@ -11,6 +11,7 @@ use crate::format::{ListFormat, json, yaml};
 use crate::item;
 use crate::kind::Kind;
 use crate::rest::client::Client;
+use crate::rest::missing::Missing;
 use crate::selection::Selection;
 use crate::table::{self, Style, Width};
 use crate::{progress, terminal};
@@ -37,9 +38,11 @@ const EXAMPLES: &str = "\
 Examples:
   lockstep get clusters -l env=prod -o wide
   lockstep get binding checkout-db -o yaml
-  # What is not in sync, and why; what is known of a source's secrets; who changed what
+  # What is not in sync, and why
   lockstep get deliveries --cluster prod-eu --status Failed
+  # What is known of a source's secrets
   lockstep get secrets --source corp
+  # Who changed what
   lockstep get changes --subject binding/checkout-db
   # Look on
   lockstep get deliveries --binding checkout-db -w";
@@ -51,11 +54,17 @@ impl Args {
         let client = connection.client()?;
         let what = format!("reading {}", selection.kind);
         let items = progress::during(&what, self.fetch(&client, &selection)).await?;
-        if items.is_empty() && matches!(self.output, ListFormat::Table | ListFormat::Wide) {
-            terminal::note(&format!("no {} found", selection.kind));
+        if items.is_empty() {
+            self.check_named(&client).await?;
+            if self.is_table() {
+                terminal::note(&format!("no {} found", selection.kind));
+            }
         }
         terminal::print(&self.render(&selection, &items)?)?;
         if !self.watch {
+            if let Some(hidden) = self.hidden(&selection) {
+                terminal::hint(&hidden);
+            }
             return Ok(());
         }
         let mut watch = watch::Rows::new(selection.kind, &items)?;
@@ -72,19 +81,56 @@ impl Args {
         {
             let mut items = Vec::new();
             for name in names {
-                items.push(client.get(&[registered.plural(), name]).await?);
+                let found = client.get(&[registered.plural(), name]).await;
+                items.push(client.explained(*kind, name, found).await?);
             }
             return Ok(items);
         }
         let query = self.filter.query();
         if names.is_empty() {
-            return Ok(client.first(*kind, &query, self.filter.count(*kind)).await?);
+            let is_partial = self.is_partial(selection);
+            let is_shown = |item: &Value| !is_partial || !item::is_minor(*kind, item);
+            let mut items = client.first_of(*kind, &query, self.filter.count(*kind), is_shown).await?;
+            // By name: the server lists them in the order in which it came to know them.
+            if *kind == Kind::Secret {
+                items.sort_by_cached_key(|item| item::name(*kind, item));
+            }
+            return Ok(items);
         }
         // These have no address of their own.
+        names.iter().try_for_each(|name| item::check_name(*kind, name))?;
         let items = client.list(*kind, &query).await?;
-        let named = |name: &String| items.iter().find(|i| item::name(*kind, i) == *name).cloned();
-        let missing = |name: &str| anyhow::anyhow!("not found: there is no {} {name:?}", kind.singular());
-        names.iter().map(|name| named(name).ok_or_else(|| missing(name))).collect()
+        let all: Vec<String> = items.iter().map(|i| item::name(*kind, i)).collect();
+        let named = |name: &String| all.iter().position(|n| n == name).map(|index| items[index].clone());
+        names.iter().map(|name| named(name).ok_or_else(|| Missing::new(*kind, name, &all).into())).collect()
+    }
+
+    /// An empty answer about something that does not exist is a mistake, not an answer.
+    async fn check_named(&self, client: &Client) -> anyhow::Result<()> {
+        for (kind, name) in self.filter.named() {
+            let found = client.get::<Value>(&[kind.plural(), name]).await;
+            client.explained(Kind::Registered(kind), name, found).await?;
+        }
+        Ok(())
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self.output, ListFormat::Table | ListFormat::Wide)
+    }
+
+    /// Programs get everything; a person who looks at a table gets what matters, unless all was asked for.
+    fn is_partial(&self, selection: &Selection) -> bool {
+        self.is_table() && selection.names.is_empty() && self.filter.is_partial(selection.kind)
+    }
+
+    /// What a table leaves out, and how to see it.
+    fn hidden(&self, selection: &Selection) -> Option<String> {
+        let what = match selection.kind {
+            Kind::Secret => "Secrets that no binding uses any more are not shown",
+            _ => "Changes that only say which new versions were seen in Vault (VersionsObserved) are not shown",
+        };
+        let again = format!("`lockstep get {} --all` shows them", selection.kind);
+        self.is_partial(selection).then(|| format!("{what}: {again}."))
     }
 
     fn render(&self, selection: &Selection, items: &[Value]) -> anyhow::Result<String> {

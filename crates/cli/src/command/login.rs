@@ -8,6 +8,7 @@ use lockstep_api::token::Caller;
 
 use crate::connection::{ConnectionArgs, Environment, settings_file};
 use crate::rest::client::Client;
+use crate::rest::failure::TokenOrigin;
 use crate::settings::{Context, Settings, Token};
 use crate::{progress, terminal};
 
@@ -41,7 +42,10 @@ impl Args {
         let file = settings_file()?;
         let mut settings = Settings::load(&file)?;
         let context = self.context(connection, Environment::read()?, &settings)?;
-        let client = Client::new(&context.server, context.certificate_authority.as_ref(), context.token.reveal().to_owned())?;
+        let is_given = self.token_file.is_some() || self.token_stdin;
+        let origin = if is_given { TokenOrigin::Login } else { TokenOrigin::Environment };
+        let client =
+            Client::new(&context.server, context.certificate_authority.as_ref(), context.token.reveal().to_owned(), origin)?;
         let caller: Caller = progress::during("checking the token", client.get(&["caller"])).await?;
         let (name, server) = (context.name.clone(), context.server.clone());
         settings.put(context);

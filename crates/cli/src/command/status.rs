@@ -1,5 +1,6 @@
 //! `lockstep status`.
 
+mod group;
 mod overview;
 mod picture;
 
@@ -34,13 +35,16 @@ impl Args {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
         let client = connection.client()?;
         let mut shown = progress::during("reading the status", Overview::fetch(&client)).await?;
+        let redraws = self.watch && self.output == Format::Table && terminal::can_redraw();
+        if redraws {
+            terminal::make_room()?;
+        }
         self.print(&shown)?;
         if !self.watch {
             return Ok(());
         }
         loop {
             let now = watch::again(|| Overview::fetch(&client)).await?;
-            let redraws = terminal::can_redraw() && self.output == Format::Table;
             if redraws || now.differs(&shown)? {
                 self.print(&now)?;
             }
@@ -49,9 +53,9 @@ impl Args {
     }
 
     fn print(&self, overview: &Overview) -> anyhow::Result<()> {
-        let tables = picture::draw(overview)?;
+        let picture = picture::draw(overview)?;
         let data: &Value = &overview.data();
-        let text = self.output.render(data, || tables.render(Style::of_stdout()))?;
+        let text = self.output.render(data, || picture.render(Style::of_stdout(), terminal::width()))?;
         if self.watch && self.output == Format::Table && terminal::can_redraw() {
             terminal::redraw(&text)?;
         } else {

@@ -23,6 +23,27 @@ pub(crate) struct FileArgs {
     pub(crate) recursive: bool,
 }
 
+/// Paths without `-f` before them: taken so that it can be said what is missing.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct UnnamedArgs {
+    #[arg(hide = true)]
+    unnamed: Vec<PathBuf>,
+}
+
+impl UnnamedArgs {
+    /// Refuses them, with what was probably meant.
+    pub(crate) fn refuse(&self, command: &str) -> anyhow::Result<()> {
+        let Some(path) = self.unnamed.first() else { return Ok(()) };
+        let meant: Vec<String> = self.unnamed.iter().map(|path| format!("-f {}", path.display())).collect();
+        bail!("{} needs -f before it: `lockstep {command} {}`", path.display(), meant.join(" "));
+    }
+}
+
+/// Whether a word looks like a manifest's file and not like a kind or a name.
+pub(crate) fn is_file_name(word: &str) -> bool {
+    Path::new(word).extension().and_then(|e| e.to_str()).is_some_and(|e| EXTENSIONS.contains(&e))
+}
+
 /// A file's text and what it is called in messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::failure::Failure;
+use super::failure::{Failure, TokenOrigin};
 use super::transport;
 
 /// One server, spoken to as one caller.
@@ -17,6 +17,7 @@ pub(crate) struct Client {
     server: String,
     base: Url,
     token: String,
+    origin: TokenOrigin,
 }
 
 impl fmt::Debug for Client {
@@ -27,10 +28,15 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client of `server`. Nothing is sent yet.
-    pub(crate) fn new(server: &str, certificate_authority: Option<&PathBuf>, token: String) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        server: &str,
+        certificate_authority: Option<&PathBuf>,
+        token: String,
+        origin: TokenOrigin,
+    ) -> anyhow::Result<Self> {
         let base = transport::address(server)?;
         let http = transport::build(certificate_authority)?;
-        Ok(Self { http, server: server.to_owned(), base, token })
+        Ok(Self { http, server: server.to_owned(), base, token, origin })
     }
 
     /// The server's address, for messages.
@@ -81,7 +87,7 @@ impl Client {
             return Ok(response);
         }
         let body = response.bytes().await.map_err(|e| failed(&e))?;
-        Err(Failure::of_answer(&self.server, status, &body))
+        Err(Failure::of_answer(&self.server, self.origin, status, &body))
     }
 
     pub(super) async fn decode<T: DeserializeOwned>(&self, response: Response) -> Result<T, Failure> {

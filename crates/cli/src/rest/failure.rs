@@ -25,8 +25,8 @@ pub(crate) enum Failure {
     Certificate { server: String, reason: String },
     #[error("{server} did not answer within {}s: try again, or look at the server's log", REQUEST_TIMEOUT.as_secs())]
     Timeout { server: String },
-    #[error("{server} does not accept this token: log in again with `lockstep login --server {server} --token-file FILE`")]
-    Unauthorized { server: String },
+    #[error("{server} does not accept {}", origin.advice(server))]
+    Unauthorized { server: String, origin: TokenOrigin },
     #[error("not allowed: {0}")]
     Forbidden(Box<Problem>),
     #[error("not found: {0}")]
@@ -37,6 +37,26 @@ pub(crate) enum Failure {
     Other(Box<Problem>),
     #[error("{server} answered {status} and nothing this command understands: is it a Lockstep server?")]
     Strange { server: String, status: StatusCode },
+}
+
+/// Where the token came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenOrigin {
+    /// A context, or what a login was given.
+    Login,
+    /// `LOCKSTEP_TOKEN`.
+    Environment,
+}
+
+impl TokenOrigin {
+    fn advice(self, server: &str) -> String {
+        match self {
+            Self::Login => format!("this token: log in again with `lockstep login --server {server} --token-file FILE`"),
+            Self::Environment => {
+                "the token in LOCKSTEP_TOKEN: correct it, or unset it to use the one you logged in with".to_owned()
+            }
+        }
+    }
 }
 
 impl Failure {
@@ -59,9 +79,9 @@ impl Failure {
     }
 
     /// Of an answer that is no success.
-    pub(super) fn of_answer(server: &str, status: StatusCode, body: &[u8]) -> Self {
+    pub(super) fn of_answer(server: &str, origin: TokenOrigin, status: StatusCode, body: &[u8]) -> Self {
         if status == StatusCode::UNAUTHORIZED {
-            return Self::Unauthorized { server: server.to_owned() };
+            return Self::Unauthorized { server: server.to_owned(), origin };
         }
         let Ok(problem) = serde_json::from_slice::<Problem>(body).map(Box::new) else {
             return Self::Strange { server: server.to_owned(), status };
@@ -131,7 +151,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Failure {
-        Failure::of_answer("https://s:8443", StatusCode::from_u16(status).unwrap(), body.as_bytes())
+        Failure::of_answer("https://s:8443", TokenOrigin::Login, StatusCode::from_u16(status).unwrap(), body.as_bytes())
     }
 
     fn problem(status: u16, detail: &str, errors: &str) -> String {
@@ -154,6 +174,12 @@ mod tests {
             let message = answer(status, &body).to_string();
             assert!(message.contains(want), "{status}: {message}");
         }
+    }
+
+    #[test]
+    fn a_bad_token_of_the_environment_names_the_variable() {
+        let failure = Failure::of_answer("https://s:8443", TokenOrigin::Environment, StatusCode::UNAUTHORIZED, b"");
+        assert!(failure.to_string().starts_with("https://s:8443 does not accept the token in LOCKSTEP_TOKEN"), "{failure}");
     }
 
     #[test]

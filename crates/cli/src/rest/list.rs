@@ -9,7 +9,9 @@ use super::failure::Failure;
 use crate::kind::Kind;
 
 /// Items in one answer: few answers for large lists, each far below the server's limit.
-const PAGE: &str = "500";
+const PAGE_ITEMS: usize = 500;
+/// Pages that are searched for items that are wanted, where not all are asked for: an old history has very many.
+const PAGES_SEARCHED_MAX: usize = 20;
 
 impl Client {
     /// Everything of `kind` that matches `query`, over all pages.
@@ -19,18 +21,32 @@ impl Client {
 
     /// The first `count` of `kind` that match `query`, in the server's order.
     pub(crate) async fn first(&self, kind: Kind, query: &[(&str, &str)], count: usize) -> Result<Vec<Value>, Failure> {
+        self.first_of(kind, query, count, |_| true).await
+    }
+
+    /// The first `count` of `kind` that match `query` and that are wanted, from the first few pages.
+    pub(crate) async fn first_of(
+        &self,
+        kind: Kind,
+        query: &[(&str, &str)],
+        count: usize,
+        is_wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Value>, Failure> {
         let mut items = Vec::new();
         let mut from: Option<String> = None;
+        let mut pages: usize = 0;
+        let pages_max = PAGES_SEARCHED_MAX.max(count / PAGE_ITEMS + 1);
         loop {
-            let mut request = self.request(Method::GET, &[kind.plural()]).query(&[("limit", PAGE)]).query(query);
+            let mut request = self.request(Method::GET, &[kind.plural()]).query(&[("limit", PAGE_ITEMS)]).query(query);
             if let Some(from) = &from {
                 request = request.query(&[("continue", from)]);
             }
             let page: List<Value> = self.answer(request).await?;
-            items.extend(page.items);
+            items.extend(page.items.into_iter().filter(&is_wanted));
             // The same token twice would never end.
             let next = page.metadata.continue_from;
-            if next.is_none() || next == from || items.len() >= count {
+            pages += 1;
+            if next.is_none() || next == from || items.len() >= count || pages >= pages_max {
                 items.truncate(count);
                 return Ok(items);
             }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use reqwest::{Certificate, Url};
 
 /// Setting up a connection takes no longer on any network worth waiting for.
@@ -37,14 +37,19 @@ fn certificates(file: &Path) -> anyhow::Result<Vec<Certificate>> {
 }
 
 /// Reads a server's address. Tokens go over TLS only, except to this machine itself.
-pub(super) fn address(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text).with_context(|| format!("{text:?} is not an address: use https://host:8443"))?;
+pub(crate) fn address(text: &str) -> anyhow::Result<Url> {
+    let wrong = || {
+        let meant =
+            if text.contains("://") || text.is_empty() { "https://host:8443".to_owned() } else { format!("https://{text}") };
+        anyhow!("{text:?} is not a server's address (--server, LOCKSTEP_SERVER or the context's): use a URL such as {meant}")
+    };
+    let url = Url::parse(text).map_err(|_| wrong())?;
     let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" => Ok(url),
         "http" if local => Ok(url),
         "http" => bail!("{text} is not encrypted, and the token would be readable on the way: use https://"),
-        _ => bail!("{text:?} is not an address of a server: use https://host:8443"),
+        _ => Err(wrong()),
     }
 }
 
@@ -59,6 +64,16 @@ mod tests {
         }
         for bad in ["http://lockstep.example.com", "lockstep.example.com", "ftp://localhost", "localhost:8443", ""] {
             assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_told_with_the_url_that_was_probably_meant() {
+        for (text, want) in
+            [("host:8443", "such as https://host:8443"), ("lockstep", "such as https://lockstep"), ("ftp://x", "https://host")]
+        {
+            let message = address(text).unwrap_err().to_string();
+            assert!(message.contains("--server") && message.contains(want), "{message}");
         }
     }
 

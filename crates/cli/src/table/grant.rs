@@ -23,7 +23,7 @@ fn paths(paths: &GrantedPaths) -> String {
 }
 
 /// The text form, as `-l` takes it.
-pub(super) fn selector(selector: &Selector) -> String {
+pub(crate) fn selector(selector: &Selector) -> String {
     let mut parts = vec![labels(&selector.match_labels)];
     for expression in &selector.match_expressions {
         let (key, values) = (&expression.key, expression.values.join(","));

@@ -69,6 +69,25 @@ fn a_failed_login_keeps_nothing_and_shows_no_token() {
 }
 
 #[test]
+fn what_names_the_server_wrongly_is_named() {
+    let place = Place::new().with("LOCKSTEP_CONFIG", "config.yml");
+    place.run("status").failed_with(1, "LOCKSTEP_CONFIG names config.yml, which does not exist: correct it, or log in");
+    let place = Place::new();
+    place.run("status --server host:8443").failed_with(1, "\"host:8443\" is not a server's address (--server");
+    place.run("status --server host:8443").failed_with(1, "such as https://host:8443");
+    let place = Place::new().with("LOCKSTEP_TOKEN", "two words");
+    place.run("status").failed_with(1, "reading LOCKSTEP_TOKEN: the token is empty or is not one line");
+}
+
+#[test]
+fn words_of_the_wrong_shape_are_told_before_anything_is_asked_for() {
+    let place = Place::new().with("LOCKSTEP_SERVER", NOBODY).with("LOCKSTEP_TOKEN", "t0ken");
+    for words in ["get secret checkout", "describe secret checkout"] {
+        place.run(words).failed_with(1, "\"checkout\" names no secret: write SOURCE/MOUNT/PATH");
+    }
+}
+
+#[test]
 fn a_token_is_not_sent_to_another_server_than_its_own() {
     let place = Place::new().with("LOCKSTEP_CONFIG", "config.yaml");
     place.write("config.yaml", "currentContext: a\ncontexts: [{name: a, server: 'https://a:8443', token: t0ken}]\n");

@@ -40,6 +40,18 @@ fn every_command_answers_help_with_an_example() {
 }
 
 #[test]
+fn every_argument_is_described() {
+    let place = Place::new();
+    for command in COMMANDS {
+        let help = place.run(&format!("{command} -h")).stdout;
+        let arguments = help.split("\nArguments:\n").nth(1).map(|rest| rest.split("\n\n").next().unwrap());
+        for line in arguments.into_iter().flat_map(str::lines).filter(|line| line.trim_start().starts_with(['<', '['])) {
+            assert!(line.trim().contains("  "), "{command}: {line}");
+        }
+    }
+}
+
+#[test]
 fn the_version_is_data() {
     let place = Place::new();
     assert_eq!(place.run("version").stdout, format!("lockstep {}\n", env!("CARGO_PKG_VERSION")));

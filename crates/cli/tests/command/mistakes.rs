@@ -75,6 +75,8 @@ fn what_is_missing_on_the_command_line_is_said() {
     place.write("empty.yaml", "# Nothing yet.\n");
     for (words, why) in [
         ("apply", "say which manifests with -f"),
+        ("apply a.yaml b.yaml", "a.yaml needs -f before it: `lockstep apply -f a.yaml -f b.yaml`"),
+        ("delete a.yaml", "a.yaml needs -f before it: `lockstep delete -f a.yaml`"),
         ("apply -f none.yaml", "cannot read none.yaml"),
         ("apply -f empty.yaml", "there is no manifest in empty.yaml"),
         ("delete", "say what: KIND NAME, KIND/NAME or -f PATH"),
@@ -82,6 +84,8 @@ fn what_is_missing_on_the_command_line_is_said() {
         ("delete delivery a", "deliveries are not written by anybody"),
         ("get pods", "\"pods\" is not a kind: use projects (prj), clusters (cl)"),
         ("get bindings --cluster c", "--cluster does not go with bindings"),
+        ("get bindings --all", "--all does not go with bindings"),
+        ("wait --for=condition=Ready binding/x", "bindings have no condition \"Ready\": use --for=condition=InSync"),
         ("get secrets -l a=b", "--selector does not go with secrets"),
         ("describe binding", "say which, such as `lockstep describe binding NAME`"),
     ] {

@@ -4,6 +4,7 @@ use anyhow::Context;
 use lockstep_api::cluster::{JoinToken, JoinTokenRequest};
 
 use super::TokenArgs;
+use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
 use crate::{age, clock, progress, terminal};
 
@@ -12,7 +13,8 @@ pub(super) async fn make_token(client: &Client, cluster: &str, args: &TokenArgs)
     let ttl_seconds = u32::try_from(args.ttl.as_secs()).context("the token's life is too long: at most a day")?;
     let request = JoinTokenRequest { ttl_seconds: Some(ttl_seconds) };
     let path = ["clusters", cluster, "join-tokens"];
-    let token: JoinToken = progress::during("making a join token", client.post(&path, &request)).await?;
+    let token = progress::during("making a join token", client.post::<JoinToken>(&path, &request)).await;
+    let token = client.explained(Kind::Registered(Registered::Cluster), cluster, token).await?;
     let text = args.output.render(&token, || for_people(&token, &age::ago(clock::now(), token.expires_at)))?;
     terminal::print(&text)?;
     terminal::hint(&format!(

@@ -19,6 +19,7 @@ use crate::terminal;
 /// Options of `cluster register`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// What to call the cluster: small letters, digits and '-'
     name: ClusterName,
     /// Label that bindings and grants select by; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
@@ -40,6 +41,7 @@ impl Args {
         ensure!(labels.len() == self.labels.len(), "a label is given twice");
         if let Some(known) = client.find::<Value>(&[Registered::Cluster.plural(), name]).await? {
             check_same(name, &labels, &known)?;
+            terminal::note(&format!("{} is registered already; a new join token is made", title(Registered::Cluster, name)));
         } else {
             let metadata = Metadata { name: name.to_owned(), labels, ..Metadata::default() };
             let manifest = Manifest::<_, ()>::new(Registered::Cluster.title(), metadata, ClusterSpec {}, None);

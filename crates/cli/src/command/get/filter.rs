@@ -1,10 +1,12 @@
 //! Which items `get` lists.
 
+use std::str::FromStr;
+
 use lockstep_core::delivery::DeliveryStatus;
 use lockstep_core::selector::Selector;
 
 use super::refuse;
-use crate::kind::Kind;
+use crate::kind::{Kind, Registered};
 
 /// Changes shown if nobody says how many: the history only grows.
 const CHANGES_SHOWN: usize = 50;
@@ -21,8 +23,8 @@ pub(super) struct Filter {
     /// Only of this binding (placements, deliveries)
     #[arg(long, value_name = "NAME")]
     binding: Option<String>,
-    /// Only with this status (deliveries)
-    #[arg(long)]
+    /// Only with this status, such as Failed (deliveries)
+    #[arg(long, value_parser = status)]
     status: Option<DeliveryStatus>,
     /// Only of this source (secrets)
     #[arg(long, value_name = "NAME")]
@@ -30,6 +32,9 @@ pub(super) struct Filter {
     /// Only to this, such as binding/checkout-db (changes)
     #[arg(long, value_name = "KIND/NAME")]
     subject: Option<String>,
+    /// Also what tables leave out: secrets that no binding uses, and changes that only say that new versions were seen
+    #[arg(short = 'A', long)]
+    all: bool,
     /// At most this many, 0 for all; of changes the newest 50 if not said
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
@@ -38,6 +43,12 @@ pub(super) struct Filter {
 /// A selector is sent as it was written, once it is known to be one.
 fn selector(text: &str) -> Result<String, lockstep_core::selector::SelectorError> {
     text.parse::<Selector>().map(|_| text.to_owned())
+}
+
+/// A status, in whatever case.
+fn status(text: &str) -> Result<DeliveryStatus, <DeliveryStatus as FromStr>::Err> {
+    let known = DeliveryStatus::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text));
+    known.map_or_else(|| text.parse(), Ok)
 }
 
 impl Filter {
@@ -51,12 +62,26 @@ impl Filter {
             ("--status", self.status.is_some(), kind == Kind::Delivery),
             ("--source", self.source.is_some(), kind == Kind::Secret),
             ("--subject", self.subject.is_some(), kind == Kind::Change),
+            ("--all", self.all, matches!(kind, Kind::Secret | Kind::Change)),
         ] {
             if given && !fits {
                 refuse(option, kind)?;
             }
         }
         Ok(())
+    }
+
+    /// What it names that may not exist.
+    pub(super) fn named(&self) -> Vec<(Registered, &str)> {
+        [(Registered::Cluster, &self.cluster), (Registered::Binding, &self.binding), (Registered::Source, &self.source)]
+            .into_iter()
+            .filter_map(|(kind, name)| Some((kind, name.as_deref()?)))
+            .collect()
+    }
+
+    /// Whether a table of `kind` leaves something out.
+    pub(super) fn is_partial(&self, kind: Kind) -> bool {
+        !self.all && matches!(kind, Kind::Secret | Kind::Change)
     }
 
     /// As the API takes it.
@@ -89,7 +114,6 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Registered;
 
     #[test]
     fn an_option_that_would_do_nothing_is_refused() {
@@ -104,6 +128,12 @@ mod tests {
         let filter = Filter { binding: Some("b".to_owned()), status: Some(DeliveryStatus::Held), ..Filter::default() };
         assert_eq!(filter.query(), [("binding", "b"), ("status", "Held")]);
         assert_eq!((filter.count(Kind::Delivery), filter.count(Kind::Change)), (usize::MAX, 50));
+    }
+
+    #[test]
+    fn a_status_is_read_in_any_case() {
+        assert_eq!(status("insync"), Ok(DeliveryStatus::InSync));
+        assert!(status("Broken").unwrap_err().to_string().contains("is not a delivery status: Pending, Sending, InSync"));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::picture;
 use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
 
-/// Deliveries shown of each status; more are for `get deliveries`.
-const SHOWN_OF_EACH: usize = 20;
+/// Deliveries asked for of each status: one answer's worth. More are for `get deliveries`.
+const READ_OF_EACH: usize = 500;
 
 /// Everything that is asked for.
 pub(super) struct Overview {
@@ -22,12 +22,14 @@ pub(super) struct Overview {
     pub(super) clusters: Vec<Value>,
     /// Of each status other than in sync the first few.
     pub(super) deliveries: Vec<Value>,
+    /// Bindings that select no cluster.
+    pub(super) unmatched: Vec<Value>,
     /// How many have which status, over all clusters.
     pub(super) counts: BTreeMap<String, u64>,
 }
 
 impl Overview {
-    /// Asks for epoch and clusters, then for the deliveries of each status that a cluster counts.
+    /// Asks for epoch and clusters, then for the deliveries of each status that a cluster counts, and for the bindings.
     pub(super) async fn fetch(client: &Client) -> anyhow::Result<Self> {
         let epoch = client.get(&["epoch"]).await?;
         let clusters = client.list(Kind::Registered(Registered::Cluster), &[]).await?;
@@ -42,14 +44,22 @@ impl Overview {
         let mut deliveries = Vec::new();
         let wrong = counts.iter().filter(|(status, count)| *status != DeliveryStatus::InSync.as_str() && **count > 0);
         for (status, _) in wrong {
-            deliveries.extend(client.first(Kind::Delivery, &[("status", status)], SHOWN_OF_EACH).await?);
+            deliveries.extend(client.first(Kind::Delivery, &[("status", status)], READ_OF_EACH).await?);
         }
-        Ok(Self { epoch, clusters, deliveries, counts })
+        let bindings = client.list(Kind::Registered(Registered::Binding), &[]).await?;
+        let unmatched = bindings.into_iter().filter(|binding| binding.pointer("/status/clusters") == Some(&json!(0))).collect();
+        Ok(Self { epoch, clusters, deliveries, unmatched, counts })
     }
 
     /// For programs.
     pub(super) fn data(&self) -> Value {
-        json!({"epoch": self.epoch, "clusters": self.clusters, "counts": self.counts, "deliveries": self.deliveries})
+        json!({
+            "epoch": self.epoch,
+            "clusters": self.clusters,
+            "counts": self.counts,
+            "deliveries": self.deliveries,
+            "bindingsInNoCluster": self.unmatched,
+        })
     }
 
     /// Whether a person would see a difference; ages do not count.
@@ -57,7 +67,7 @@ impl Overview {
         Ok(picture::draw(self)? != picture::draw(other)?)
     }
 
-    /// How many deliveries are not in sync and not among those shown.
+    /// How many deliveries are not in sync and not among those that were read.
     pub(super) fn hidden(&self) -> u64 {
         let wrong: u64 =
             self.counts.iter().filter(|(status, _)| *status != DeliveryStatus::InSync.as_str()).map(|(_, n)| n).sum();

@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 
 use anyhow::Context;
+use lockstep_api::binding::Binding;
 use lockstep_api::cluster::Cluster;
+use lockstep_api::delivery::Delivery;
 use lockstep_core::delivery::DeliveryStatus;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::group::{self, Group};
 use super::overview::Overview;
-use crate::kind::Kind;
 use crate::table::cell::Cell;
-use crate::table::{self, Style, Table, Width};
+use crate::table::{self, Style, Table};
 
 /// What is drawn.
 #[derive(Debug, PartialEq)]
@@ -20,8 +22,11 @@ pub(super) struct Picture {
     held: Option<String>,
     clusters: Table,
     /// What is not in sync, and why.
-    wrong: Table,
+    wrong: Vec<Group>,
+    /// How many more of those there are.
     hidden: u64,
+    /// Bindings that select no cluster, and what they select by.
+    unmatched: Table,
 }
 
 /// Draws `overview`.
@@ -29,9 +34,24 @@ pub(super) fn draw(overview: &Overview) -> anyhow::Result<Picture> {
     Ok(Picture {
         held: overview.epoch.held.clone(),
         clusters: clusters(overview)?,
-        wrong: table::of(Kind::Delivery, &overview.deliveries, Width::Usual)?,
+        wrong: Group::of(&deliveries(overview)?),
         hidden: overview.hidden(),
+        unmatched: unmatched(overview)?,
     })
+}
+
+fn deliveries(overview: &Overview) -> anyhow::Result<Vec<Delivery>> {
+    overview.deliveries.iter().map(|d| Delivery::deserialize(d).context("reading a delivery")).collect()
+}
+
+fn unmatched(overview: &Overview) -> anyhow::Result<Table> {
+    let mut table = Table::new(vec!["BINDING", "WANTS-CLUSTERS-WITH"]);
+    for binding in &overview.unmatched {
+        let binding = Binding::deserialize(binding).context("reading a binding")?;
+        let selector = table::selector(&binding.spec.clusters);
+        table.rows.push(vec![Cell::text(&binding.metadata.name), Cell::text(&selector)]);
+    }
+    Ok(table)
 }
 
 /// A row for each cluster, a column for each status that any of them counts.
@@ -40,15 +60,18 @@ fn clusters(overview: &Overview) -> anyhow::Result<Table> {
     let statuses: Vec<_> = DeliveryStatus::ALL.into_iter().filter(counted).collect();
     let mut titles = vec!["CLUSTER", "STATE", "AGENT", "HEARD"];
     titles.extend(statuses.iter().map(|status| title(*status)));
-    titles.push("HELD-BECAUSE");
+    // A column that is empty almost always would only make the table wide.
+    let held = |cluster: &Value| cluster.pointer("/status/held").is_some_and(|held| !held.is_null());
+    let has_held = overview.clusters.iter().any(held);
+    titles.extend(has_held.then_some("HELD-BECAUSE"));
     let mut table = Table::new(titles);
     for cluster in &overview.clusters {
-        table.rows.push(row(cluster, &statuses)?);
+        table.rows.push(row(cluster, &statuses, has_held)?);
     }
     Ok(table)
 }
 
-fn row(cluster: &Value, statuses: &[DeliveryStatus]) -> anyhow::Result<Vec<Cell>> {
+fn row(cluster: &Value, statuses: &[DeliveryStatus], has_held: bool) -> anyhow::Result<Vec<Cell>> {
     let cluster = Cluster::deserialize(cluster).context("reading a cluster")?;
     let status = cluster.status.as_ref();
     let agent = status.and_then(|s| s.agent.as_ref());
@@ -60,7 +83,7 @@ fn row(cluster: &Value, statuses: &[DeliveryStatus]) -> anyhow::Result<Vec<Cell>
     ];
     let count = |s: &DeliveryStatus| status.and_then(|c| c.deliveries.get(s.as_str())).copied().unwrap_or_default();
     cells.extend(statuses.iter().map(|s| Cell::text(&count(s))));
-    cells.push(Cell::optional(status.and_then(|s| s.held.as_ref())));
+    cells.extend(has_held.then(|| Cell::optional(status.and_then(|s| s.held.as_ref()))));
     Ok(cells)
 }
 
@@ -80,7 +103,7 @@ const fn title(status: DeliveryStatus) -> &'static str {
 
 impl Picture {
     /// As text, with what to do next.
-    pub(super) fn render(&self, style: Style) -> String {
+    pub(super) fn render(&self, style: Style, width: Option<usize>) -> String {
         let mut text = String::new();
         if let Some(held) = &self.held {
             let _ = writeln!(text, "HELD: nothing is sent to any cluster: {held}");
@@ -91,17 +114,17 @@ impl Picture {
             return text;
         }
         text.push_str(&self.clusters.render(style));
-        if self.wrong.rows.is_empty() {
-            return text;
+        if !self.unmatched.rows.is_empty() {
+            let _ = write!(text, "\nIn no cluster, because none has such labels:\n{}", self.unmatched.render(style));
+            text.push_str("Labels are shown by: lockstep get clusters -o wide\n");
         }
-        let _ = write!(text, "\nNot in sync:\n{}", self.wrong.render(style));
-        if self.hidden > 0 {
-            let _ = writeln!(text, "… and {} more: lockstep get deliveries --status STATUS", self.hidden);
+        let Some(first) = self.wrong.first() else { return text };
+        let (wrong, undrawn) = group::render(&self.wrong, style, width);
+        let _ = write!(text, "\nNot in sync:\n{wrong}");
+        if self.hidden + undrawn > 0 {
+            let _ = writeln!(text, "… and {} more: lockstep get deliveries --status STATUS", self.hidden + undrawn);
         }
-        let binding = self.wrong.rows.first().and_then(|row| row.get(1));
-        if let Some(Cell::Text(binding)) = binding {
-            let _ = writeln!(text, "\nMore about one: lockstep describe binding {binding}");
-        }
+        let _ = writeln!(text, "\nMore about one: lockstep describe binding {}", first.binding());
         text
     }
 }
@@ -131,6 +154,10 @@ mod tests {
             epoch: Epoch { epoch: 1, seq: 7, held: held.map(ToOwned::to_owned), held_clusters: 0 },
             clusters: vec![cluster],
             deliveries: vec![delivery],
+            unmatched: vec![json!({
+                "apiVersion": "lockstep.dev/v1", "kind": "Binding", "metadata": {"name": "stray"},
+                "spec": {"project": "p", "clusters": {"matchLabels": {"env": "qa"}}, "items": [], "target": {}},
+            })],
             counts: BTreeMap::from([("InSync".to_owned(), 3), ("Failed".to_owned(), 4)]),
         }
     }
@@ -138,17 +165,23 @@ mod tests {
     #[test]
     fn clusters_are_counted_by_status_and_what_is_wrong_is_said_with_its_cause() {
         let style = Style { now: "2026-01-01T00:01:00Z".parse().unwrap(), colours: false };
-        let text = draw(&overview("2026-01-01T00:00:30Z", Some("the history was cut"))).unwrap().render(style);
+        let text = draw(&overview("2026-01-01T00:00:30Z", Some("the history was cut"))).unwrap().render(style, None);
         let want = "\
 HELD: nothing is sent to any cluster: the history was cut
       if the bindings are right: lockstep epoch open --reason TEXT
 
-CLUSTER   STATE    AGENT       HEARD   IN-SYNC   FAILED   HELD-BECAUSE
-prod-eu   Active   Connected   30s     3         1        -
+CLUSTER   STATE    AGENT       HEARD   IN-SYNC   FAILED
+prod-eu   Active   Connected   30s     3         1
+
+In no cluster, because none has such labels:
+BINDING   WANTS-CLUSTERS-WITH
+stray     env=qa
+Labels are shown by: lockstep get clusters -o wide
 
 Not in sync:
-CLUSTER   BINDING       STATUS   TARGETS   REVISION   APPLIED   CAUSE
-prod-eu   checkout-db   Failed   0/1       -          -         the namespace is missing
+STATUS   BINDING       CLUSTER
+Failed   checkout-db   prod-eu
+  the namespace is missing
 … and 3 more: lockstep get deliveries --status STATUS
 
 More about one: lockstep describe binding checkout-db

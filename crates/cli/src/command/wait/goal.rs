@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use anyhow::ensure;
 use serde_json::Value;
 
 use crate::item;
@@ -23,6 +24,7 @@ impl Goal {
         match (self, found) {
             (Self::Delete, None) => None,
             (Self::Delete, Some(_)) => Some("still exists".to_owned()),
+            // Told as an error by whoever looked; here only for one that went while it was waited for.
             (Self::Condition { .. }, None) => Some("does not exist".to_owned()),
             (Self::Condition { name, status }, Some(manifest)) => {
                 let conditions = item::conditions(manifest);
@@ -39,6 +41,16 @@ impl Goal {
                 Some(format!("{not}: {why}"))
             }
         }
+    }
+
+    /// Refuses a condition that things of this kind never have: it would be waited for in vain.
+    pub(super) fn check(&self, kind: Registered) -> anyhow::Result<()> {
+        let Self::Condition { name, .. } = self else { return Ok(()) };
+        let known = kind.conditions();
+        ensure!(!known.is_empty(), "{} have no conditions: only `--for=delete` can be waited for", kind.plural());
+        let listed = known.join(", ");
+        ensure!(known.contains(&name.as_str()), "{} have no condition {name:?}: use --for=condition={listed}", kind.plural());
+        Ok(())
     }
 
     /// As kubectl says it.
@@ -101,6 +113,16 @@ mod tests {
         ] {
             assert_eq!(goal.missing(found.as_ref()).as_deref(), want);
         }
+    }
+
+    #[test]
+    fn a_condition_that_a_kind_never_has_is_refused_with_those_it_has() {
+        let goal: Goal = "condition=Ready".parse().unwrap();
+        assert!(goal.check(Registered::Cluster).is_ok() && goal.check(Registered::Source).is_ok());
+        let message = goal.check(Registered::Binding).unwrap_err().to_string();
+        assert_eq!(message, "bindings have no condition \"Ready\": use --for=condition=InSync");
+        assert!(goal.check(Registered::Project).unwrap_err().to_string().contains("projects have no conditions"));
+        assert!(Goal::Delete.check(Registered::Project).is_ok());
     }
 
     #[test]

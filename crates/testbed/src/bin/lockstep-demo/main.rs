@@ -1,12 +1,13 @@
 //! `cargo xtask demo`: the main job on real parts. One write in Vault reaches five clusters, and you see it arrive.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
-use lockstep_testbed::Fleet;
 use lockstep_testbed::fleet::Settings;
+use lockstep_testbed::{Fleet, Interrupt};
 
 mod live;
 mod reader;
@@ -35,35 +36,52 @@ const REPLICAS: usize = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let work = async {
-        let fleet = start().await?;
-        if arguments.once { story::play(fleet).await } else { live::show(&fleet).await.map(|()| true) }
-    };
-    let outcome = tokio::select! {
-        outcome = work => outcome,
-        // Dropping the work ends every part and removes its folder.
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("\nstopping");
-            Ok(!arguments.once)
-        }
+    let outcome = match Interrupt::listen() {
+        Ok(interrupt) => run(&arguments, interrupt).await,
+        Err(error) => Err(error.into()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("demo: {error:#}");
+            tell(&format!("demo: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Starts everything, writes the first versions and applies the manifests.
-async fn start() -> Result<Fleet> {
+/// Does what is asked for until it is done, or until somebody wants an end.
+async fn run(arguments: &Arguments, mut interrupt: Interrupt) -> Result<bool> {
+    let mut work = Box::pin(async {
+        let (fleet, told) = start().await?;
+        if arguments.once { story::play(fleet).await } else { live::show(&fleet, &told).await.map(|()| true) }
+    });
+    tokio::select! {
+        outcome = &mut work => return outcome,
+        () = interrupt.recv() => {}
+    }
+    tell("\nstopping …");
+    // Ends every part and removes its folder.
+    drop(work);
+    tell("stopped; nothing is left running, and the demo's folder is removed");
+    Ok(!arguments.once)
+}
+
+/// To standard error; that nobody reads it, because the terminal was closed, must not hinder the end.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Starts everything, writes the first versions and applies the manifests. With what was told about it.
+async fn start() -> Result<(Fleet, Vec<String>)> {
     let began = Instant::now();
-    let say = |what: &str| eprintln!("[{:5.1} s] {what}", began.elapsed().as_secs_f64());
-    say(&format!(
-        "starting Postgres, OpenBao, {REPLICAS} server replicas; registering {CLUSTERS} clusters and starting their agents"
-    ));
+    let mut told = Vec::new();
+    let mut say = |what: &str| {
+        let line = format!("[{:5.1} s] {what}", began.elapsed().as_secs_f64());
+        tell(&line);
+        told.push(line);
+    };
+    say(&format!("starting Postgres, OpenBao, {REPLICAS} replicas of the server, {CLUSTERS} clusters with an agent each"));
     let fleet = Fleet::start(Settings {
         replicas: REPLICAS,
         clusters: CLUSTERS,
@@ -78,9 +96,9 @@ async fn start() -> Result<Fleet> {
         shop::write(&fleet, secret).await?;
     }
     say("lockstep apply -f deploy/demo");
-    eprint!("{}", shop::apply_manifests(&fleet).await?);
+    tell(shop::apply_manifests(&fleet).await?.trim_end());
     let deliveries = shop::SECRETS.len() * CLUSTERS;
     fleet.await_deliveries("InSync", deliveries, Duration::from_secs(60)).await?;
     say(&format!("{deliveries} of {deliveries} deliveries are in sync"));
-    Ok(fleet)
+    Ok((fleet, told))
 }
