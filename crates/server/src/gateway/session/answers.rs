@@ -5,10 +5,11 @@ use lockstep_core::digest::Digest;
 use lockstep_core::plan::Reported;
 use lockstep_proto::convert;
 use lockstep_proto::v1::{self, AgentMessage, agent_message, server_message};
-use lockstep_store::delivery::Report;
+use lockstep_store::delivery::{Noticed, Report};
 use tokio::time::Instant;
 
 use super::{NEED_PAUSE, Session};
+use crate::gateway::ledger::Confirmed;
 use crate::gateway::renewal::renew;
 
 /// How much of what an agent says of a refusal is kept.
@@ -21,10 +22,7 @@ impl Session {
             Some(agent_message::Message::Ack(ack)) => self.ack(ack).await,
             Some(agent_message::Message::Reject(reject)) => self.reject(reject).await,
             Some(agent_message::Message::Need(need)) => self.need(&need),
-            Some(agent_message::Message::Report(report)) => {
-                tracing::warn!(cluster = %self.admitted.name, drifted = report.drifted.len(), "targets were changed in the cluster");
-                Ok(())
-            }
+            Some(agent_message::Message::Report(report)) => self.noticed(&report).await,
             Some(agent_message::Message::CertificateRequest(request)) => {
                 let answer = renew(&self.gateway.app, &self.admitted.identity, &self.admitted.name, &request.csr_der).await;
                 self.say(server_message::Message::Certificate(answer));
@@ -44,7 +42,7 @@ impl Session {
         let trace = convert::trace_id(&ack.trace)?;
         let reported = Reported { revision, digest: digest.clone() };
         match self.ledger.acked(id, reported, Instant::now()) {
-            Some(Ok(took)) => {
+            Some(Ok(Confirmed { took, versions })) => {
                 self.gateway.app.metrics.round_trip.observe(took.as_secs_f64());
                 self.answered("applied");
                 let span = tracing::info_span!("delivery.acked", trace = trace.map(|t| t.to_string()));
@@ -52,6 +50,8 @@ impl Session {
                 let report = Report {
                     digest,
                     targets: (ack.targets_applied, ack.targets_total),
+                    versions,
+                    observed: self.ledger.observes(id).then_some((ack.would_change, ack.would_total)),
                     ..self.report(id, revision, Outcome::Applied)
                 };
                 self.gateway.reports.report(report).await;
@@ -61,6 +61,10 @@ impl Session {
                 let cause = "what the agent holds after applying is not what was sent: is something else writing there?";
                 let report = Report { cause: Some(cause.to_owned()), ..self.report(id, revision, Outcome::Failed) };
                 self.gateway.reports.report(report).await;
+            }
+            // What only observes is compared again whenever the cluster changes, without being sent anything.
+            None if self.ledger.has_compared(id, revision) => {
+                self.notice(id, Noticed::Compared(revision, ack.would_change, ack.would_total)).await;
             }
             // A late answer to something that was given up or sent again.
             None => self.answered("late"),
