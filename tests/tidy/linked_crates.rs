@@ -5,10 +5,10 @@ use anyhow::{Result, ensure};
 use crate::repository::cargo;
 
 #[test]
-fn the_agent_links_neither_sql_nor_a_vault_client() -> Result<()> {
+fn the_agent_links_no_sql_no_vault_client_and_no_templates() -> Result<()> {
     let tree = cargo(&["tree", "-p", "lockstep-agent", "-e", "normal", "--prefix", "none"])?;
     ensure!(tree.lines().any(|line| line.starts_with("tonic ")), "this is not the agent's tree: {tree}");
-    for library in ["sqlx", "vaultrs", "rustify", "reqwest", "lockstep-store", "lockstep-vault", "lockstep-server"] {
+    for library in ["sqlx", "vaultrs", "rustify", "reqwest", "minijinja", "lockstep-store", "lockstep-vault", "lockstep-server"] {
         let found =
             tree.lines().find(|line| line.split(['-', ' ']).next() == Some(library) || line.starts_with(&format!("{library} ")));
         ensure!(found.is_none(), "the agent links {found:?}");

@@ -10,16 +10,17 @@ use crate::clock::Clock;
 use crate::command::RunArguments;
 use crate::holdings::Holdings;
 use crate::join::JoinError;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::need::DriftMemory;
 use crate::sink::SinkError;
 use crate::state::identity::Identity;
-use crate::state::{StateDir, StateError};
+use crate::state::{State, StateError};
 
 /// Why an agent ends by itself.
 #[derive(Debug, Error)]
 pub enum AgentError {
-    /// The state directory cannot be used.
+    /// Its state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
     /// The directory root cannot be used.
@@ -41,9 +42,15 @@ pub enum AgentError {
     Join(String),
     /// The cluster was revoked.
     #[error(
-        "this cluster was revoked ({0}): what was delivered stays as it is; register the cluster anew and join with an empty --state-dir"
+        "this cluster was revoked ({0}): what was delivered stays as it is; register the cluster anew and join without what it kept: an empty --state-dir, or without its state Secrets"
     )]
     Revoked(String),
+    /// There is no way to the API server of its cluster.
+    #[error("cannot run in Kubernetes: {0}")]
+    Kubernetes(String),
+    /// Another agent of its cluster may lead by now.
+    #[error("the cluster's lease was lost ({0}): what was delivered stays as it is; started again, this agent stands by")]
+    LeaseLost(String),
     /// Metrics cannot be served.
     #[error("cannot serve metrics: {0}")]
     Metrics(String),
@@ -60,14 +67,18 @@ pub(crate) struct Surroundings {
     pub(crate) stop: CancellationToken,
     /// 0 to 1: when, within its window, this agent renews.
     pub(crate) renewal_jitter: f64,
+    /// Of the cluster's Lease: of two agents the server takes the one with the higher term.
+    pub(crate) lease_term: u64,
+    /// Whether this agent still is the one of its cluster that writes.
+    pub(crate) leadership: Leadership,
 }
 
 /// A running agent, which has joined.
 pub(crate) struct Agent {
-    /// What it was told: where servers are, and its lease term.
+    /// What it was told: where servers are.
     pub(crate) arguments: RunArguments,
-    /// Its state directory.
-    pub(crate) state: StateDir,
+    /// What survives a restart.
+    pub(crate) state: State,
     /// What it finds around it.
     pub(crate) surroundings: Surroundings,
     holdings: Arc<Holdings>,
@@ -79,7 +90,7 @@ impl Agent {
     /// An agent of that identity with those holdings.
     pub(crate) fn new(
         arguments: RunArguments,
-        state: StateDir,
+        state: State,
         surroundings: Surroundings,
         identity: Identity,
         holdings: Holdings,

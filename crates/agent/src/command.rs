@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -13,10 +14,15 @@ const RUN_EXAMPLE: &str = "Example:
     --server https://lockstep.example:8444 \\
     --join https://lockstep.example:8445 --token-file /etc/lockstep/token --pin sha256:4f0c...
 
+In a cluster, as a Deployment with two replicas and no volume:
+  lockstep-agent run --kubernetes --server https://lockstep.example:8444 \\
+    --join https://lockstep.example:8445 --token-file /etc/lockstep/token --pin sha256:4f0c...
+
 Once it has joined, --token-file and --pin are not used any more; --join is used to renew an expired certificate.";
 
 const STATUS_EXAMPLE: &str = "Example:
-  lockstep-agent status --state-dir /var/lib/lockstep";
+  lockstep-agent status --state-dir /var/lib/lockstep
+  kubectl exec deploy/lockstep-agent -- lockstep-agent status --kubernetes";
 
 /// The agent of one cluster: holds what the Lockstep control plane delivers.
 #[derive(Debug, Parser)]
@@ -42,11 +48,14 @@ pub enum Action {
 #[derive(Debug, Clone, Args)]
 pub struct RunArguments {
     /// Where the agent keeps its identity and what it knows; made with mode 0700.
-    #[arg(long, env = "LOCKSTEP_AGENT_STATE_DIR")]
-    pub state_dir: PathBuf,
+    #[arg(long, env = "LOCKSTEP_AGENT_STATE_DIR", required_unless_present = "kubernetes", conflicts_with = "kubernetes")]
+    pub state_dir: Option<PathBuf>,
     /// Where targets that are directories go; made with mode 0700.
-    #[arg(long, env = "LOCKSTEP_AGENT_DIRECTORY_ROOT")]
-    pub directory_root: PathBuf,
+    #[arg(long, env = "LOCKSTEP_AGENT_DIRECTORY_ROOT", required_unless_present = "kubernetes")]
+    pub directory_root: Option<PathBuf>,
+    /// Where it runs, if in Kubernetes.
+    #[command(flatten)]
+    pub cluster: KubernetesArguments,
     /// A server's listener for agents, https://HOST:PORT; several may be given.
     #[arg(long = "server", env = "LOCKSTEP_AGENT_SERVER", value_delimiter = ',', required = true)]
     pub servers: Vec<ServerAddress>,
@@ -62,7 +71,7 @@ pub struct RunArguments {
     /// Where to serve /metrics, /healthz and /readyz, such as 127.0.0.1:9090; nowhere if not given.
     #[arg(long, env = "LOCKSTEP_AGENT_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
-    /// Of the cluster's Lease, where several agents stand by for each other.
+    /// Where several agents on hosts stand by for each other: higher with each that takes over. With --kubernetes the Lease tells it.
     #[arg(long, env = "LOCKSTEP_AGENT_LEASE_TERM", default_value_t = 0)]
     pub lease_term: u64,
     /// How logs are written to standard error; LOCKSTEP_LOG says what is logged (info).
@@ -70,12 +79,64 @@ pub struct RunArguments {
     pub log_format: LogFormat,
 }
 
+/// Where an agent in Kubernetes finds what it needs there.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "In Kubernetes")]
+pub struct KubernetesArguments {
+    /// Keep the state in a Secret of the agent's namespace instead of a directory, and stand by for other replicas by a Lease.
+    #[arg(long)]
+    pub kubernetes: bool,
+    /// How to reach the API server; without it, as the pod's service account.
+    #[arg(long, env = "LOCKSTEP_AGENT_KUBECONFIG", conflicts_with = "state_dir")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The agent's namespace; without it, the pod's, or the kubeconfig's.
+    #[arg(long, env = "LOCKSTEP_AGENT_NAMESPACE", conflicts_with = "state_dir")]
+    pub namespace: Option<String>,
+    /// The agent's pod, named in the Lease; without it, POD_NAME or HOSTNAME.
+    #[arg(long, env = "LOCKSTEP_AGENT_POD_NAME", conflicts_with = "state_dir")]
+    pub pod_name: Option<String>,
+    /// The Secret with the agent's identity; what it holds is in a second one, named with -held behind.
+    #[arg(long, env = "LOCKSTEP_AGENT_STATE_SECRET", default_value = "lockstep-agent")]
+    pub state_secret: String,
+    /// The Lease that says which replica works.
+    #[arg(long, env = "LOCKSTEP_AGENT_LEASE", default_value = "lockstep-agent")]
+    pub lease: String,
+    /// After how long without a sign of life another replica takes over.
+    #[arg(long, env = "LOCKSTEP_AGENT_LEASE_DURATION_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(3..=300))]
+    pub lease_duration_seconds: u32,
+    /// Which Secrets the agent's Roles let it use: only those they name, or all of a namespace.
+    #[arg(long, env = "LOCKSTEP_AGENT_SECRET_ACCESS", value_enum, default_value_t = SecretAccess::Names)]
+    pub secret_access: SecretAccess,
+    /// The most workloads that are restarted at a time because a Secret of theirs changed; 0: none ever is.
+    #[arg(long, env = "LOCKSTEP_AGENT_RESTART_BUDGET", default_value_t = 3)]
+    pub restart_budget: usize,
+}
+
+/// Which Secrets the agent may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SecretAccess {
+    /// Those that its Roles name; it never lists.
+    Names,
+    /// All of the namespaces that it delivers to.
+    Namespaces,
+}
+
+impl KubernetesArguments {
+    /// Of the Lease.
+    pub(crate) fn lease_duration(&self) -> Duration {
+        Duration::from_secs(self.lease_duration_seconds.into())
+    }
+}
+
 /// Of `status`.
 #[derive(Debug, Clone, Args)]
 pub struct StatusArguments {
     /// The agent's state directory.
-    #[arg(long, env = "LOCKSTEP_AGENT_STATE_DIR")]
-    pub state_dir: PathBuf,
+    #[arg(long, env = "LOCKSTEP_AGENT_STATE_DIR", required_unless_present = "kubernetes", conflicts_with = "kubernetes")]
+    pub state_dir: Option<PathBuf>,
+    /// Where it runs, if in Kubernetes.
+    #[command(flatten)]
+    pub cluster: KubernetesArguments,
     /// For people or for programs.
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,
@@ -108,5 +169,26 @@ mod tests {
     fn the_command_line_is_consistent_and_shows_an_example() {
         Command::command().debug_assert();
         assert!(Command::command().render_help().to_string().contains("Example:"));
+    }
+
+    #[test]
+    fn on_a_host_it_needs_directories_and_in_kubernetes_none() {
+        let parse = |more: &[&str]| {
+            let all = ["lockstep-agent", "run", "--server", "https://a:1"].iter().chain(more);
+            Command::try_parse_from(all).map(|_| ()).map_err(|e| e.to_string())
+        };
+        parse(&["--state-dir", "s", "--directory-root", "d"]).unwrap();
+        parse(&["--kubernetes"]).unwrap();
+        parse(&["--kubernetes", "--directory-root", "d", "--namespace", "n", "--lease-duration-seconds", "3"]).unwrap();
+        for (more, part) in [
+            (&["--directory-root", "d"][..], "--state-dir"),
+            (&["--state-dir", "s"], "--directory-root"),
+            (&["--kubernetes", "--state-dir", "s"], "cannot be used with"),
+            (&["--state-dir", "s", "--directory-root", "d", "--namespace", "n"], "cannot be used with"),
+            (&["--kubernetes", "--lease-duration-seconds", "2"], "3..=300"),
+        ] {
+            let error = parse(more).expect_err(part);
+            assert!(error.contains(part), "{more:?}: {error}");
+        }
     }
 }

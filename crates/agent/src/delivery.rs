@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lockstep_core::binding::Target;
+use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::BindingId;
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use lockstep_core::trace::TraceId;
 
-use crate::sink::Targets;
+use crate::sink::secret::Comparison;
+use crate::sink::{Place, Targets};
 
 /// Hold this content.
 #[derive(Debug)]
@@ -23,9 +25,22 @@ pub(crate) struct Put {
     /// The history's head when this was decided.
     pub(crate) head: Mark,
     pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    pub(crate) allowed: AllowedNamespaces,
+    /// Only compare: write nothing.
+    pub(crate) observe: bool,
+    /// What restarts when the content changes.
+    pub(crate) restart: Restart,
     pub(crate) content: Arc<Rendered>,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<TraceId>,
+}
+
+impl Put {
+    /// Where the content goes.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { target: &self.target, allowed: &self.allowed }
+    }
 }
 
 /// Give this binding up.
@@ -57,6 +72,13 @@ pub(crate) enum Applied {
         digest: Digest,
         /// In how many places.
         targets: Targets,
+    },
+    /// The content was compared with what is there.
+    Observed {
+        /// Of the content.
+        digest: Digest,
+        /// Keys that are absent or have another value, and keys in all.
+        comparison: Comparison,
     },
     /// The binding is given up.
     Delete,

@@ -7,22 +7,25 @@ mod books;
 mod check;
 mod give_up;
 mod put;
+mod restarting;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, StreamExt as _};
-use lockstep_core::binding::Target;
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, RegistryId};
 use lockstep_core::material::Material;
 use lockstep_core::plan::Reported;
 use lockstep_core::render::Rendered;
+use lockstep_core::revision::Revision;
 use thiserror::Error;
 
 use crate::blocking::blocking;
 use crate::delivery::{Refusal, RefusalKind};
-use crate::sink::{Observed, SinkError, Sinks};
+use crate::restart::Restarts;
+use crate::sink::{Observed, Place, SinkError, Sinks};
 use crate::state::StateError;
 use crate::state::keyring::{KeyRing, Keys};
 use crate::state::ledger::{Holding, Ledger};
@@ -39,6 +42,8 @@ const LOOKS_MAX: usize = 16;
 pub(crate) struct Holdings {
     books: Arc<Mutex<Books>>,
     sinks: Sinks,
+    /// What restarts workloads, where there are any.
+    restarts: Option<Restarts>,
     turns: Turns,
 }
 
@@ -71,8 +76,8 @@ pub(crate) enum WelcomeError {
 
 impl Holdings {
     /// From what was loaded and opened.
-    pub(crate) fn new(ledger: Ledger, ring: KeyRing, sinks: Sinks) -> Self {
-        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), sinks, turns: Turns::default() }
+    pub(crate) fn new(ledger: Ledger, ring: KeyRing, sinks: Sinks, restarts: Option<Restarts>) -> Self {
+        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), sinks, restarts, turns: Turns::default() }
     }
 
     /// The sinks' names, as `Hello` tells them.
@@ -90,9 +95,23 @@ impl Holdings {
         self.books(|books| books.ledger.held_count()).await
     }
 
-    /// The bindings that have content.
+    /// The bindings that have content, or observe some.
     pub(crate) async fn held_bindings(&self) -> Vec<BindingId> {
         self.books(|books| books.held_bindings()).await
+    }
+
+    /// The newest change that was applied for `binding`, if it has content.
+    pub(crate) async fn held_revision(&self, binding: BindingId) -> Option<Revision> {
+        self.books(move |books| match books.ledger.get(binding) {
+            Some(Holding::Held(held)) => Some(held.revision),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until a sink saw targets changing, and says whose.
+    pub(crate) async fn touched(&self) -> BTreeSet<BindingId> {
+        self.sinks.touched.next().await
     }
 
     /// What the agent has, looked at now.
@@ -107,20 +126,25 @@ impl Holdings {
     async fn reported(&self, binding: BindingId, holding: &Holding) -> Reported {
         let digest = match holding {
             Holding::GivenUp { .. } => None,
+            // What was compared counts as there, so that it is not sent again and again.
+            Holding::Observed(compared) => Some(compared.digest.clone()),
             Holding::Held(held) => {
                 // A target that cannot be looked at now is not "given up": say that it differs, and let the server decide.
-                let observed = self.observe(binding, &held.target).await.unwrap_or(Observed::Absent);
+                let observed = self.observe(binding, held.place(), &held.digest).await.unwrap_or(Observed::Absent);
+                // What a crash left undone is known again now.
+                self.see_to_restarts(binding).await;
                 Some(digest_of(&self.keys().await, &observed, &held.digest))
             }
         };
         Reported { revision: holding.revision(), digest }
     }
 
-    async fn observe(&self, binding: BindingId, target: &Target) -> Result<Observed, SinkError> {
+    /// `digest`: of what should be there.
+    async fn observe(&self, binding: BindingId, place: Place<'_>, digest: &Digest) -> Result<Observed, SinkError> {
         let (owner, keys) = self.books(move |books| (books.owner(binding), books.ring.keys())).await;
         match owner {
             None => Ok(Observed::Absent),
-            Some(owner) => self.sinks.observe(target, owner, &keys).await,
+            Some(owner) => self.sinks.observe(place, owner, digest, &keys).await,
         }
     }
 
@@ -141,7 +165,9 @@ fn digest_of(keys: &Keys, observed: &Observed, known: &Digest) -> Digest {
     let Some(key) = keys.current().or_else(|| keys.get(&known.key)) else { return known.clone() };
     match observed {
         Observed::Content(digests, _) => digests.under(&key.id).unwrap_or(known).clone(),
-        Observed::Absent | Observed::Foreign | Observed::Altered => key.digest(&nothing()),
+        // There is no place where anything could be missing.
+        Observed::Nowhere => known.clone(),
+        Observed::Incomplete | Observed::Absent | Observed::Foreign | Observed::Altered => key.digest(&nothing()),
     }
 }
 
@@ -155,7 +181,12 @@ impl From<SinkError> for Refusal {
     fn from(error: SinkError) -> Self {
         let kind = match error {
             SinkError::Conflict(_) => RefusalKind::Conflict,
-            SinkError::NoSuchSink(_) | SinkError::UnknownKey(_) | SinkError::Io { .. } => RefusalKind::Failed,
+            SinkError::Newer { .. } => RefusalKind::Older,
+            SinkError::Kubernetes(_)
+            | SinkError::NotLeader(_)
+            | SinkError::NoSuchSink(_)
+            | SinkError::UnknownKey(_)
+            | SinkError::Io { .. } => RefusalKind::Failed,
         };
         Self { kind, cause: error.to_string() }
     }

@@ -15,7 +15,7 @@ use crate::address::ServerAddress;
 use crate::connect::{ConnectError, connect};
 use crate::key::AgentKey;
 use crate::state::identity::{Identity, IssueError, Issued, adopt, next_key};
-use crate::state::{StateDir, StateError};
+use crate::state::{State, StateError};
 use crate::tls::pin::Pin;
 use crate::tls::{self, Trust};
 
@@ -39,7 +39,7 @@ pub(crate) enum JoinError {
     /// The server's answer is of no use.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// The state directory cannot be used.
+    /// The state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
     /// A request cannot be made.
@@ -68,20 +68,20 @@ impl JoinError {
 
 /// Trades the token for the first certificate. The key is stored before it is sent, and used again should the answer be lost.
 pub(crate) async fn join(
-    dir: &StateDir,
+    state: &State,
     address: &ServerAddress,
     pin: Pin,
     token: &Zeroizing<String>,
 ) -> Result<Identity, JoinError> {
     let mut client = client(address, Trust::Pin(pin)).await?;
-    let key = next_key(dir, None)?;
+    let key = next_key(state, None).await?;
     let request = JoinRequest { token: token.to_string(), csr_der: key.certificate_request()? };
     let answer = client.join(limited(request)).await.map_err(refused(address))?;
-    take(dir, key, answer.into_inner())
+    take(state, key, answer.into_inner()).await
 }
 
 /// Renews an expired certificate: signs the server's nonce with the key that the server has on record.
-pub(crate) async fn renew_expired(dir: &StateDir, address: &ServerAddress, expired: &Identity) -> Result<Identity, JoinError> {
+pub(crate) async fn renew_expired(state: &State, address: &ServerAddress, expired: &Identity) -> Result<Identity, JoinError> {
     let mut client = client(address, Trust::Roots(&expired.roots)).await?;
     let certificate_der = expired.chain.first().map(|der| der.to_vec()).unwrap_or_default();
     let challenge = limited(ChallengeRequest { certificate_der: certificate_der.clone() });
@@ -90,7 +90,7 @@ pub(crate) async fn renew_expired(dir: &StateDir, address: &ServerAddress, expir
     let signature = key.sign(&[RENEW_CONTEXT, &nonce].concat())?;
     let request = RenewRequest { certificate_der, csr_der: key.certificate_request()?, nonce, signature };
     let answer = client.renew(limited(request)).await.map_err(refused(address))?;
-    take(dir, key, answer.into_inner())
+    take(state, key, answer.into_inner()).await
 }
 
 async fn client(address: &ServerAddress, trust: Trust<'_>) -> Result<JoinClient<Channel>, JoinError> {
@@ -99,10 +99,10 @@ async fn client(address: &ServerAddress, trust: Trust<'_>) -> Result<JoinClient<
     Ok(JoinClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES))
 }
 
-fn take(dir: &StateDir, key: AgentKey, answer: JoinResponse) -> Result<Identity, JoinError> {
+async fn take(state: &State, key: AgentKey, answer: JoinResponse) -> Result<Identity, JoinError> {
     let cluster = cluster_id(&answer.cluster).map_err(|_| IssueError::Answer("it names no cluster"))?;
     let issued = Issued { chain: answer.chain_der, roots: answer.roots_der, cluster, cluster_name: answer.cluster_name };
-    Ok(adopt(dir, key, issued)?)
+    Ok(adopt(state, key, issued).await?)
 }
 
 fn limited<T>(message: T) -> Request<T> {

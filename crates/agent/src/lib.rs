@@ -10,7 +10,9 @@
 //! | `link` | the one stream: greeting, work, drift, renewal |
 //! | `holdings` | what comes and goes, by which rules |
 //! | `sink` | where content is written |
+//! | `restart` | new pods for workloads whose Secret changed |
 //! | `state`, `durable` | what survives a restart |
+//! | `kubernetes`, `lease` | the API server of the agent's own cluster, and which replica works |
 
 pub mod address;
 pub mod agent;
@@ -31,9 +33,12 @@ mod durable;
 mod holdings;
 mod join;
 mod key;
+mod kubernetes;
+mod lease;
 mod link;
 mod metrics;
 mod need;
 mod probe;
+mod restart;
 mod sink;
 mod turns;

@@ -2,6 +2,7 @@
 
 mod message;
 mod renewal;
+mod restarting;
 mod session;
 mod verification;
 mod welcome;
@@ -87,7 +88,8 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
             };
             let begun = agent.surroundings.clock.uptime();
             agent.surroundings.metrics.connected.set(1);
-            let ended = session.run().await;
+            // Boxed: it is large, and on the stack of everything that awaits it.
+            let ended = Box::pin(session.run()).await;
             agent.surroundings.metrics.connected.set(0);
             backoff.note_link(agent.surroundings.clock.uptime().saturating_sub(begun));
             match ended {
@@ -139,7 +141,7 @@ async fn renew_expired(agent: &Agent, backoff: &mut Backoff) -> Result<(), Agent
             }
             Err(error) if error.is_final() => {
                 return Err(AgentError::Join(format!(
-                    "the certificate expired at {} and cannot be renewed: {error}; join anew with a new token and an empty --state-dir",
+                    "the certificate expired at {} and cannot be renewed: {error}; join anew with a new token, without what it kept: an empty --state-dir, or without its state Secrets",
                     expired.leaf.not_after
                 )));
             }

@@ -38,9 +38,17 @@ where
     tracing_subscriber::registry().with(layer.with_filter(filter))
 }
 
+/// Warns with the whole of an answer that it cannot read, which may be a Secret.
+const QUOTING: &str = "kube_client";
+
 fn is_allowed(metadata: &Metadata<'_>) -> bool {
     let root = metadata.target().split("::").next().unwrap_or_default();
-    *metadata.level() <= Level::WARN || !CAPPED.contains(&root)
+    let finest = match root {
+        QUOTING => Level::ERROR,
+        _ if CAPPED.contains(&root) => Level::WARN,
+        _ => Level::TRACE,
+    };
+    *metadata.level() <= finest
 }
 
 #[cfg(test)]
@@ -69,6 +77,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "h2::codec", "canary");
             tracing::debug!(target: "tonic", "canary");
+            tracing::warn!(target: "kube_client::client", "canary");
             tracing::warn!(target: "h2::proto", "wire warning");
             tracing::info_span!("delivery.apply", revision = "1.2").in_scope(|| tracing::debug!("own"));
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use lockstep_agent::clock::SystemClock;
-use lockstep_agent::command::{Action, Command, RunArguments};
+use lockstep_agent::command::{Action, Command, RunArguments, StatusArguments};
 use lockstep_agent::{logging, run, status};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 fn main() -> ExitCode {
     let done = match Command::parse().action {
         Action::Run(arguments) => run_agent(arguments),
-        Action::Status(arguments) => status::status(&arguments).map(|text| print!("{text}")),
+        Action::Status(arguments) => show_status(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,4 +40,9 @@ async fn run_agent(arguments: RunArguments) -> anyhow::Result<()> {
         asked.cancel();
     });
     Ok(run::run(arguments, Arc::new(SystemClock::start()), prometheus::Registry::new(), stop).await?)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn show_status(arguments: &StatusArguments) -> anyhow::Result<()> {
+    status::status(arguments).await.map(|text| print!("{text}"))
 }

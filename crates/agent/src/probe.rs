@@ -7,31 +7,46 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use prometheus::{IntGauge, Registry, TextEncoder};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::lease::Standing;
 
 /// Listens, so that a taken port is found before the agent begins.
 pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves until the agent ends. Ready means linked: an agent without a server still keeps what it has, and is healthy.
-pub(crate) async fn serve(listener: TcpListener, registry: Registry, connected: IntGauge, stop: CancellationToken) {
+/// Serves until the agent ends. Ready means linked, or ready to take over: an agent without a server still keeps what it has, and
+/// is healthy.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    registry: Registry,
+    connected: IntGauge,
+    standing: watch::Receiver<Standing>,
+    stop: CancellationToken,
+) {
     let metrics = move || async move {
         match TextEncoder::new().encode_to_string(&registry.gather()) {
             Ok(text) => (StatusCode::OK, text),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     };
-    let ready = move || async move {
-        if connected.get() == 1 {
-            (StatusCode::OK, "linked\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "not linked to a server\n")
-        }
-    };
+    let ready = move || async move { readiness(&standing.borrow(), connected.get() == 1) };
     let router =
         Router::new().route("/metrics", get(metrics)).route("/healthz", get(async || "ok\n")).route("/readyz", get(ready));
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "metrics are not served any more");
+    }
+}
+
+fn readiness(standing: &Standing, linked: bool) -> (StatusCode, String) {
+    match standing {
+        Standing::Leader if linked => (StatusCode::OK, "linked\n".to_owned()),
+        Standing::Leader => (StatusCode::SERVICE_UNAVAILABLE, "not linked to a server\n".to_owned()),
+        Standing::Standby => {
+            (StatusCode::OK, "standing by: another agent of this cluster leads, and this one takes over\n".to_owned())
+        }
+        Standing::Unknown(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not standing by: {why}\n")),
     }
 }

@@ -1,31 +1,33 @@
-//! `lockstep-agent run`: joins if needed, then keeps the link.
+//! `lockstep-agent run`: on a host at once, in Kubernetes once it leads; then joins if needed, and keeps the link.
+
+mod joining;
 
 use std::sync::Arc;
 
 use prometheus::Registry;
 use rand::Rng;
-use rand::seq::SliceRandom;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::agent::{Agent, AgentError, Surroundings};
-use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::command::RunArguments;
 use crate::holdings::Holdings;
-use crate::join;
+use crate::kubernetes::Kubernetes;
+use crate::lease::{self, Leadership, Standing};
 use crate::link;
 use crate::metrics::Metrics;
 use crate::probe;
+use crate::restart::{self, Restarts};
 use crate::sink::Sinks;
 use crate::sink::directory::Directory;
-use crate::state::StateDir;
-use crate::state::identity::{self, Identity};
+use crate::sink::secret::Secrets;
+use crate::sink::touched::Touched;
 use crate::state::keyring::KeyRing;
 use crate::state::ledger::Ledger;
-
-/// The longest join token, in bytes.
-const TOKEN_MAX_BYTES: u64 = 4096;
+use crate::state::object::Writer;
+use crate::state::secret::StateSecret;
+use crate::state::{State, StateDir, identity};
 
 /// Runs until `stop` is cancelled, or until it makes no sense any more.
 pub async fn run(
@@ -39,13 +41,20 @@ pub async fn run(
         None => None,
         Some(address) => Some(probe::bind(address).await.map_err(|e| AgentError::Metrics(format!("{address}: {e}")))?),
     };
+    let (standing, stands) = watch::channel(Standing::Unknown("it has just begun".to_owned()));
     let probe_stop = CancellationToken::new();
     let serving = probe.map(|listener| {
         let connected = metrics.connected.clone();
-        tokio::spawn(probe::serve(listener, registry, connected, probe_stop.clone()))
+        tokio::spawn(probe::serve(listener, registry, connected, stands, probe_stop.clone()))
     });
-    let surroundings = Surroundings { clock, metrics, stop, renewal_jitter: rand::rng().random() };
-    let ended = join_and_link(arguments, surroundings).await;
+    let lease_term = arguments.lease_term;
+    let (renewal_jitter, leadership) = (rand::rng().random(), Leadership::always());
+    let surroundings = Surroundings { clock, metrics, stop, renewal_jitter, lease_term, leadership };
+    let ended = match arguments.state_dir.clone() {
+        Some(dir) => on_a_host(&dir, arguments, surroundings, &standing).await,
+        // Boxed: it is large, and on the stack of everything that awaits it.
+        None => Box::pin(in_kubernetes(arguments, surroundings, &standing)).await,
+    };
     probe_stop.cancel();
     if let Some(serving) = serving {
         let _ = serving.await;
@@ -53,64 +62,100 @@ pub async fn run(
     ended
 }
 
-async fn join_and_link(arguments: RunArguments, surroundings: Surroundings) -> Result<(), AgentError> {
-    let state = StateDir::ensure(&arguments.state_dir)?;
-    let _lock = state.lock()?;
-    let holdings = load_holdings(&state, &arguments)?;
-    let joined = match identity::load(&state)? {
+/// With a directory for its state; whoever starts two of them gives each its own.
+async fn on_a_host(
+    dir: &std::path::Path,
+    arguments: RunArguments,
+    surroundings: Surroundings,
+    standing: &watch::Sender<Standing>,
+) -> Result<(), AgentError> {
+    let dir = StateDir::ensure(dir)?;
+    let _lock = dir.lock()?;
+    let sinks = Sinks { directory: directory(&arguments)?, secrets: None, touched: Arc::default() };
+    leads(&surroundings, standing);
+    lead(arguments, surroundings, State::Directory(dir), sinks, None).await
+}
+
+/// With a Secret for its state, and only while it holds the cluster's Lease.
+async fn in_kubernetes(
+    arguments: RunArguments,
+    surroundings: Surroundings,
+    standing: &watch::Sender<Standing>,
+) -> Result<(), AgentError> {
+    let Surroundings { clock, stop, .. } = &surroundings;
+    let cluster = &arguments.cluster;
+    let kubernetes = Kubernetes::connect(cluster).await.map_err(AgentError::Kubernetes)?;
+    let acquired = lease::acquire(&kubernetes, &cluster.lease, cluster.lease_duration(), clock, standing, stop).await;
+    let Some(mut lease) = acquired else { return Ok(()) };
+    let surroundings = Surroundings { lease_term: lease.term(), leadership: lease.leadership(), ..surroundings };
+    let leader = surroundings.metrics.leader.clone();
+    let us = lease.us().to_owned();
+    // A lease that is lost ends everything in the middle, and nothing more is written.
+    let ended = tokio::select! {
+        ended = with_lease(arguments, surroundings, &kubernetes, us, standing) => ended,
+        why = lease.keep() => Err(AgentError::LeaseLost(why)),
+    };
+    leader.set(0);
+    lease.release().await;
+    ended
+}
+
+/// Leads, with everything written down in the end.
+async fn with_lease(
+    arguments: RunArguments,
+    surroundings: Surroundings,
+    kubernetes: &Kubernetes,
+    us: String,
+    standing: &watch::Sender<Standing>,
+) -> Result<(), AgentError> {
+    leads(&surroundings, standing);
+    let writer = Writer { us, leadership: surroundings.leadership.clone() };
+    let touched = Arc::new(Touched::default());
+    let secrets = Secrets::new(kubernetes, arguments.cluster.secret_access, &surroundings, touched.clone());
+    let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), touched };
+    let restarts = restarts(kubernetes, &arguments, &surroundings);
+    let state = tokio::select! {
+        state = StateSecret::open(kubernetes, &arguments.cluster.state_secret, writer) => Arc::new(state?),
+        () = surroundings.stop.cancelled() => return Ok(()),
+    };
+    let (behind, ended) = (surroundings.clone(), CancellationToken::new());
+    let restarting = restarts.clone().run(ended.clone());
+    let leading = async {
+        let _ended = ended.clone().drop_guard();
+        lead(arguments, surroundings, State::Secret(state.clone()), sinks, Some(restarts)).await
+    };
+    tokio::join!(leading, state.held.write_behind(&behind, &ended), restarting).0
+}
+
+fn restarts(kubernetes: &Kubernetes, arguments: &RunArguments, surroundings: &Surroundings) -> Restarts {
+    let settings = restart::Settings { budget: arguments.cluster.restart_budget, ..restart::Settings::default() };
+    let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
+    Restarts::new(kubernetes.client.clone(), settings, clock, Arc::new(move || leadership.may_write()), metrics)
+}
+
+fn leads(surroundings: &Surroundings, standing: &watch::Sender<Standing>) {
+    standing.send_replace(Standing::Leader);
+    surroundings.metrics.leader.set(1);
+}
+
+/// Joins if needed, and keeps the link.
+async fn lead(
+    arguments: RunArguments,
+    surroundings: Surroundings,
+    state: State,
+    sinks: Sinks,
+    restarts: Option<Restarts>,
+) -> Result<(), AgentError> {
+    let holdings = Holdings::new(Ledger::open(&state).await?, KeyRing::open(&state).await?, sinks, restarts);
+    let joined = match identity::load(&state).await? {
         Some(identity) => Some(identity),
-        None => join(&state, &arguments, &surroundings.stop).await?,
+        None => joining::join(&state, &arguments, &surroundings.stop).await?,
     };
     let Some(identity) = joined else { return Ok(()) };
-    link::run(&Agent::new(arguments, state, surroundings, identity, holdings)).await
+    let agent = Agent::new(arguments, state, surroundings, identity, holdings);
+    Box::pin(link::run(&agent)).await
 }
 
-fn load_holdings(state: &StateDir, arguments: &RunArguments) -> Result<Holdings, AgentError> {
-    let directory = Directory::open(&arguments.directory_root)?;
-    Ok(Holdings::new(Ledger::load(state)?, KeyRing::load(state)?, Sinks { directory: Some(Arc::new(directory)) }))
-}
-
-/// Joins, however long no server answers; `None` when asked to end before.
-async fn join(state: &StateDir, arguments: &RunArguments, stop: &CancellationToken) -> Result<Option<Identity>, AgentError> {
-    let (Some(token_file), Some(pin), false) = (&arguments.token_file, arguments.pin, arguments.join_servers.is_empty()) else {
-        return Err(AgentError::NotJoined);
-    };
-    let mut backoff = Backoff::default();
-    let mut servers = arguments.join_servers.clone();
-    loop {
-        // Read at every round: it may be put in place, or replaced, while the agent waits.
-        let token = read_token(token_file)?;
-        servers.shuffle(&mut rand::rng());
-        for server in &servers {
-            let joined = tokio::select! {
-                joined = join::join(state, server, pin, &token) => joined,
-                () = stop.cancelled() => return Ok(None),
-            };
-            match joined {
-                Ok(identity) => {
-                    tracing::info!(%server, cluster = %identity.cluster, name = identity.cluster_name, "joined");
-                    return Ok(Some(identity));
-                }
-                Err(error) if error.is_final() => return Err(error.into()),
-                Err(error) => tracing::warn!(%server, %error, "cannot join yet"),
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(backoff.next(&mut rand::rng())) => {}
-            () = stop.cancelled() => return Ok(None),
-        }
-    }
-}
-
-fn read_token(path: &std::path::Path) -> Result<Zeroizing<String>, AgentError> {
-    let failed = |cause: String| AgentError::Token { path: path.to_owned(), cause };
-    let size = std::fs::metadata(path).map_err(|e| failed(e.to_string()))?.len();
-    if size > TOKEN_MAX_BYTES {
-        return Err(failed(format!("it has {size} bytes, which is no token")));
-    }
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|e| failed(e.to_string()))?;
-    match text.trim() {
-        "" => Err(failed("it is empty".to_owned())),
-        token => Ok(Zeroizing::new(token.to_owned())),
-    }
+fn directory(arguments: &RunArguments) -> Result<Option<Arc<Directory>>, AgentError> {
+    Ok(arguments.directory_root.as_deref().map(Directory::open).transpose()?.map(Arc::new))
 }

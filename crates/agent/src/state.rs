@@ -1,35 +1,39 @@
-//! The agent's state directory: who it is, what it holds, and the newest point of the history it has seen. No material.
+//! What survives a restart: who the agent is, what it holds, and the newest point of the history it has seen. No material.
 //!
-//! | file | what |
+//! | name | what |
 //! |---|---|
-//! | `lock` | held while an agent runs |
 //! | `identity.json` | the current slot: private key, certificate chain, roots, cluster |
 //! | `next-key.pem` | the next slot: a key that has no certificate yet |
 //! | `digest-keys.json` | this cluster's digest keys, newest first |
 //! | `registry.json` | the registry it belongs to, and the floor that forgotten bindings left |
-//! | `held/<binding id>.json` | one binding, and the history's head that came with it |
 //!
-//! Every file is replaced whole (see [`crate::durable`]), so the agent survives being killed between any two steps.
+//! On a host these are files of the state directory ([`directory`]), beside a file for each binding. In Kubernetes they are keys of
+//! the state Secret ([`secret`]), and the bindings are in a second one ([`held`]). Either way each is replaced whole, so the agent
+//! survives being killed between any two steps.
 
+pub(crate) mod directory;
+pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod keyring;
 pub(crate) mod ledger;
+pub(crate) mod object;
+pub(crate) mod secret;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::durable;
+use crate::kubernetes::RequestError;
+use crate::lease::NotLeader;
+pub(crate) use directory::StateDir;
+use secret::StateSecret;
 
-/// The most bytes a state file may have.
-const STATE_FILE_MAX_BYTES: u64 = 1 << 20;
-
-/// Why the state directory cannot be used.
+/// Why the state cannot be used.
 #[derive(Debug, Error)]
 pub enum StateError {
     /// The system refused.
@@ -50,11 +54,11 @@ pub enum StateError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Not what the agent wrote. Says where, never what: the file may hold a key.
-    #[error("{} is damaged ({place}): restore it, or remove it to begin anew with what it held", path.display())]
+    /// Not what the agent wrote. Says where, never what: it may hold a key.
+    #[error("{what} is damaged ({place}): restore it, or remove it to begin anew with what it held")]
     Damaged {
-        /// Which file.
-        path: PathBuf,
+        /// Which file, or which key of a Secret.
+        what: String,
         /// Where in it.
         place: String,
     },
@@ -64,124 +68,107 @@ pub enum StateError {
         /// The directory.
         path: PathBuf,
     },
+    /// The API server did not do it. Says what, never what was sent.
+    #[error("cannot {doing} {what}: {cause}")]
+    Kubernetes {
+        /// What was tried.
+        doing: &'static str,
+        /// On which Secret.
+        what: String,
+        /// Why not.
+        cause: String,
+    },
+    /// Another agent leads: what this one wanted to write is of no use any more.
+    #[error("{0}")]
+    NotLeader(String),
 }
 
-/// The state directory.
+/// Where the agent keeps what survives a restart; a copy costs nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct StateDir {
-    path: PathBuf,
+pub(crate) enum State {
+    /// Files below a directory.
+    Directory(StateDir),
+    /// Keys of a Secret.
+    Secret(Arc<StateSecret>),
 }
 
-/// Held while an agent runs; the system lets go of it when the process ends, however it ends.
-#[derive(Debug)]
-pub(crate) struct StateLock {
-    _file: File,
-}
-
-impl StateDir {
-    /// The directory at `path`, made if it is not there.
-    pub(crate) fn ensure(path: &Path) -> Result<Self, StateError> {
-        durable::ensure_directory(path).map_err(io_error("create", path))?;
-        Ok(Self { path: path.to_owned() })
-    }
-
-    /// The directory at `path`, for reading.
-    pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
-    }
-
-    /// Keeps other agents out.
-    pub(crate) fn lock(&self) -> Result<StateLock, StateError> {
-        let path = self.file("lock");
-        let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(false).write(true).mode(durable::FILE_MODE).open(&path);
-        let file = file.map_err(io_error("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(StateLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StateError::Locked { path: self.path.clone() }),
-            Err(TryLockError::Error(source)) => Err(StateError::Io { doing: "lock", path, source }),
+impl State {
+    /// The bytes under `name`; `None` where there are none.
+    pub(crate) async fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
+        match self {
+            Self::Directory(dir) => directory::read_private(&dir.file(name)),
+            Self::Secret(secret) => Ok(secret.read(name).await),
         }
     }
 
-    /// A file of the directory.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+    /// Replaces the bytes under `name`.
+    pub(crate) async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        match self {
+            Self::Directory(dir) => dir.write(name, bytes),
+            Self::Secret(secret) => secret.write(name, Some(bytes)).await,
+        }
+    }
+
+    /// Removes what is under `name`, if anything is.
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), StateError> {
+        match self {
+            Self::Directory(dir) => dir.remove(name),
+            Self::Secret(secret) => secret.write(name, None).await,
+        }
+    }
+
+    /// The JSON under `name`; `None` where there is none.
+    pub(crate) async fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        self.read(name).await?.map(|bytes| from_json(&self.path(name), &bytes)).transpose()
+    }
+
+    /// Replaces the JSON under `name`.
+    pub(crate) async fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StateError> {
+        self.write(name, &to_json(&self.path(name), value)?).await
+    }
+
+    /// The same, where nothing can be awaited: on a thread that may block.
+    pub(crate) fn write_json_blocking(&self, name: &str, value: &impl Serialize) -> Result<(), StateError> {
+        match self {
+            Self::Directory(dir) => dir.write(name, &to_json(&self.path(name), value)?),
+            Self::Secret(_) => tokio::runtime::Handle::current().block_on(self.write_json(name, value)),
+        }
+    }
+
+    /// What is under `name` is not what the agent wrote.
+    pub(crate) fn damaged(&self, name: &str, place: impl Into<String>) -> StateError {
+        damaged(self.path(name), place)
+    }
+
+    fn path(&self, name: &str) -> String {
+        match self {
+            Self::Directory(dir) => dir.file(name).display().to_string(),
+            Self::Secret(secret) => format!("{name} of {}", secret.what()),
+        }
     }
 }
 
-/// Reads a private file; `None` where there is none. Refuses one that everybody may read.
-pub(crate) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
-    let metadata = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        found => found.map_err(io_error("read", path))?,
-    };
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 && metadata.is_file() {
-        return Err(StateError::Exposed { path: path.to_owned(), mode });
-    }
-    if metadata.len() > STATE_FILE_MAX_BYTES {
-        return Err(StateError::Damaged { path: path.to_owned(), place: format!("{} bytes", metadata.len()) });
-    }
-    fs::read(path).map(|bytes| Some(Zeroizing::new(bytes))).map_err(io_error("read", path))
+fn damaged(what: impl Into<String>, place: impl Into<String>) -> StateError {
+    StateError::Damaged { what: what.into(), place: place.into() }
 }
 
-/// Reads a private JSON file; `None` where there is none.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
-    let Some(bytes) = read_private(path)? else { return Ok(None) };
-    // serde_json's own text may quote what it saw.
-    serde_json::from_slice(&bytes).map(Some).map_err(|e| damaged(path, format!("line {}, column {}", e.line(), e.column())))
+/// Reads JSON. serde_json's own text may quote what it saw, so only the place is told.
+fn from_json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StateError> {
+    serde_json::from_slice(bytes).map_err(|e| damaged(what, format!("line {}, column {}", e.line(), e.column())))
 }
 
-/// Replaces a JSON file.
-pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), StateError> {
-    let bytes = serde_json::to_vec_pretty(value).map(Zeroizing::new).map_err(|e| damaged(path, e.to_string()))?;
-    durable::replace(path, &bytes).map_err(io_error("write", path))
+fn to_json(what: &str, value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StateError> {
+    serde_json::to_vec_pretty(value).map(Zeroizing::new).map_err(|e| damaged(what, e.to_string()))
+}
+
+impl From<NotLeader> for StateError {
+    fn from(error: NotLeader) -> Self {
+        Self::NotLeader(error.to_string())
+    }
 }
 
 /// For `map_err`.
-pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
-    let path = path.to_owned();
-    move |source| StateError::Io { doing, path, source }
-}
-
-/// A file that is not what the agent wrote.
-pub(crate) fn damaged(path: &Path, place: impl Into<String>) -> StateError {
-    StateError::Damaged { path: path.to_owned(), place: place.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_agent_at_a_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::ensure(&dir.path().join("deep/state")).unwrap();
-        let mode = fs::metadata(&state.path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, durable::DIRECTORY_MODE);
-        let first = state.lock().unwrap();
-        assert!(matches!(state.lock(), Err(StateError::Locked { .. })));
-        drop(first);
-        state.lock().unwrap();
-    }
-
-    #[test]
-    fn a_private_file_that_everybody_may_read_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.json");
-        for (mode, ok) in [(0o600, true), (0o660, true), (0o604, false), (0o644, false)] {
-            fs::write(&path, "1").unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(read_json::<u8>(&path).is_ok(), ok, "{mode:o}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_file_is_named_and_not_quoted() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.json");
-        durable::replace(&path, br#""canary""#).unwrap();
-        let text = read_json::<u8>(&path).unwrap_err().to_string();
-        assert!(text.contains("x.json") && text.contains("column") && !text.contains("canary"), "{text}");
-    }
+fn refused(doing: &'static str, what: &str) -> impl FnOnce(RequestError) -> StateError {
+    let what = what.to_owned();
+    move |error| StateError::Kubernetes { doing, what, cause: error.to_string() }
 }

@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use crate::agent::AgentError;
 use crate::command::{OutputFormat, StatusArguments};
-use crate::state::StateDir;
-use crate::state::identity;
+use crate::kubernetes::Kubernetes;
 use crate::state::ledger::{Holding, Ledger};
+use crate::state::secret::StateSecret;
+use crate::state::{State, StateDir, identity};
 
 /// What is shown.
 #[derive(Debug, Serialize)]
@@ -38,15 +39,15 @@ struct BindingStatus {
 }
 
 /// The text to print.
-pub fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
-    let state = StateDir::at(&arguments.state_dir);
-    let identity = identity::load(&state)?.ok_or(AgentError::NotJoined)?;
-    let ledger = Ledger::load(&state)?;
+pub async fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
+    let state = state(arguments).await?;
+    let identity = identity::load(&state).await?.ok_or(AgentError::NotJoined)?;
+    let ledger = Ledger::open(&state).await?;
     let bindings = ledger.iter().filter_map(|(binding, holding)| match holding {
         Holding::Held(held) => {
             Some(BindingStatus { binding, name: held.name.clone(), revision: held.revision, target: held.target.clone() })
         }
-        Holding::GivenUp { .. } => None,
+        Holding::Observed(_) | Holding::GivenUp { .. } => None,
     });
     let status = Status {
         cluster: identity.cluster,
@@ -61,6 +62,14 @@ pub fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
         OutputFormat::Json => Ok(serde_json::to_string_pretty(&status).context("writing the status as JSON")? + "\n"),
         OutputFormat::Table => Ok(table(&status)),
     }
+}
+
+async fn state(arguments: &StatusArguments) -> Result<State, AgentError> {
+    if let Some(dir) = &arguments.state_dir {
+        return Ok(State::Directory(StateDir::at(dir)));
+    }
+    let kubernetes = Kubernetes::connect(&arguments.cluster).await.map_err(AgentError::Kubernetes)?;
+    Ok(State::Secret(StateSecret::look(&kubernetes, &arguments.cluster.state_secret).await?.into()))
 }
 
 fn table(status: &Status) -> String {

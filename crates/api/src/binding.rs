@@ -42,9 +42,10 @@ pub struct BindingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// Keys of the target that are made from the items' keys: from the key to a Jinja template, such as
-    /// `{{ username }}:{{ password | b64encode }}`. A key is a variable, and every key is in `keys["tls.crt"]`. Filters are Jinja's with
-    /// `b64encode`, `b64decode`, `tojson` and `urlencode`, which leaves `/`: for a password in a URL, `| urlencode | replace("/", "%2F")`.
-    /// There is no way to other secrets, files or templates, and what is not there is an error.
+    /// `{{ username }}:{{ password | b64encode }}`. A key is a variable, and every key is in `keys["tls.crt"]`; what is not there is an
+    /// error. There are `if`, `for`, `set`, `with`, `filter`, and filters from text to text (a mistake lists them), but no lists, maps,
+    /// functions, includes, and no way to other secrets or files. `urlencode` leaves `/`: for a password in a URL,
+    /// `| urlencode | replace("/", "%2F")`. A template's text is stored and shown: what is secret belongs into Vault.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub templates: BTreeMap<String, String>,
     /// Deliver the templates' keys only, and not the items' as well.

@@ -16,10 +16,51 @@ use crate::token::{Kind, hash, mint};
 /// The name of the first API token.
 pub const FIRST_TOKEN: &str = "bootstrap";
 
-/// Brings the schema up to date and, if there is no API token yet, mints the first one into `token_file` (0600, must not exist).
+/// Where the first API token goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenPlace<'a> {
+    /// A new file (0600, must not exist).
+    File(&'a Path),
+    /// A line of standard output, for where no file can be written.
+    StandardOutput,
+}
+
+impl<'a> TokenPlace<'a> {
+    /// `-` is standard output.
+    pub fn named(path: &'a Path) -> Self {
+        if path == Path::new("-") { Self::StandardOutput } else { Self::File(path) }
+    }
+
+    fn write(self, token: &str) -> anyhow::Result<()> {
+        match self {
+            Self::File(path) => {
+                let mut file = std::fs::OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(path)
+                    .with_context(|| format!("creating {} for the first API token; it must not exist yet", path.display()))?;
+                file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).context("writing the first API token")
+            }
+            Self::StandardOutput => {
+                let mut output = std::io::stdout().lock();
+                writeln!(output, "{token}").and_then(|()| output.flush()).context("printing the first API token")
+            }
+        }
+    }
+
+    /// A token that was never recorded is of no use.
+    fn take_back(self) {
+        if let Self::File(path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Brings the schema up to date and, if there is no API token yet, mints the first one.
 ///
 /// Returns whether a token was minted.
-pub async fn bootstrap(config: &Config, token_file: &Path) -> anyhow::Result<bool> {
+pub async fn bootstrap(config: &Config, place: TokenPlace<'_>) -> anyhow::Result<bool> {
     let url = config.database_url()?;
     pool::migrate(&url).await.context("bringing the schema up to date")?;
     let pool = pool::connect(&url, 2).await.context("connecting to Postgres")?;
@@ -30,14 +71,8 @@ pub async fn bootstrap(config: &Config, token_file: &Path) -> anyhow::Result<boo
     }
     let token = mint(Kind::Api)?;
     api_token::put(writing.connection(), FIRST_TOKEN, &hash(&token)).await?;
-    // The file before the commit: a token that nobody has would lock everybody out.
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(token_file)
-        .with_context(|| format!("creating {} for the first API token; it must not exist yet", token_file.display()))?;
-    file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).context("writing the first API token")?;
+    // Written before the commit: a token that nobody has would lock everybody out.
+    place.write(&token)?;
     let entry = Entry {
         actor: actor::server(&config.replica),
         kind: "ApiTokenMinted",
@@ -45,7 +80,7 @@ pub async fn bootstrap(config: &Config, token_file: &Path) -> anyhow::Result<boo
         detail: json!({}),
     };
     if let Err(error) = writing.commit(&entry).await {
-        let _ = std::fs::remove_file(token_file);
+        place.take_back();
         return Err(error).context("recording the first API token");
     }
     Ok(true)

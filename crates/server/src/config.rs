@@ -13,7 +13,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
-    /// This replica's name, in leases, sessions and metrics. Must differ between replicas.
+    /// This replica's name, in leases, sessions and metrics. Must differ between replicas; given with `--replica`, it wins over the file's.
+    #[serde(default)]
     pub replica: String,
     /// The registry.
     pub database: Database,
@@ -210,18 +211,24 @@ fn approle_mount() -> String {
 }
 
 impl Config {
-    /// Reads and checks the file.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
+    /// Reads and checks the file. `replica` is this replica's name, if it was given beside the file.
+    pub fn read(path: &Path, replica: Option<String>) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading the configuration {}", path.display()))?;
-        let config: Self =
+        let mut config: Self =
             serde_saphyr::from_str(&text).map_err(|e| anyhow::anyhow!("the configuration {}: {e}", path.display()))?;
+        if let Some(replica) = replica {
+            config.replica = replica;
+        }
         config.check().with_context(|| format!("the configuration {}", path.display()))?;
         Ok(config)
     }
 
     fn check(&self) -> anyhow::Result<()> {
         self.trust_domain()?;
-        ensure!(!self.replica.is_empty() && self.replica.len() <= 63, "replica: give this replica a name of 1 to 63 bytes");
+        ensure!(
+            !self.replica.is_empty() && self.replica.len() <= 63,
+            "replica: give this replica a name of 1 to 63 bytes, in the file, with --replica or in LOCKSTEP_REPLICA"
+        );
         ensure!((1_000..=3_600_000).contains(&self.lease_ms), "leaseMs: use 1000 to 3600000");
         ensure!((100..=3_600_000).contains(&self.watch.interval_ms), "watch.intervalMs: use 100 to 3600000");
         ensure!(self.watch.requests_per_second > 0, "watch.requestsPerSecond: at least 1 is needed");

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use lockstep_server::bootstrap::TokenPlace;
 use lockstep_server::config::Config;
 use lockstep_server::{bootstrap, logging, run};
+
+const NOTHING_DONE: &str = "there is an API token already; nothing was done";
 
 /// Lockstep's control plane.
 #[derive(Parser)]
@@ -28,19 +31,33 @@ struct Arguments {
 enum Command {
     /// Runs a replica.
     Run {
-        /// The configuration file.
-        #[arg(long, short)]
-        config: PathBuf,
+        #[command(flatten)]
+        configuration: Configuration,
     },
     /// Creates the schema and the first API token. Safe to repeat.
     Bootstrap {
-        /// The configuration file.
-        #[arg(long, short)]
-        config: PathBuf,
-        /// Where the first API token is written; must not exist yet.
+        #[command(flatten)]
+        configuration: Configuration,
+        /// Where the first API token is written; must not exist yet. `-` prints it to standard output, and nothing else.
         #[arg(long)]
         token_file: PathBuf,
     },
+}
+
+#[derive(Args)]
+struct Configuration {
+    /// The configuration file.
+    #[arg(long, short)]
+    config: PathBuf,
+    /// This replica's name, instead of the file's; must differ between replicas.
+    #[arg(long, env = "LOCKSTEP_REPLICA")]
+    replica: Option<String>,
+}
+
+impl Configuration {
+    fn read(self) -> anyhow::Result<Config> {
+        Config::read(&self.config, self.replica)
+    }
 }
 
 #[tokio::main]
@@ -57,12 +74,18 @@ async fn main() -> ExitCode {
 async fn execute(arguments: Arguments) -> anyhow::Result<()> {
     logging::start(&arguments.log, !arguments.log_text)?;
     match arguments.command {
-        Command::Run { config } => run::run(Config::read(&config)?).await,
-        Command::Bootstrap { config, token_file } => {
-            if bootstrap::bootstrap(&Config::read(&config)?, &token_file).await? {
-                println!("the first API token is in {}; next: lockstep login --token-file {0}", token_file.display());
-            } else {
-                println!("there is an API token already; nothing was done");
+        Command::Run { configuration } => run::run(configuration.read()?).await,
+        Command::Bootstrap { configuration, token_file } => {
+            let place = TokenPlace::named(&token_file);
+            let minted = bootstrap::bootstrap(&configuration.read()?, place).await?;
+            match (minted, place) {
+                (true, TokenPlace::File(file)) => {
+                    println!("the first API token is in {}; next: lockstep login --token-file {0}", file.display());
+                }
+                (true, TokenPlace::StandardOutput) => {}
+                // Whoever keeps standard output as the token must not keep this sentence.
+                (false, TokenPlace::StandardOutput) => eprintln!("{NOTHING_DONE}"),
+                (false, TokenPlace::File(_)) => println!("{NOTHING_DONE}"),
             }
             Ok(())
         }

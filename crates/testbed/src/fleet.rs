@@ -18,16 +18,20 @@ mod cli;
 mod home;
 mod look;
 mod replica;
+mod site;
 
 pub use agent::Agent;
 pub use cli::Output;
 pub use look::STORY_LIMIT;
 pub use replica::Replica;
+use site::Site;
 
 /// The mount of the watched secrets.
 pub const KV: &str = "kv";
 /// The trust domain of all certificates.
 pub const TRUST_DOMAIN: &str = "lockstep.test";
+/// The namespace of the Secrets that a fleet's clusters get.
+pub const NAMESPACE: &str = "shop";
 /// How long a process may take to serve.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -51,6 +55,18 @@ pub struct Settings {
     pub lease_ms: u64,
     /// What servers and agents log.
     pub log: String,
+    /// Where agents write.
+    pub sink: Sink,
+}
+
+/// Where the agents of a fleet write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sink {
+    /// Folders; there is no Kubernetes.
+    #[default]
+    Directory,
+    /// Secrets in namespace [`NAMESPACE`] of a real kube-apiserver for each cluster. The agent has the rights that its chart gives it.
+    Secret,
 }
 
 impl Default for Settings {
@@ -63,6 +79,7 @@ impl Default for Settings {
             lease_ms: 6_000,
             log: "info,lockstep=debug,lockstep_server=trace,lockstep_agent=trace,lockstep_store=trace,lockstep_vault=trace"
                 .to_owned(),
+            sink: Sink::default(),
         }
     }
 }
@@ -89,8 +106,11 @@ impl Fleet {
     /// Starts all of it, and waits until every agent is connected.
     pub async fn start(settings: Settings) -> Result<Self> {
         let mut fleet = Self::start_replicas(settings).await?;
-        for number in 1..=fleet.settings.clusters {
-            fleet.add_cluster(&format!("cluster-{number}"), &["env=prod"]).await?;
+        let sites = (0..fleet.settings.clusters).map(|_| Site::start(fleet.settings.sink));
+        // Side by side: an API server takes seconds until it is ready.
+        let sites = futures::future::try_join_all(sites).await?;
+        for (index, site) in sites.into_iter().enumerate() {
+            fleet.register(&format!("cluster-{}", index + 1), &["env=prod"], site).await?;
         }
         Ok(fleet)
     }
@@ -137,12 +157,17 @@ impl Fleet {
 
     /// Registers a cluster with the CLI, starts its agent, and waits until it is connected.
     pub async fn add_cluster(&mut self, name: &str, labels: &[&str]) -> Result<()> {
+        let site = Site::start(self.settings.sink).await?;
+        self.register(name, labels, site).await
+    }
+
+    async fn register(&mut self, name: &str, labels: &[&str], site: Site) -> Result<()> {
         let mut arguments = vec!["cluster", "register", name, "-o", "json"];
         for label in labels {
             arguments.extend(["--label", label]);
         }
         let registered: Value = self.cli(&arguments).await?.json()?;
-        let mut agent = self.install_agent(name, &registered)?;
+        let mut agent = self.install_agent(name, &registered)?.at(site);
         agent.start()?;
         self.agents.push(agent);
         self.await_cluster(name, "Ready", START_LIMIT).await
@@ -201,7 +226,8 @@ impl Fleet {
             "apiVersion: lockstep.dev/v1\nkind: Project\nmetadata: {{name: shop}}\nspec: {{}}\n---\n\
              apiVersion: lockstep.dev/v1\nkind: Source\nmetadata: {{name: corp}}\nspec: {{addresses: [\"{}\"], credentials: home}}\n---\n\
              apiVersion: lockstep.dev/v1\nkind: Grant\nmetadata: {{name: shop-prod}}\nspec:\n  project: shop\n  \
-             paths: [{{source: corp, mount: {KV}, globs: [\"shop/**\"]}}]\n  clusters: {{matchLabels: {{env: prod}}}}\n",
+             paths: [{{source: corp, mount: {KV}, globs: [\"shop/**\"]}}]\n  clusters: {{matchLabels: {{env: prod}}}}\n  \
+             namespaces: [{NAMESPACE}]\n",
             self.bao.addr()
         )
     }
@@ -215,10 +241,20 @@ impl Fleet {
         )
     }
 
+    /// As [`Fleet::binding`], to a Secret of that name in [`NAMESPACE`].
+    pub fn binding_to_secret(name: &str) -> String {
+        Self::binding(name).replace("{directory: {", &format!("{{secret: {{namespaces: [{NAMESPACE}], "))
+    }
+
     /// As [`Fleet::binding`], of another path and with more fields of its spec, such as `deletionPolicy: Delete`.
     pub fn bound(name: &str, path: &str, more: &str) -> String {
         let binding = Self::binding(name).replace(&format!("path: shop/{name}}}"), &format!("path: {path}}}"));
         binding.replace("\n---\n", &format!("\n  {more}\n---\n"))
+    }
+
+    /// Where its agents write.
+    pub fn sink(&self) -> Sink {
+        self.settings.sink
     }
 
     /// The folder with all configurations, states and logs.

@@ -3,7 +3,9 @@
 mod control_plane;
 mod files;
 mod install;
+mod object;
 mod request;
+mod secrets;
 mod workloads;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +20,7 @@ use crate::process::Slot;
 use crate::{Folder, Process, http, port};
 use files::Files;
 pub(crate) use install::{APISERVER, CONTROLLER_MANAGER, ETCD, KWOK, program};
+pub use secrets::{SecretData, SecretSeen};
 
 /// How long the API server may take until it is ready; 4 s when the machine is idle.
 const START_LIMIT: Duration = Duration::from_mins(2);

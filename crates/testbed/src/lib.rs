@@ -20,6 +20,7 @@
 
 mod bin;
 pub mod cache;
+pub mod charts;
 mod executable;
 pub mod fetch;
 pub mod fleet;

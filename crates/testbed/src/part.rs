@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use crate::{kubernetes, openbao, postgres};
+use crate::{charts, kubernetes, openbao, postgres};
 
 /// A program that is looked for on the machine, and fetched when it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,14 @@ pub enum Part {
     KubeControllerManager,
     /// What plays the kubelet.
     Kwok,
+    /// What renders the charts.
+    Helm,
 }
 
 impl Part {
     /// All parts; the quick ones first.
-    pub const ALL: [Self; 6] =
-        [Self::Postgres, Self::OpenBao, Self::Etcd, Self::KubeApiserver, Self::KubeControllerManager, Self::Kwok];
+    pub const ALL: [Self; 7] =
+        [Self::Postgres, Self::OpenBao, Self::Etcd, Self::KubeApiserver, Self::KubeControllerManager, Self::Kwok, Self::Helm];
 
     /// What it is called on a command line.
     pub const fn name(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Part {
             Self::KubeApiserver => "kube-apiserver",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kwok => "kwok",
+            Self::Helm => "helm",
         }
     }
 
@@ -50,6 +53,7 @@ impl Part {
             Self::KubeApiserver => kubernetes::program(&kubernetes::APISERVER),
             Self::KubeControllerManager => kubernetes::program(&kubernetes::CONTROLLER_MANAGER),
             Self::Kwok => kubernetes::program(&kubernetes::KWOK),
+            Self::Helm => charts::helm(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod bench;
 mod cache;
 mod cargo;
 mod demo;
@@ -12,9 +13,11 @@ mod test;
 const HELP: &str = "\
 Lockstep's tasks.
 
-  cargo xtask demo [--once]    fetches what is missing, starts everything on real parts, and shows secrets arriving
-  cargo xtask test [--quick]   fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
-  cargo xtask help             this
+  cargo xtask demo [--once] [--kubernetes]   fetches what is missing, starts everything on real parts, and shows secrets arriving;
+                                             --kubernetes: into Secrets of five real kube-apiservers, instead of folders
+  cargo xtask test [--quick]                 fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
+  cargo xtask bench propagation|first-sync   measures an optimised build against a bare loop in the same run
+  cargo xtask help                           this
 
 Build output and fetched parts are kept in $XDG_CACHE_HOME/lockstep (or ~/.cache/lockstep); CARGO_TARGET_DIR is respected.
 ";
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ["demo", rest @ ..] => demo::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["test"] => test::run(test::Extent::All),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => {

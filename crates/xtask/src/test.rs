@@ -77,6 +77,7 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
     ];
     if extent == Extent::All {
         stages.push(("kube-apiserver", test(&["--package", "lockstep-testbed", "--test", "kubernetes"])));
+        stages.push(("charts", test(&["--package", "lockstep-tests", "--test", "charts"])));
     }
     stages
 }

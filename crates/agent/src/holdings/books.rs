@@ -28,9 +28,9 @@ impl Books {
         Ok(self.ring.learn(key)?)
     }
 
-    /// The bindings that have content.
+    /// The bindings that have content, or observe some.
     pub(super) fn held_bindings(&self) -> Vec<BindingId> {
-        self.ledger.iter().filter(|(_, h)| matches!(h, Holding::Held(_))).map(|(binding, _)| binding).collect()
+        self.ledger.iter().filter(|(_, h)| !matches!(h, Holding::GivenUp { .. })).map(|(binding, _)| binding).collect()
     }
 
     /// All there is.

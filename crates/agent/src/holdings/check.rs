@@ -4,15 +4,20 @@ use lockstep_core::id::BindingId;
 
 use super::Holdings;
 use crate::sink::{Observed, Stamp};
-use crate::state::ledger::{Held, Holding};
+use crate::state::ledger::{Compared, Held, Holding};
 
 /// How a binding's target stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Checked {
     /// As it was applied, or the binding is not held.
     Same,
     /// Changed or missing; the content would bring it back.
-    Drifted,
+    Drifted {
+        /// Where, and by whom, if that is known.
+        by: Option<(String, String)>,
+    },
+    /// As it was applied, but the content is wanted anew: for a place that the target has only now, or to be compared.
+    Wanting,
     /// Somebody else's now. Content would be refused until a person moves it away.
     Taken,
     /// It could not be looked at.
@@ -24,21 +29,42 @@ impl Holdings {
     pub(crate) async fn check(&self, binding: BindingId) -> Checked {
         let _turn = self.turns.take(binding).await;
         self.complete_in_turn(binding).await;
-        let Some(held) = self.held(binding).await else { return Checked::Same };
-        match self.observe(binding, &held.target).await {
+        let held = match self.holding(binding).await {
+            Some(Holding::Held(held)) => held,
+            Some(Holding::Observed(compared)) => return self.check_compared(binding, &compared).await,
+            Some(Holding::GivenUp { .. }) | None => return Checked::Same,
+        };
+        match self.observe(binding, held.place(), &held.digest).await {
             Ok(Observed::Content(digests, _)) => match digests.under(&held.digest.key) {
                 Some(digest) if *digest == held.digest => Checked::Same,
-                Some(_) => Checked::Drifted,
+                Some(_) => self.drifted(binding),
                 // An unknown key means "unknown", never "changed".
                 None => Checked::Unknown,
             },
-            Ok(Observed::Absent | Observed::Altered) => Checked::Drifted,
+            Ok(Observed::Nowhere) => Checked::Same,
+            Ok(Observed::Incomplete) => Checked::Wanting,
+            Ok(Observed::Absent | Observed::Altered) => self.drifted(binding),
             Ok(Observed::Foreign) => Checked::Taken,
             Err(error) => {
                 tracing::warn!(%binding, cause = %error, "a target cannot be looked at");
                 Checked::Unknown
             }
         }
+    }
+
+    async fn check_compared(&self, binding: BindingId, compared: &Compared) -> Checked {
+        match self.sinks.is_compared(compared.place(), binding, &compared.digest).await {
+            Ok(true) => Checked::Same,
+            Ok(false) => Checked::Wanting,
+            Err(error) => {
+                tracing::warn!(%binding, cause = %error, "a target cannot be looked at");
+                Checked::Unknown
+            }
+        }
+    }
+
+    fn drifted(&self, binding: BindingId) -> Checked {
+        Checked::Drifted { by: self.sinks.changed_by(binding) }
     }
 
     /// Takes up what a crash left between two steps of a write: content that is there whole, under a valid mark newer than the
@@ -60,18 +86,22 @@ impl Holdings {
 
     async fn applied_unrecorded(&self, binding: BindingId) -> Option<Held> {
         let held = self.held(binding).await?;
-        let Ok(Observed::Content(digests, Stamp { revision, digest })) = self.observe(binding, &held.target).await else {
+        let Ok(Observed::Content(digests, Stamp { revision, digest })) = self.observe(binding, held.place(), &held.digest).await
+        else {
             return None;
         };
         let whole = digests.under(&digest.key) == Some(&digest);
         (revision > held.revision && whole).then_some(Held { revision, digest, ..held })
     }
 
-    async fn held(&self, binding: BindingId) -> Option<Held> {
-        self.books(move |books| match books.ledger.get(binding) {
-            Some(Holding::Held(held)) => Some(held.clone()),
+    pub(super) async fn held(&self, binding: BindingId) -> Option<Held> {
+        match self.holding(binding).await {
+            Some(Holding::Held(held)) => Some(held),
             _ => None,
-        })
-        .await
+        }
+    }
+
+    async fn holding(&self, binding: BindingId) -> Option<Holding> {
+        self.books(move |books| books.ledger.get(binding).cloned()).await
     }
 }

@@ -22,9 +22,11 @@ impl Holdings {
             .await?;
         if let (true, Some(Holding::Held(held)), Some(owner)) = (purge, held, owner) {
             for target in held.former.iter().chain([&held.target]) {
-                self.sinks.remove(target, owner, &keys, None).await?;
+                self.sinks.remove(held.place_of(target), owner, &held.digest, &keys, None).await?;
             }
         }
+        self.sinks.leave(binding);
+        self.forget_restarts(binding);
         Ok(self.books(move |books| books.ledger.record(binding, Holding::GivenUp { revision }, Some(head))).await?)
     }
 }

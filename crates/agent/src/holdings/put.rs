@@ -10,7 +10,7 @@ use super::{Holdings, digest_of};
 use crate::delivery::{Answer, Applied, Put, Refusal};
 use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
-use crate::state::ledger::{Held, Holding};
+use crate::state::ledger::{Compared, Held, Holding};
 
 impl Holdings {
     /// Applies content, or says why not. The same revision again is a repair.
@@ -23,12 +23,24 @@ impl Holdings {
         let asked = put.clone();
         let (owner, keys) = self.books(move |books| books.accept(&asked)).await?;
         let stamp = Stamp { revision: put.revision, digest: put.digest.clone() };
-        let targets = self.sinks.apply(&put.target, owner, &stamp, &put.content, &keys).await?;
+        let place = put.place();
+        if put.observe {
+            return self.try_compare(put, owner).await;
+        }
+        let targets = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
         let applied = put.clone();
         self.books(move |books| books.record_applied(&applied)).await?;
         self.remove_former(put.binding).await;
-        let observed = self.observe(put.binding, &put.target).await?;
+        self.see_to_restarts(put.binding).await;
+        let observed = self.observe(put.binding, place, &put.digest).await?;
         Ok(Applied::Put { digest: digest_of(&keys, &observed, &put.digest), targets })
+    }
+
+    async fn try_compare(&self, put: &Arc<Put>, owner: Owner) -> Result<Applied, Refusal> {
+        let comparison = self.sinks.compare(put.place(), owner.binding, &put.digest, &put.content).await?;
+        let compared = put.clone();
+        self.books(move |books| books.record_compared(&compared)).await?;
+        Ok(Applied::Observed { digest: put.digest.clone(), comparison })
     }
 
     /// Removes what was delivered under names that the binding no longer has. What fails is tried again at the next look.
@@ -36,7 +48,7 @@ impl Holdings {
         let Some((held, owner, keys)) = self.books(move |books| books.former(binding)).await else { return };
         let mut left = Vec::new();
         for target in &held.former {
-            match self.sinks.remove(target, owner, &keys, Some(&held.target)).await {
+            match self.sinks.remove(held.place_of(target), owner, &held.digest, &keys, Some(held.place())).await {
                 Ok(()) => {}
                 Err(SinkError::Conflict(cause)) => {
                     tracing::warn!(%binding, cause, "what was delivered under a former name is left: it is not ours any more");
@@ -75,9 +87,22 @@ impl Books {
             revision: put.revision,
             digest: put.digest.clone(),
             target: put.target.clone(),
+            allowed: put.allowed.clone(),
+            restart: put.restart.clone(),
             former: self.former_targets(put.binding, &put.target),
         };
         Ok(self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?)
+    }
+
+    fn record_compared(&mut self, put: &Put) -> Result<(), Refusal> {
+        let compared = Compared {
+            name: put.name.clone(),
+            revision: put.revision,
+            digest: put.digest.clone(),
+            target: put.target.clone(),
+            allowed: put.allowed.clone(),
+        };
+        Ok(self.ledger.record(put.binding, Holding::Observed(compared), Some(put.head))?)
     }
 
     fn former_targets(&self, binding: BindingId, now: &Target) -> Vec<Target> {

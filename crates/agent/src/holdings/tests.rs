@@ -1,7 +1,9 @@
 use super::*;
+use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
-use lockstep_core::revision::{Epoch, Revision, Seq};
+use lockstep_core::namespaces::AllowedNamespaces;
+use lockstep_core::revision::{Epoch, Seq};
 use std::fs;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -40,6 +42,9 @@ fn put(seq: u64, target: &str, value: &str) -> Put {
         revision: revision(1, seq),
         head: head(seq),
         target: Target::Directory { name: target.parse().unwrap() },
+        allowed: AllowedNamespaces::default(),
+        observe: false,
+        restart: Restart::None,
         digest: key().digest(&content),
         content: Arc::new(content),
         trace: None,
@@ -52,8 +57,9 @@ fn delete(seq: u64, purge: bool) -> Delete {
 
 fn load(folder: &tempfile::TempDir) -> Holdings {
     let state = StateDir::ensure(&folder.path().join("state")).unwrap();
-    let sinks = Sinks { directory: Some(Arc::new(Directory::open(&folder.path().join("root")).unwrap())) };
-    Holdings::new(Ledger::load(&state).unwrap(), KeyRing::load(&state).unwrap(), sinks)
+    let directory = Some(Arc::new(Directory::open(&folder.path().join("root")).unwrap()));
+    let sinks = Sinks { directory, secrets: None, touched: Arc::default() };
+    Holdings::new(Ledger::load(&state).unwrap(), KeyRing::load(&state).unwrap(), sinks, None)
 }
 
 fn kind(answer: &Answer) -> Option<RefusalKind> {
@@ -204,9 +210,9 @@ async fn a_look_tells_drift_from_what_is_as_it_should_be() {
     fixture.put(put(1, "out", "a")).await;
     assert_eq!(fixture.holdings.check(binding()).await, Checked::Same);
     fs::write(fixture.path("out/K"), "b").unwrap();
-    assert_eq!(fixture.holdings.check(binding()).await, Checked::Drifted);
+    assert_eq!(fixture.holdings.check(binding()).await, Checked::Drifted { by: None });
     fs::remove_dir_all(fixture.path("out")).unwrap();
-    assert_eq!(fixture.holdings.check(binding()).await, Checked::Drifted);
+    assert_eq!(fixture.holdings.check(binding()).await, Checked::Drifted { by: None });
     let inventory = fixture.holdings.inventory().await;
     let digest = inventory.held[0].1.digest.clone().unwrap();
     let empty = key().digest(&Rendered::default());

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use lockstep_core::id::BindingId;
-use lockstep_proto::convert::{ProtocolError, binding_id, content, held_message, revision, trace_id};
+use lockstep_proto::convert;
+use lockstep_proto::convert::{
+    ProtocolError, allowed_namespaces, binding_id, content, held_message, restart_report_message, revision, trace_id,
+};
 use lockstep_proto::v1::{self, agent_message::Message, reject};
 
 use crate::delivery::{Answer, Applied, Delete, Put, Refusal, RefusalKind};
 use crate::holdings::Inventory;
+use crate::restart;
 use crate::sink::Targets;
+use crate::sink::secret::Comparison;
 
 /// A message of the agent.
 pub(super) fn from_agent(message: Message) -> v1::AgentMessage {
@@ -31,6 +36,13 @@ pub(super) fn bindings(bindings: &[BindingId]) -> Vec<Vec<u8>> {
     bindings.iter().map(|binding| binding.uuid().as_bytes().to_vec()).collect()
 }
 
+/// How restarts go.
+pub(super) fn restarts<'a>(reports: impl IntoIterator<Item = &'a restart::Report>) -> v1::AgentMessage {
+    let one = |report: &restart::Report| restart_report_message(report.binding, report.revision, report.progress());
+    let restarts = reports.into_iter().map(one).collect();
+    from_agent(Message::Report(v1::Report { restarts, ..v1::Report::default() }))
+}
+
 /// A put. One that names its binding and revision but is wrong otherwise is answered, not a reason to end the link.
 pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError> {
     let binding = binding_id(&message.binding)?;
@@ -42,7 +54,10 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
             name: message.binding_name,
             revision,
             head: message.head.ok_or(ProtocolError::Missing("head"))?.try_into()?,
+            allowed: allowed_namespaces(message.target.as_ref().ok_or(ProtocolError::Missing("target"))?)?,
             target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
+            observe: message.observe,
+            restart: convert::restart(message.restart)?,
             content: Arc::new(content(message.content)?),
             digest: message.digest.ok_or(ProtocolError::Missing("digest"))?.try_into()?,
             trace,
@@ -75,6 +90,10 @@ pub(super) fn answer(answer: Answer) -> v1::AgentMessage {
         Ok(Applied::Put { digest, targets: Targets { applied: targets_applied, total: targets_total } }) => {
             let digest = Some(digest.into());
             Message::Ack(v1::Ack { binding, revision, digest, targets_applied, targets_total, trace, ..v1::Ack::default() })
+        }
+        Ok(Applied::Observed { digest, comparison: Comparison { would_change, total: would_total } }) => {
+            let digest = Some(digest.into());
+            Message::Ack(v1::Ack { binding, revision, digest, trace, would_change, would_total, ..v1::Ack::default() })
         }
         Ok(Applied::Delete) => Message::Ack(v1::Ack { binding, revision, trace, ..v1::Ack::default() }),
         Err(Refusal { kind, cause }) => {

@@ -27,7 +27,7 @@ pub(super) async fn run(agent: &Agent, out: mpsc::Sender<AgentMessage>) {
             tokio::time::sleep(left.min(LOOK_INTERVAL_MAX)).await;
             continue;
         }
-        match request(agent) {
+        match request(agent).await {
             Ok(request) => {
                 tracing::info!(not_after = %leaf.not_after, "asking for a new certificate");
                 if out.send(from_agent(Message::CertificateRequest(request))).await.is_err() {
@@ -40,32 +40,32 @@ pub(super) async fn run(agent: &Agent, out: mpsc::Sender<AgentMessage>) {
     }
 }
 
-fn request(agent: &Agent) -> Result<CertificateRequest, JoinError> {
-    let key = next_key(&agent.state, Some(&agent.identity()))?;
+async fn request(agent: &Agent) -> Result<CertificateRequest, JoinError> {
+    let key = next_key(&agent.state, Some(&agent.identity())).await?;
     Ok(CertificateRequest { csr_der: key.certificate_request()? })
 }
 
 /// Takes the server's answer. The link keeps its stream; the next connection shows the new certificate.
-pub(super) fn take(agent: &Agent, answer: Certificate) {
+pub(super) async fn take(agent: &Agent, answer: Certificate) {
     if !answer.refused.is_empty() {
         tracing::error!(cause = answer.refused, "the server refused to renew the certificate");
         return;
     }
-    match adopted(agent, answer) {
+    match adopted(agent, answer).await {
         Ok(()) => tracing::info!(not_after = %agent.identity().leaf.not_after, "renewed the certificate"),
         Err(error) => tracing::error!(%error, "cannot use the new certificate; the present one is kept"),
     }
 }
 
-fn adopted(agent: &Agent, answer: Certificate) -> Result<(), IssueError> {
+async fn adopted(agent: &Agent, answer: Certificate) -> Result<(), IssueError> {
     let current = agent.identity();
-    let key = next_key(&agent.state, Some(&current))?;
+    let key = next_key(&agent.state, Some(&current)).await?;
     let issued = Issued {
         chain: answer.chain_der,
         roots: answer.roots_der,
         cluster: current.cluster,
         cluster_name: current.cluster_name.clone(),
     };
-    agent.set_identity(adopt(&agent.state, key, issued)?);
+    agent.set_identity(adopt(&agent.state, key, issued).await?);
     Ok(())
 }

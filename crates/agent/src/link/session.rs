@@ -17,7 +17,7 @@ use tonic::Streaming;
 use super::message::{self, from_agent};
 use super::welcome::{SILENCE_INTERVALS, Welcome};
 use super::work::{self, WORK_MAX, Work};
-use super::{End, LinkError, renewal, verification};
+use super::{End, LinkError, renewal, restarting, verification};
 use crate::address::ServerAddress;
 use crate::agent::Agent;
 use crate::connect::connect;
@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
         let (out, requests) = mpsc::channel(OUT_MAX);
         agent.count_bindings().await;
         let inventory = agent.holdings().inventory().await;
-        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.arguments.lease_term);
+        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.surroundings.lease_term);
         let _ = out.send(hello).await;
         let greeting = async {
             let mut inbound = client.link(ReceiverStream::new(requests)).await.map_err(status)?.into_inner();
@@ -106,6 +106,7 @@ async fn accompany(agent: &Agent, welcome: &Welcome, out: &mpsc::Sender<AgentMes
         () = heartbeat(welcome.heartbeat_interval, out.clone()) => {}
         () = verification::run(agent, welcome.verify_interval, welcome.held.is_some(), out.clone()) => {}
         () = renewal::run(agent, out.clone()) => {}
+        () = restarting::run(agent, out.clone()) => {}
     }
 }
 
@@ -129,7 +130,7 @@ async fn read(
             Some(FromServer::Drain(drain)) => return Ok(End::Drained(drain.reason)),
             Some(FromServer::Revoked(revoked)) => return Ok(End::Revoked(revoked.reason)),
             Some(FromServer::Certificate(certificate)) => {
-                renewal::take(agent, certificate);
+                renewal::take(agent, certificate).await;
                 continue;
             }
             // A message of a newer server that this agent does not know, or one that needs nothing done.

@@ -1,40 +1,92 @@
-//! Looking, every so often, whether what was applied is still there.
+//! Looking whether what was applied is still there: at everything every so often, and at once at what a sink saw changing.
 
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _};
+use lockstep_core::id::BindingId;
 use lockstep_proto::v1::agent_message::Message;
 use lockstep_proto::v1::{AgentMessage, Need, Report};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::message::{bindings, from_agent};
+use super::message::{self, bindings, from_agent};
 use crate::agent::Agent;
 use crate::blocking::to_its_end;
+use crate::delivery::{Answer, Refusal, RefusalKind};
+use crate::need::Fight;
 
-/// Looks every `interval` and says what it finds; ends with the link. `held`: nothing would be sent, so nothing is asked for.
+/// How many bindings are looked at side by side: few, so that deliveries come first.
+const LOOKS_AT_ONCE: usize = 4;
+
+/// Looks, and says what it finds; ends with the link. `held`: nothing would be sent, so nothing is asked for.
 pub(super) async fn run(agent: &Agent, interval: Duration, held: bool, out: mpsc::Sender<AgentMessage>) {
+    // The inventory of this stream was just taken, so the first look at everything comes after one interval.
+    let mut next = Instant::now() + interval;
     loop {
-        // The inventory of this stream was just taken, so the first look comes after one interval.
-        tokio::time::sleep(interval).await;
-        let mut checked = Vec::new();
-        for binding in agent.holdings().held_bindings().await {
-            // One at a time, so that deliveries come first. A look that was begun is finished: it may complete a write.
-            let holdings = agent.holdings().clone();
-            checked.push((binding, to_its_end(async move { holdings.check(binding).await }).await));
-        }
-        let findings = agent.with_drift(|memory| memory.digest(agent.surroundings.clock.uptime(), &checked));
-        if !findings.report.is_empty() {
-            agent.surroundings.metrics.drift.inc_by(findings.report.len() as u64);
-            tracing::warn!(bindings = ?findings.report, "targets were changed or removed by somebody else");
-            let report = Report { drifted: bindings(&findings.report), ..Report::default() };
-            if out.send(from_agent(Message::Report(report))).await.is_err() {
-                return;
+        let (looked_at, all) = tokio::select! {
+            () = sleep_until(next) => {
+                next = Instant::now() + interval;
+                (agent.holdings().held_bindings().await, true)
             }
-        }
-        if !findings.need.is_empty() && !held {
-            let need = Need { bindings: bindings(&findings.need) };
-            if out.send(from_agent(Message::Need(need))).await.is_err() {
-                return;
+            touched = agent.holdings().touched() => (touched.into_iter().collect(), false),
+            () = until_due(agent, held) => {
+                let now = agent.surroundings.clock.uptime();
+                (agent.with_drift(|memory| memory.due(now)), false)
             }
+        };
+        if look(agent, looked_at, all, held, &out).await.is_none() {
+            return;
         }
     }
+}
+
+/// Waits until something that was found before may be asked for.
+async fn until_due(agent: &Agent, held: bool) {
+    match agent.with_drift(|memory| memory.next_due()) {
+        Some(due) if !held => sleep(due.saturating_sub(agent.surroundings.clock.uptime())).await,
+        _ => std::future::pending().await,
+    }
+}
+
+/// One look; `None` when the link is gone.
+async fn look(agent: &Agent, looked_at: Vec<BindingId>, all: bool, held: bool, out: &mpsc::Sender<AgentMessage>) -> Option<()> {
+    let looks: Vec<_> = looked_at.into_iter().map(|binding| check(agent, binding)).collect();
+    let checked: Vec<_> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+    let now = agent.surroundings.clock.uptime();
+    let findings = agent.with_drift(|memory| memory.digest(now, &checked, all, !held));
+    if !findings.report.is_empty() {
+        agent.surroundings.metrics.drift.inc_by(findings.report.len() as u64);
+        tracing::warn!(bindings = ?findings.report, "targets were changed or removed by somebody else");
+        out.send(from_agent(Message::Report(Report { drifted: bindings(&findings.report), ..Report::default() }))).await.ok()?;
+    }
+    for fight in findings.fights {
+        if let Some(answer) = conflict(agent, fight).await {
+            out.send(message::answer(answer)).await.ok()?;
+        }
+    }
+    if !findings.need.is_empty() {
+        out.send(from_agent(Message::Need(Need { bindings: bindings(&findings.need) }))).await.ok()?;
+    }
+    Some(())
+}
+
+async fn check(agent: &Agent, binding: BindingId) -> (BindingId, crate::holdings::Checked) {
+    // A look that was begun is finished: it may complete a write.
+    let holdings = agent.holdings().clone();
+    (binding, to_its_end(async move { holdings.check(binding).await }).await)
+}
+
+/// What is said of a binding that somebody else writes again and again.
+async fn conflict(agent: &Agent, Fight { binding, by, pause }: Fight) -> Option<Answer> {
+    let revision = agent.holdings().held_revision(binding).await?;
+    let (place, who) = match by {
+        Some((place, manager)) => (format!("Secret {place}"), format!("field manager {manager:?}")),
+        None => ("its target".to_owned(), "somebody".to_owned()),
+    };
+    let cause = format!(
+        "{who} changes {place} again and again: let only one of the two write it; it is restored again {} s after the last time",
+        pause.as_secs()
+    );
+    tracing::warn!(%binding, cause, "a fight over a target");
+    Some(Answer { binding, revision, trace: None, result: Err(Refusal { kind: RefusalKind::Conflict, cause }) })
 }

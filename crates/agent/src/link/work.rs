@@ -54,7 +54,11 @@ pub(super) async fn run(agent: &Agent, mut queue: mpsc::Receiver<Work>, out: mps
                 let answer = answer.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
                 bench.busy.remove(&answer.binding);
                 match &answer.result {
-                    Ok(_) => agent.surroundings.metrics.applied.inc(),
+                    Ok(_) => {
+                        agent.surroundings.metrics.applied.inc();
+                        let now = agent.surroundings.clock.uptime();
+                        agent.with_drift(|memory| memory.applied(now, answer.binding));
+                    }
                     Err(refusal) => agent.surroundings.metrics.count_rejected(refusal.kind),
                 }
                 agent.count_bindings().await;

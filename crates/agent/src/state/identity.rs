@@ -1,7 +1,7 @@
 //! Who the agent is: the current slot, and the next one while a certificate is awaited.
 //!
-//! The key of the next slot is on disk before anybody is asked to certify it, so a retry after a lost answer uses the same key.
-//! Key and certificate of the current slot are one file: no crash can leave one without the other.
+//! The key of the next slot is stored before anybody is asked to certify it, so a retry after a lost answer uses the same key.
+//! Key and certificate of the current slot are one: no crash can leave one without the other.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{StateDir, StateError, damaged, io_error, read_json, read_private, write_json};
+use super::{State, StateError};
 use crate::certificate::{CertificateFacts, facts};
-use crate::durable;
 use crate::key::AgentKey;
 
 const CURRENT: &str = "identity.json";
@@ -71,33 +70,32 @@ struct IdentityFile {
 }
 
 /// The current slot; `None` before the agent joined.
-pub(crate) fn load(dir: &StateDir) -> Result<Option<Identity>, StateError> {
-    let path = dir.file(CURRENT);
-    let Some(file) = read_json::<IdentityFile>(&path)? else { return Ok(None) };
-    let key = AgentKey::from_pem(&file.key).map_err(|_| damaged(&path, "the key"))?;
-    let chain = decode(&file.chain).ok_or_else(|| damaged(&path, "the chain"))?;
-    let roots = decode(&file.roots).ok_or_else(|| damaged(&path, "the roots"))?;
-    let leaf = chain.first().and_then(|der| facts(der).ok()).ok_or_else(|| damaged(&path, "the chain"))?;
+pub(crate) async fn load(state: &State) -> Result<Option<Identity>, StateError> {
+    let Some(file) = state.read_json::<IdentityFile>(CURRENT).await? else { return Ok(None) };
+    let damaged = |place| state.damaged(CURRENT, place);
+    let key = AgentKey::from_pem(&file.key).map_err(|_| damaged("the key"))?;
+    let chain = decode(&file.chain).ok_or_else(|| damaged("the chain"))?;
+    let roots = decode(&file.roots).ok_or_else(|| damaged("the roots"))?;
+    let leaf = chain.first().and_then(|der| facts(der).ok()).ok_or_else(|| damaged("the chain"))?;
     Ok(Some(Identity { cluster: file.cluster, cluster_name: file.cluster_name, key, chain, roots, leaf }))
 }
 
 /// The key of the next slot, made and stored if there is none. A key that is already the current one is a leftover of a crash.
-pub(crate) fn next_key(dir: &StateDir, current: Option<&Identity>) -> Result<AgentKey, StateError> {
-    let path = dir.file(NEXT);
-    if let Some(bytes) = read_private(&path)? {
-        let pem = std::str::from_utf8(&bytes).map_err(|_| damaged(&path, "not text"))?;
-        let key = AgentKey::from_pem(pem).map_err(|_| damaged(&path, "not a private key"))?;
+pub(crate) async fn next_key(state: &State, current: Option<&Identity>) -> Result<AgentKey, StateError> {
+    if let Some(bytes) = state.read(NEXT).await? {
+        let pem = std::str::from_utf8(&bytes).map_err(|_| state.damaged(NEXT, "not text"))?;
+        let key = AgentKey::from_pem(pem).map_err(|_| state.damaged(NEXT, "not a private key"))?;
         if current.is_none_or(|c| c.leaf.public_key != key.public_key()) {
             return Ok(key);
         }
     }
-    let key = AgentKey::generate().map_err(|e| damaged(&path, e.to_string()))?;
-    durable::replace(&path, key.to_pem().as_bytes()).map_err(io_error("write", &path))?;
+    let key = AgentKey::generate().map_err(|e| state.damaged(NEXT, e.to_string()))?;
+    state.write(NEXT, key.to_pem().as_bytes()).await?;
     Ok(key)
 }
 
 /// Makes `key` and what was issued for it the current slot, and empties the next one.
-pub(crate) fn adopt(dir: &StateDir, key: AgentKey, issued: Issued) -> Result<Identity, IssueError> {
+pub(crate) async fn adopt(state: &State, key: AgentKey, issued: Issued) -> Result<Identity, IssueError> {
     let leaf = issued.chain.first().and_then(|der| facts(der).ok()).ok_or(IssueError::Answer("it has no certificate"))?;
     if leaf.public_key != key.public_key() {
         return Err(IssueError::Answer("the certificate is for another key"));
@@ -115,9 +113,8 @@ pub(crate) fn adopt(dir: &StateDir, key: AgentKey, issued: Issued) -> Result<Ide
         chain: issued.chain.iter().map(|der| STANDARD.encode(der)).collect(),
         roots: issued.roots.iter().map(|der| STANDARD.encode(der)).collect(),
     };
-    write_json(&dir.file(CURRENT), &file)?;
-    let next = dir.file(NEXT);
-    durable::remove(&next).map_err(io_error("remove", &next))?;
+    state.write_json(CURRENT, &file).await?;
+    state.remove(NEXT).await?;
     let own = |der: Vec<Vec<u8>>| der.into_iter().map(CertificateDer::from).collect();
     let (chain, roots) = (own(issued.chain), own(issued.roots));
     Ok(Identity { cluster: file.cluster, cluster_name: file.cluster_name, key, chain, roots, leaf })

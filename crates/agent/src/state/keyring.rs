@@ -7,7 +7,7 @@ use lockstep_core::render::Rendered;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{StateDir, StateError, read_json, write_json};
+use super::{State, StateDir, StateError, directory};
 
 const FILE: &str = "digest-keys.json";
 
@@ -25,7 +25,7 @@ pub(crate) struct Digests(Vec<Digest>);
 /// The keys, and where they are kept.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
-    dir: StateDir,
+    state: State,
     keys: Keys,
 }
 
@@ -62,11 +62,22 @@ impl Digests {
 }
 
 impl KeyRing {
-    /// From the state directory.
+    /// From wherever the state is.
+    pub(crate) async fn open(state: &State) -> Result<Self, StateError> {
+        match state {
+            State::Directory(dir) => Self::load(dir),
+            State::Secret(_) => Ok(Self::of(state.clone(), state.read_json(FILE).await?)),
+        }
+    }
+
+    /// From a state directory.
     pub(crate) fn load(dir: &StateDir) -> Result<Self, StateError> {
-        let stored: Vec<StoredKey> = read_json(&dir.file(FILE))?.unwrap_or_default();
-        let keys = stored.into_iter().map(|k| ClusterKey::new(k.id.clone(), k.key)).collect();
-        Ok(Self { dir: dir.clone(), keys: Keys(Arc::new(keys)) })
+        Ok(Self::of(State::Directory(dir.clone()), directory::read_json(&dir.file(FILE))?))
+    }
+
+    fn of(state: State, stored: Option<Vec<StoredKey>>) -> Self {
+        let keys = stored.unwrap_or_default().into_iter().map(|k| ClusterKey::new(k.id.clone(), k.key)).collect();
+        Self { state, keys: Keys(Arc::new(keys)) }
     }
 
     /// As they are now.
@@ -74,7 +85,7 @@ impl KeyRing {
         self.keys.clone()
     }
 
-    /// Makes `key` the present one, on disk first.
+    /// Makes `key` the present one, stored first. Blocks.
     pub(crate) fn learn(&mut self, key: &ClusterKey) -> Result<(), StateError> {
         if self.keys.current().is_some_and(|known| known.id == key.id && known.expose() == key.expose()) {
             return Ok(());
@@ -82,7 +93,7 @@ impl KeyRing {
         let older = self.keys.0.iter().filter(|known| known.id != key.id).cloned();
         let keys: Vec<ClusterKey> = std::iter::once(key.clone()).chain(older).take(DIGEST_KEYS_MAX).collect();
         let stored = keys.iter().map(|k| StoredKey { id: k.id.clone(), key: *k.expose() });
-        write_json(&self.dir.file(FILE), &stored.collect::<Vec<_>>())?;
+        self.state.write_json_blocking(FILE, &stored.collect::<Vec<_>>())?;
         self.keys = Keys(Arc::new(keys));
         Ok(())
     }

@@ -1,30 +1,33 @@
 //! What the agent holds, binding by binding, the registry it belongs to, and the newest point of the history it has seen.
 
-use std::collections::BTreeMap;
-use std::fs;
+mod place;
 
-use lockstep_core::binding::Target;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, RegistryId};
+use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::revision::Revision;
 use serde::{Deserialize, Serialize};
 
-use super::{StateDir, StateError, io_error, read_json, write_json};
-use crate::durable;
-
-const REGISTRY: &str = "registry.json";
-const HELD: &str = "held";
+use super::directory::read_json;
+use super::{State, StateDir, StateError};
+use crate::sink::Place;
+use place::REGISTRY;
 
 /// How many given-up bindings are remembered, so that a lost ack can be answered again; the oldest revisions are forgotten first.
 pub(crate) const GIVEN_UP_MAX: usize = 10_000;
 
 /// What the agent has for one binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are Held, and the others are few")]
 pub(crate) enum Holding {
     /// Content in a target.
     Held(Held),
+    /// Nothing of ours: what is there was only compared.
+    Observed(Compared),
     /// Nothing any more.
     GivenUp {
         /// The change that took it away.
@@ -43,8 +46,53 @@ pub(crate) struct Held {
     pub(crate) digest: Digest,
     /// Where to.
     pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
+    pub(crate) allowed: AllowedNamespaces,
+    /// What restarts when the content changes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) restart: Restart,
     /// Where it was before, and is still to be removed: a crash may come between writing the new and removing the old.
     pub(crate) former: Vec<Target>,
+}
+
+/// Content that was compared with a target, and not written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Compared {
+    /// The binding's name, for people.
+    pub(crate) name: String,
+    /// What was compared.
+    pub(crate) revision: Revision,
+    /// Of what was compared.
+    pub(crate) digest: Digest,
+    /// With what.
+    pub(crate) target: Target,
+    /// Of the namespaces that the target selects by label.
+    #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
+    pub(crate) allowed: AllowedNamespaces,
+}
+
+fn is_none(restart: &Restart) -> bool {
+    *restart == Restart::None
+}
+
+impl Held {
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place<'_> {
+        self.place_of(&self.target)
+    }
+
+    /// Another target of the same binding.
+    pub(crate) fn place_of<'a>(&'a self, target: &'a Target) -> Place<'a> {
+        Place { target, allowed: &self.allowed }
+    }
+}
+
+impl Compared {
+    /// Where it would be.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { target: &self.target, allowed: &self.allowed }
+    }
 }
 
 /// The registry as the agent knows it.
@@ -55,18 +103,18 @@ struct Known {
     floor: Option<Mark>,
 }
 
-/// A binding's file. The head is in it, not in a file of its own, because flushing is what a delivery's time goes to.
+/// One binding, as in its file. The head is in it, not in a file of its own, because flushing is what a delivery's time goes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Recorded {
-    holding: Holding,
-    /// The newest head that came with this binding.
+    holding: Arc<Holding>,
+    /// The newest head that came with this binding; unused in Kubernetes, where one floor is written with all bindings.
     head: Option<Mark>,
 }
 
-/// All of it, in memory and on disk; the disk is written first.
+/// All of it, in memory and where the state is. A disk is written first; a Secret is written behind.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    dir: StateDir,
+    state: State,
     known: Known,
     recorded: BTreeMap<BindingId, Recorded>,
     /// The newest of all heads.
@@ -78,32 +126,31 @@ impl Holding {
     pub(crate) fn revision(&self) -> Revision {
         match self {
             Self::Held(held) => held.revision,
+            Self::Observed(compared) => compared.revision,
             Self::GivenUp { revision } => *revision,
         }
     }
 }
 
 impl Ledger {
-    /// From the state directory.
-    pub(crate) fn load(dir: &StateDir) -> Result<Self, StateError> {
-        let known: Known = read_json(&dir.file(REGISTRY))?.unwrap_or_default();
-        let mut recorded = BTreeMap::new();
-        let mut floor = known.floor;
-        let folder = dir.file(HELD);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            found => Some(found.map_err(io_error("list", &folder))?),
-        };
-        for entry in entries.into_iter().flatten() {
-            let path = entry.map_err(io_error("list", &folder))?.path();
-            let stem = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".json"));
-            let Some(binding) = stem.and_then(|s| s.parse().ok()) else { continue };
-            if let Some(found) = read_json::<Recorded>(&path)? {
-                floor = newer(floor, found.head);
-                recorded.insert(binding, found);
+    /// From wherever the state is.
+    pub(crate) async fn open(state: &State) -> Result<Self, StateError> {
+        match state {
+            State::Directory(dir) => Self::load(dir),
+            State::Secret(secret) => {
+                Ok(Self::of(state.clone(), state.read_json(REGISTRY).await?, place::from_contents(secret.held.contents())))
             }
         }
-        Ok(Self { dir: dir.clone(), known, recorded, floor })
+    }
+
+    /// From a state directory.
+    pub(crate) fn load(dir: &StateDir) -> Result<Self, StateError> {
+        Ok(Self::of(State::Directory(dir.clone()), read_json(&dir.file(REGISTRY))?, place::load(dir)?))
+    }
+
+    fn of(state: State, known: Option<Known>, (recorded, floor): place::Loaded) -> Self {
+        let known = known.unwrap_or_default();
+        Self { state, known, recorded, floor: newer(known.floor, floor) }
     }
 
     /// The registry it belongs to; `None` before the first `Welcome`.
@@ -116,19 +163,19 @@ impl Ledger {
         self.floor
     }
 
-    /// Belongs to `registry` from now on.
+    /// Belongs to `registry` from now on. Blocks.
     pub(crate) fn belong_to(&mut self, registry: RegistryId) -> Result<(), StateError> {
         self.write_known(Known { registry: Some(registry), ..self.known })
     }
 
     /// All holdings, in order of binding.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (BindingId, &Holding)> {
-        self.recorded.iter().map(|(binding, recorded)| (*binding, &recorded.holding))
+        self.recorded.iter().map(|(binding, recorded)| (*binding, &*recorded.holding))
     }
 
     /// What it has for `binding`.
     pub(crate) fn get(&self, binding: BindingId) -> Option<&Holding> {
-        self.recorded.get(&binding).map(|recorded| &recorded.holding)
+        self.recorded.get(&binding).map(|recorded| &*recorded.holding)
     }
 
     /// How many bindings have content.
@@ -139,14 +186,13 @@ impl Ledger {
     /// Records what there is for `binding`, and the history's head that came with it; the floor only rises.
     pub(crate) fn record(&mut self, binding: BindingId, holding: Holding, head: Option<Mark>) -> Result<(), StateError> {
         let present = self.recorded.get(&binding);
-        let recorded = Recorded { holding, head: newer(present.and_then(|p| p.head), head) };
+        let floor = newer(self.floor, head);
+        let recorded = Recorded { holding: Arc::new(holding), head: newer(present.and_then(|p| p.head), head) };
         if present == Some(&recorded) {
             return Ok(());
         }
-        let folder = self.dir.file(HELD);
-        durable::ensure_directory(&folder).map_err(io_error("create", &folder))?;
-        write_json(&folder.join(format!("{binding}.json")), &recorded)?;
-        self.floor = newer(self.floor, recorded.head);
+        place::put(&self.state, binding, present, &recorded, floor)?;
+        self.floor = floor;
         self.recorded.insert(binding, recorded);
         self.forget_oldest_given_up(GIVEN_UP_MAX)
     }
@@ -158,18 +204,20 @@ impl Ledger {
             return Ok(());
         }
         given_up.sort_unstable();
-        // Their heads are forgotten with them.
-        self.write_known(Known { floor: self.floor, ..self.known })?;
-        for (_, binding) in &given_up[..given_up.len() - keep] {
-            let path = self.dir.file(HELD).join(format!("{binding}.json"));
-            durable::remove(&path).map_err(io_error("remove", &path))?;
+        let forgotten: Vec<BindingId> = given_up[..given_up.len() - keep].iter().map(|(_, binding)| *binding).collect();
+        if matches!(self.state, State::Directory(_)) {
+            // Their heads are forgotten with them.
+            self.write_known(Known { floor: self.floor, ..self.known })?;
+        }
+        place::forget(&self.state, &forgotten)?;
+        for binding in &forgotten {
             self.recorded.remove(binding);
         }
         Ok(())
     }
 
     fn write_known(&mut self, known: Known) -> Result<(), StateError> {
-        write_json(&self.dir.file(REGISTRY), &known)?;
+        self.state.write_json_blocking(REGISTRY, &known)?;
         self.known = known;
         Ok(())
     }

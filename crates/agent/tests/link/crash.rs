@@ -14,7 +14,7 @@ const KILLS: u64 = 12;
 fn spawn(fixture: &Fixture) -> Child {
     let arguments = &fixture.arguments;
     let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep-agent"));
-    command.arg("run").arg("--state-dir").arg(&arguments.state_dir).arg("--directory-root").arg(&arguments.directory_root);
+    command.arg("run").arg("--state-dir").arg(fixture.state()).arg("--directory-root").arg(fixture.target(""));
     command.arg("--server").arg(arguments.servers[0].to_string()).arg("--join").arg(arguments.join_servers[0].to_string());
     command.arg("--token-file").arg(arguments.token_file.as_ref().unwrap());
     command.arg("--pin").arg(arguments.pin.unwrap().to_string());
@@ -89,7 +89,7 @@ async fn a_terminated_agent_ends_well_and_its_status_shows_what_it_holds() {
     let ended = tokio::time::timeout(PATIENCE, agent.wait()).await.unwrap().unwrap();
     assert!(ended.success());
     let mut command = Command::new(env!("CARGO_BIN_EXE_lockstep-agent"));
-    command.arg("status").arg("-o").arg("json").arg("--state-dir").arg(&fixture.arguments.state_dir);
+    command.arg("status").arg("-o").arg("json").arg("--state-dir").arg(fixture.state());
     let shown = String::from_utf8(command.output().await.unwrap().stdout).unwrap();
     let status: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(status["bindings"][0]["name"], "checkout-db");

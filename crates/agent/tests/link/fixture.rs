@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lockstep_agent::agent::AgentError;
 use lockstep_agent::clock::SystemClock;
-use lockstep_agent::command::{LogFormat, RunArguments};
+use lockstep_agent::command::{KubernetesArguments, LogFormat, RunArguments, SecretAccess};
 use lockstep_agent::run::run;
 use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
 use lockstep_core::history::{ChangeHash, Mark};
@@ -49,8 +49,19 @@ impl Fixture {
         let token_file = folder.path().join("token");
         std::fs::write(&token_file, format!("{TOKEN}\n")).unwrap();
         let arguments = RunArguments {
-            state_dir: folder.path().join("state"),
-            directory_root: folder.path().join("root"),
+            state_dir: Some(folder.path().join("state")),
+            directory_root: Some(folder.path().join("root")),
+            cluster: KubernetesArguments {
+                kubernetes: false,
+                kubeconfig: None,
+                namespace: None,
+                pod_name: None,
+                state_secret: String::new(),
+                lease: String::new(),
+                lease_duration_seconds: 15,
+                secret_access: SecretAccess::Names,
+                restart_budget: 3,
+            },
             servers: vec![format!("https://{}", server.agents).parse().unwrap()],
             join_servers: vec![format!("https://{}", server.join).parse().unwrap()],
             token_file: Some(token_file),
@@ -76,6 +87,10 @@ impl Fixture {
         let FromAgent::Hello(hello) = link.hear().await else { panic!("the first message is Hello") };
         link.say(FromServer::Welcome(welcome(REGISTRY)));
         (link, hello)
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
     }
 
     pub(crate) fn target(&self, path: &str) -> PathBuf {

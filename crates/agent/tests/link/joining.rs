@@ -22,7 +22,7 @@ async fn an_agent_joins_with_the_right_pin_and_links_with_its_certificate() {
     let (_link, hello) = fixture.linked().await;
     assert_eq!((hello.sinks, hello.inventory.len(), hello.floor), (vec!["directory".to_owned()], 0, None));
     assert_eq!(fixture.server.shared.shown.lock().unwrap().len(), 1);
-    let state = &fixture.arguments.state_dir;
+    let state = &fixture.state();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(state), mode(&state.join("identity.json"))), (0o700, 0o600));
     running.end().await.unwrap();
@@ -79,7 +79,7 @@ async fn an_identity_that_everybody_may_read_is_refused() {
     let running = fixture.start();
     fixture.linked().await;
     running.end().await.unwrap();
-    let path = fixture.arguments.state_dir.join("identity.json");
+    let path = fixture.state().join("identity.json");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let error = fixture.start().ended.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("identity.json") && error.contains("chmod 600"), "{error}");

@@ -124,7 +124,7 @@ async fn no_value_is_in_logs_or_state() {
     assert!(!text.contains(&printed[1..printed.len() - 1]));
     let holds = |path: &std::path::Path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(CANARY);
     assert!(holds(&fixture.target("out/K")));
-    let mut folders = vec![fixture.arguments.state_dir.clone()];
+    let mut folders = vec![fixture.state()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
             if entry.is_dir() {

@@ -1,17 +1,20 @@
 //! `lockstep cluster`.
 
+mod helm;
 mod join;
 mod register;
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::Subcommand;
+use lockstep_core::name::Namespace;
 use serde_json::{Value, json};
 
+use self::join::TokenFormat;
 use super::aftermath;
 use crate::age;
 use crate::connection::ConnectionArgs;
-use crate::format::Format;
 use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
 use crate::rest::write::Secrets;
@@ -35,6 +38,8 @@ Examples:
 const REGISTER_EXAMPLES: &str = "\
 Examples:
   lockstep cluster register prod-eu --label env=prod --label region=eu
+  # The commands that install the agent with Helm, to be run where kubectl and helm reach the cluster
+  lockstep cluster register prod-eu --label env=prod -o helm --deliver-to shop-prod
   # For scripts
   lockstep cluster register prod-eu -o json | jq -r .token > token";
 
@@ -97,7 +102,17 @@ struct TokenArgs {
     ttl: Duration,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: TokenFormat,
+    /// With -o helm: a namespace that the agent may deliver Secrets to; may be repeated
+    #[arg(long, value_name = "NAMESPACE", value_delimiter = ',')]
+    deliver_to: Vec<Namespace>,
+}
+
+impl TokenArgs {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.deliver_to.is_empty() || self.output == TokenFormat::Helm, "--deliver-to goes with -o helm only");
+        Ok(())
+    }
 }
 
 const CLUSTER: Kind = Kind::Registered(Registered::Cluster);

@@ -74,6 +74,8 @@ fn a_wrong_command_line_exits_with_two_and_says_why() {
         ("cluster register prod --label env", "is not KEY=VALUE"),
         ("cluster token prod --ttl soon", "is not a duration"),
         ("cluster remove prod --secrets=forget", "[possible values: retain, purge]"),
+        ("cluster register prod -o helmet", "[possible values: table, json, yaml, helm]"),
+        ("cluster register prod -o helm --deliver-to Shop", "is not a valid name"),
     ] {
         let done = place.run(words);
         assert_eq!(done.code, 2, "{words}: {done:?}");

@@ -92,3 +92,13 @@ fn what_is_missing_on_the_command_line_is_said() {
         place.run(words).failed_with(1, why);
     }
 }
+
+#[test]
+fn namespaces_to_deliver_to_go_with_helm_only_and_nothing_is_registered() {
+    // A server that does not exist: had anything been sent, the error would be another.
+    let place = Place::new().with("LOCKSTEP_SERVER", "http://127.0.0.1:1").with("LOCKSTEP_TOKEN", "t");
+    for words in ["cluster register c --deliver-to shop", "cluster token c --deliver-to shop,other -o json"] {
+        place.run(words).failed_with(1, "--deliver-to goes with -o helm only");
+    }
+    place.run("cluster register c --deliver-to shop -o helm").failed_with(1, "refused the connection");
+}

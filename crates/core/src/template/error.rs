@@ -5,8 +5,11 @@ use std::error::Error as _;
 use minijinja::{Error, ErrorKind};
 use thiserror::Error;
 
-use super::TEMPLATE_FUEL;
+use super::TEMPLATES_FUEL;
 use crate::render::{CONTENT_MAX_BYTES, RenderError};
+
+/// What is said of a fault of the engine.
+pub(super) const ENGINE_FAILED: &str = "the template engine failed: make the templates simpler";
 
 /// The most names listed in one error.
 const NAMES_MAX: usize = 8;
@@ -37,6 +40,9 @@ pub enum TemplateError {
         /// Why.
         problem: Problem,
     },
+    /// Because of the engine.
+    #[error("{ENGINE_FAILED}")]
+    Engine,
 }
 
 /// What is wrong with a template or with what it was given.
@@ -54,14 +60,20 @@ pub enum Problem {
     /// `b64decode` of bytes that are not UTF-8.
     #[error("b64decode gives what is not text (UTF-8), which no template can use")]
     DecodesToNoText,
-    /// More than [`TEMPLATE_FUEL`].
+    /// An indentation of more spaces than there can be.
+    #[error("it indents by more than the 64 spaces that are possible")]
+    TooWide,
+    /// More than [`TEMPLATES_FUEL`].
     #[error(
-        "it takes more than the {TEMPLATE_FUEL} steps that a template may take: loop over less, or make less text in between"
+        "it takes more than the {TEMPLATES_FUEL} steps that a template may take: loop over less, or make less text in between"
     )]
     OutOfFuel,
     /// More than [`CONTENT_MAX_BYTES`].
     #[error("it makes more than the {CONTENT_MAX_BYTES} bytes that a target may hold: make it shorter")]
     TooLarge,
+    /// It cannot be understood.
+    #[error("it has a syntax error: correct it in spec.templates")]
+    Syntax,
     /// Anything else; the words are ours.
     #[error("{0}")]
     Other(&'static str),
@@ -83,6 +95,7 @@ pub(super) enum Cause {
     NotText(String),
     NotBase64,
     DecodesToNoText,
+    TooWide,
 }
 
 impl Cause {
@@ -117,13 +130,13 @@ impl Problem {
             Some(Cause::NotText(key)) => return Self::NotText(key.clone()),
             Some(Cause::NotBase64) => return Self::NotBase64,
             Some(Cause::DecodesToNoText) => return Self::DecodesToNoText,
+            Some(Cause::TooWide) => return Self::TooWide,
             None => {}
         }
         match error.kind() {
             ErrorKind::UndefinedError => Self::Undefined(not_there()),
             ErrorKind::OutOfFuel => Self::OutOfFuel,
-            ErrorKind::SyntaxError => Self::Other("it has a syntax error: correct it in spec.templates"),
-            ErrorKind::UnknownFilter => Self::Other("it uses a filter that does not exist: correct its name"),
+            ErrorKind::SyntaxError => Self::Syntax,
             ErrorKind::UnknownTest => Self::Other("it uses a test that does not exist: correct its name"),
             ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => Self::Other(
                 "it calls a function that does not exist: templates have filters, and functions only to make lists and maps",

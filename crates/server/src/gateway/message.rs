@@ -86,3 +86,6 @@ pub(super) fn drain() -> server_message::Message {
 pub(super) fn revoked() -> server_message::Message {
     server_message::Message::Revoked(v1::Revoked { reason: "the cluster was revoked".to_owned() })
 }
+
+#[cfg(test)]
+mod tests;

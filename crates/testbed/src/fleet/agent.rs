@@ -1,4 +1,4 @@
-//! One cluster's agent, with a directory as its target.
+//! One cluster's agent.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
+use super::site::{AGENT_NAMESPACE, Site};
+use super::{NAMESPACE, Sink};
+use crate::kubernetes::SecretData;
 use crate::process::Spec;
-use crate::{Process, bin, port};
+use crate::{Kubernetes, Process, bin, port};
 
 /// A `lockstep-agent` with its folders.
 pub struct Agent {
@@ -19,6 +22,8 @@ pub struct Agent {
     log: String,
     metrics: SocketAddr,
     process: Option<Process>,
+    /// Dropped after the process.
+    site: Site,
 }
 
 impl Agent {
@@ -39,7 +44,13 @@ impl Agent {
             log,
             metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)),
             process: None,
+            site: Site::Folder,
         })
+    }
+
+    /// The same, there.
+    pub(super) fn at(self, site: Site) -> Self {
+        Self { site, ..self }
     }
 
     /// The cluster's name.
@@ -51,12 +62,15 @@ impl Agent {
     pub fn start(&mut self) -> Result<()> {
         self.process = None;
         let path = |name: &str| self.folder.join(name);
-        let spec = Spec::new(bin("lockstep-agent")?)
-            .arg("run")
-            .arg("--state-dir")
-            .arg(path("state"))
-            .arg("--directory-root")
-            .arg(path("targets"))
+        let spec = Spec::new(bin("lockstep-agent")?).arg("run");
+        let spec = match &self.site {
+            Site::Folder => spec.arg("--state-dir").arg(path("state")).arg("--directory-root").arg(path("targets")),
+            Site::Cluster(cluster) => spec
+                .args(["--kubernetes", "--namespace", AGENT_NAMESPACE, "--pod-name", &self.name, "--secret-access", "namespaces"])
+                .arg("--kubeconfig")
+                .arg(&cluster.kubeconfig),
+        };
+        let spec = spec
             .args(["--server", &self.servers.join(","), "--join", &self.join.join(",")])
             .arg("--token-file")
             .arg(path("join.token"))
@@ -95,6 +109,30 @@ impl Agent {
     /// The folder that its targets are in.
     pub fn targets(&self) -> PathBuf {
         self.folder.join("targets")
+    }
+
+    /// Where it writes.
+    pub fn sink(&self) -> Sink {
+        match self.site {
+            Site::Folder => Sink::Directory,
+            Site::Cluster(_) => Sink::Secret,
+        }
+    }
+
+    /// The cluster it is in.
+    pub fn kubernetes(&self) -> Result<&Kubernetes> {
+        match &self.site {
+            Site::Cluster(cluster) => Ok(&cluster.kubernetes),
+            Site::Folder => anyhow::bail!("agent {} is in no Kubernetes", self.name),
+        }
+    }
+
+    /// What is in one target now, be it a folder, or a Secret of [`NAMESPACE`]. `None` while it does not exist.
+    pub async fn content(&self, target: &str) -> Result<Option<SecretData>> {
+        match &self.site {
+            Site::Folder => Ok(self.read(target)),
+            Site::Cluster(cluster) => cluster.kubernetes.secret(NAMESPACE, target).await,
+        }
     }
 
     /// What is in one target now, read as any program would: file name and bytes. `None` while it does not exist.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::fleet::{Fleet, KV};
 use crate::wait;
@@ -64,6 +65,20 @@ impl Fleet {
             .await?;
         }
         Ok(())
+    }
+
+    /// Waits until so many deliveries are in sync, and no others are there.
+    pub async fn await_in_sync(&self, count: usize, limit: Duration) -> Result<()> {
+        wait::until(&format!("{count} deliveries to be in sync"), limit, async || {
+            let mut connection = PgConnection::connect(self.database.url()).await?;
+            let rows: (i64, i64) =
+                sqlx::query_as("select count(*), count(*) filter (where status = 'InSync') from delivery_status")
+                    .fetch_one(&mut connection)
+                    .await?;
+            ensure!(rows == (i64::try_from(count)?, i64::try_from(count)?), "{} of {}", rows.1, rows.0);
+            anyhow::Ok(())
+        })
+        .await
     }
 
     /// How many reads of secrets' data the source answered so far, by its own audit.

@@ -15,7 +15,7 @@ use crate::{Process, wait};
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(3);
 /// What our agents meet in a cluster. Node lifecycle and the like would only need more of kwok.
-const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,job-controller,\
+const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller,\
     namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,garbage-collector-controller";
 const STAGES: &str = include_str!("stages.yaml");
 

@@ -5,21 +5,21 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use aws_lc_rs::hmac;
-use lockstep_core::digest::{ClusterKey, DIGEST_BYTES, Digest};
+use lockstep_core::digest::{DIGEST_BYTES, Digest};
 use lockstep_core::id::{BindingId, RegistryId};
 use lockstep_core::name::DirectoryName;
 use lockstep_core::revision::Revision;
 use serde::{Deserialize, Serialize};
 
 use super::{DATA, MARK, refused};
+use crate::sink::mark::{Seal, Vouched};
 use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
 
 /// The most bytes a mark may have.
 const MARK_MAX_BYTES: u64 = 4096;
-/// Sets the HMAC of a mark apart from every digest of content made with the same key.
-const MARK_CONTEXT: &[u8] = b"lockstep directory mark v1";
+/// See [`Vouched::context`].
+const MARK_CONTEXT: &str = "lockstep directory mark v1";
 
 /// Which target of which owner.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ pub(super) struct DirectoryMark {
     revision: Revision,
     digest: Digest,
     #[serde(with = "hex::serde")]
-    hmac: [u8; DIGEST_BYTES],
+    hmac: Seal,
 }
 
 /// Whose mark it is.
@@ -54,7 +54,7 @@ pub(super) enum MarkStanding {
 impl DirectoryMark {
     /// A mark for what is about to be written.
     pub(super) fn sign(place: Place<'_>, stamp: &Stamp, keys: &Keys) -> Result<Self, SinkError> {
-        let mut mark = Self {
+        let mark = Self {
             registry: place.owner.registry,
             binding: place.owner.binding,
             target: place.name.clone(),
@@ -62,11 +62,8 @@ impl DirectoryMark {
             digest: stamp.digest.clone(),
             hmac: [0; DIGEST_BYTES],
         };
-        let key = keys.get(&stamp.digest.key);
-        let key = key.ok_or_else(|| SinkError::UnknownKey(stamp.digest.key.as_str().to_owned()))?;
-        let tag = hmac::sign(&hmac_key(key), &mark.message());
-        mark.hmac.copy_from_slice(tag.as_ref());
-        Ok(mark)
+        let hmac = mark.vouched(stamp).seal(keys)?;
+        Ok(Self { hmac, ..mark })
     }
 
     /// Its file's bytes.
@@ -81,9 +78,8 @@ impl DirectoryMark {
 
     /// Whose it is, seen from `place`.
     pub(super) fn standing(&self, place: Place<'_>, keys: &Keys) -> MarkStanding {
-        let valid = |key| hmac::verify(&hmac_key(key), &self.message(), &self.hmac).is_ok();
         let here = self.registry == place.owner.registry && self.target == *place.name;
-        if !here || !keys.get(&self.digest.key).is_some_and(valid) {
+        if !here || !self.vouched(&self.stamp()).is_sealed(&self.hmac, keys) {
             MarkStanding::Invalid
         } else if self.binding == place.owner.binding {
             MarkStanding::Ours
@@ -92,19 +88,9 @@ impl DirectoryMark {
         }
     }
 
-    /// What the HMAC is made over. The two texts carry their lengths, so that they cannot run together.
-    fn message(&self) -> Vec<u8> {
-        let mut message = MARK_CONTEXT.to_vec();
-        message.extend_from_slice(self.registry.uuid().as_bytes());
-        message.extend_from_slice(self.binding.uuid().as_bytes());
-        message.extend_from_slice(&self.revision.epoch.get().to_be_bytes());
-        message.extend_from_slice(&self.revision.seq.get().to_be_bytes());
-        for text in [self.target.as_str(), self.digest.key.as_str()] {
-            message.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            message.extend_from_slice(text.as_bytes());
-        }
-        message.extend_from_slice(&self.digest.hmac);
-        message
+    fn vouched<'a>(&'a self, stamp: &'a Stamp) -> Vouched<'a> {
+        let owner = Owner { registry: self.registry, binding: self.binding };
+        Vouched { context: MARK_CONTEXT, owner, place: self.target.as_str(), stamp, rest: &[] }
     }
 }
 
@@ -135,8 +121,4 @@ pub(super) fn marks_in(target: &Path) -> Result<Vec<DirectoryMark>, SinkError> {
         }
     }
     Ok(marks)
-}
-
-fn hmac_key(key: &ClusterKey) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, key.expose())
 }

@@ -1,4 +1,8 @@
 use super::*;
+use std::fs;
+
+use super::place::HELD;
+use lockstep_core::binding::Restart;
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::revision::{Epoch, Seq};
@@ -26,6 +30,8 @@ fn what_is_recorded_is_there_after_a_restart() {
         revision: revision(3),
         digest: Digest { key: DigestKeyId::new("k".into()), hmac: [7; 32] },
         target: Target::Directory { name: "out".parse().unwrap() },
+        allowed: AllowedNamespaces::default(),
+        restart: Restart::None,
         former: vec![Target::Directory { name: "was".parse().unwrap() }],
     };
     ledger.record(binding(1), Holding::Held(held), Some(mark(1, 3))).unwrap();

@@ -36,6 +36,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 impl Args {
     pub(super) async fn run(&self, client: &Client) -> anyhow::Result<()> {
+        self.token.check()?;
         let name = self.name.as_str();
         let labels: BTreeMap<_, _> = self.labels.iter().cloned().collect();
         ensure!(labels.len() == self.labels.len(), "a label is given twice");

@@ -63,7 +63,7 @@ pub(crate) async fn show(fleet: &Fleet, told: &[String]) -> Result<()> {
 }
 
 async fn paint(fleet: &Fleet, told: &[String], observed: &RefCell<Observed>) -> Result<()> {
-    let reader = Reader::start(fleet);
+    let reader = Reader::start(fleet).await?;
     let is_terminal = std::io::stdout().is_terminal();
     let help = help::of(fleet)?;
     // Once as a whole, where it can be scrolled back to.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
-use lockstep_testbed::fleet::Settings;
+use lockstep_testbed::fleet::{Settings, Sink};
 use lockstep_testbed::{Fleet, Interrupt};
 
 mod live;
@@ -17,11 +17,17 @@ mod summary;
 
 /// Starts Postgres, OpenBao, two server replicas and five agents, and shows secrets arriving.
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  cargo xtask demo\n  cargo xtask demo --once")]
+#[command(
+    version,
+    after_help = "Example:\n  cargo xtask demo\n  cargo xtask demo --once\n  cargo xtask demo --once --kubernetes"
+)]
 struct Arguments {
     /// Plays a story to its end, with a replica killed in the middle, and ends with one line of JSON.
     #[arg(long)]
     once: bool,
+    /// Each cluster is a real kube-apiserver and gets Secrets, instead of folders.
+    #[arg(long)]
+    kubernetes: bool,
 }
 
 /// How often the source is looked at.
@@ -53,7 +59,7 @@ async fn main() -> ExitCode {
 /// Does what is asked for until it is done, or until somebody wants an end.
 async fn run(arguments: &Arguments, mut interrupt: Interrupt) -> Result<bool> {
     let mut work = Box::pin(async {
-        let (fleet, told) = start().await?;
+        let (fleet, told) = start(if arguments.kubernetes { Sink::Secret } else { Sink::Directory }).await?;
         if arguments.once { story::play(fleet).await } else { live::show(&fleet, &told).await.map(|()| true) }
     });
     tokio::select! {
@@ -73,7 +79,7 @@ fn tell(text: &str) {
 }
 
 /// Starts everything, writes the first versions and applies the manifests. With what was told about it.
-async fn start() -> Result<(Fleet, Vec<String>)> {
+async fn start(sink: Sink) -> Result<(Fleet, Vec<String>)> {
     let began = Instant::now();
     let mut told = Vec::new();
     let mut say = |what: &str| {
@@ -89,6 +95,7 @@ async fn start() -> Result<(Fleet, Vec<String>)> {
         requests_per_second: 10,
         lease_ms: u64::try_from(LEASE.as_millis())?,
         log: "info".to_owned(),
+        sink,
     })
     .await?;
     say(&format!("writing {} secrets to OpenBao", shop::SECRETS.len()));

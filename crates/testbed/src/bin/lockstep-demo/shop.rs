@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use lockstep_testbed::Fleet;
-use lockstep_testbed::fleet::KV;
+use lockstep_testbed::fleet::{KV, NAMESPACE, Sink};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -44,10 +44,16 @@ pub(crate) async fn apply_manifests(fleet: &Fleet) -> Result<String> {
         let entry = entry?;
         if entry.path().extension().is_some_and(|e| e == "yaml") {
             let text = std::fs::read_to_string(entry.path())?.replace("VAULT_ADDR", fleet.bao.addr());
+            let text = if fleet.sink() == Sink::Secret { to_secrets(&text) } else { text };
             std::fs::write(folder.join(entry.file_name()), text)?;
         }
     }
     Ok(fleet.cli(&["apply", "-f", &folder.to_string_lossy()]).await?.stdout)
+}
+
+/// The same bindings, to Secrets.
+fn to_secrets(manifests: &str) -> String {
+    manifests.replace("{directory: {", &format!("{{secret: {{namespaces: [{NAMESPACE}], "))
 }
 
 /// `deploy/demo` of the checkout that cargo runs, else of the one that the current folder is in. Found now and not when this was

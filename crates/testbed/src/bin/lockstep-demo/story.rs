@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lockstep_testbed::Fleet;
-use lockstep_testbed::fleet::KV;
+use lockstep_testbed::fleet::{KV, Sink};
 use serde_json::Value;
 
 use crate::reader::Reader;
@@ -22,7 +22,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Plays it; answers whether nothing was lost.
 pub(crate) async fn play(fleet: Fleet) -> Result<bool> {
-    let reader = Reader::start(&fleet);
+    let reader = Reader::start(&fleet).await?;
     let began = Instant::now();
     let requests_before = requests(&fleet)?;
     let mut writes: Vec<Write> = Vec::new();
@@ -50,10 +50,14 @@ pub(crate) async fn play(fleet: Fleet) -> Result<bool> {
     let differing = compare(&fleet).await?;
     let lost = summary.lost + differing;
     let requests_per_s = f64::from(u32::try_from(asked)?) / seconds;
+    let sink = match fleet.sink() {
+        Sink::Directory => "directory",
+        Sink::Secret => "secret",
+    };
     // By hand, so that the keys keep the order in which a person reads them.
     println!(
         "{{\"clusters\":{CLUSTERS},\"writes\":{WRITES},\"delivered\":{},\"superseded\":{},\"lost\":{lost},\"p50_ms\":{},\"p99_ms\":{},\
-         \"watch_interval_ms\":{},\"replicas\":{REPLICAS},\"sink\":\"directory\",\"vault_requests_per_s\":{requests_per_s:.1}}}",
+         \"watch_interval_ms\":{},\"replicas\":{REPLICAS},\"sink\":\"{sink}\",\"vault_requests_per_s\":{requests_per_s:.1}}}",
         summary.delivered,
         summary.superseded,
         summary.percentile_ms(50),
@@ -74,7 +78,7 @@ async fn compare(fleet: &Fleet) -> Result<usize> {
             .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned).into_bytes()))
             .collect();
         for agent in &fleet.agents {
-            if agent.read(secret).as_ref() != Some(&wanted) {
+            if agent.content(secret).await?.as_ref() != Some(&wanted) {
                 eprintln!("{}: target {secret} differs from Vault", agent.name());
                 differing += 1;
             }

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use lockstep_testbed::fleet::KV;
+use lockstep_testbed::fleet::{KV, NAMESPACE, Sink};
 use lockstep_testbed::part::Part;
 use lockstep_testbed::{Fleet, bin};
 
@@ -74,13 +74,27 @@ pub(super) fn of(fleet: &Fleet) -> Result<Help> {
             format!("{vault_name} kv put -mount={KV} shop/checkout username=me {KEY}=mine"),
             "lockstep cluster resume cluster-2".to_owned(),
             format!("lockstep apply -f {MISTAKEN_FILE}"),
-            format!("cat cluster-1/targets/checkout/{KEY}; echo"),
+            look_into_the_target(fleet)?,
             "lockstep describe binding checkout".to_owned(),
             format!("lockstep diff -f {FILLED_IN}"),
             "lockstep get changes".to_owned(),
             format!("curl -s {} | grep ^lockstep_agents_connected", fleet.replicas[0].metrics_url()),
         ],
         end: "Ctrl-C ends everything.".to_owned(),
+    })
+}
+
+/// Reads what arrived, without Lockstep.
+fn look_into_the_target(fleet: &Fleet) -> Result<String> {
+    Ok(match fleet.sink() {
+        Sink::Directory => format!("cat cluster-1/targets/checkout/{KEY}; echo"),
+        Sink::Secret => {
+            let kubernetes = fleet.agents[0].kubernetes()?;
+            let (kubeconfig, path) = (kubernetes.kubeconfig().display(), ".data.".to_owned() + KEY);
+            format!(
+                "kubectl --kubeconfig {kubeconfig} -n {NAMESPACE} get secret checkout -o jsonpath='{{{path}}}' | base64 -d; echo"
+            )
+        }
     })
 }
 

@@ -1,0 +1,91 @@
+//! Whether a Secret that is there already may be written, and why not.
+
+use lockstep_core::id::BindingId;
+
+use super::apply::Job;
+use super::failure::{self, Failure};
+use super::field::Field;
+use super::location::Location;
+use super::view::{View, binding_of};
+use crate::sink::SinkError;
+
+/// How to write it.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Whether fields are taken from other managers.
+    pub(super) force: bool,
+}
+
+/// Compares what is to be written with what is there. `is_delivered` tells of another binding whether it has content here.
+pub(super) fn plan(
+    job: &Job<'_>,
+    location: &Location,
+    view: &View<'_>,
+    is_delivered: impl Fn(BindingId) -> bool,
+) -> Result<Plan, SinkError> {
+    let object = view.object;
+    if object.metadata.deletion_timestamp.is_some() {
+        return Err(SinkError::Kubernetes(format!(
+            "Secret {location} is being deleted, and waits for a finalizer; it is tried again"
+        )));
+    }
+    if object.secret_type != job.target.secret_type.as_str() {
+        return Err(failure::type_mismatch(location, Some((&object.secret_type, job.target.secret_type.as_str()))));
+    }
+    let mut force = false;
+    let mut conflicts = Vec::new();
+    for (field, value) in job.fields() {
+        let owners = view.other_owners(&field);
+        let differs = !object.has(&field, value);
+        // Of two bindings the one that has a key keeps it, whatever is adopted, and also while both say the same.
+        let exclusive = differs || matches!(field, Field::Key(_));
+        if let Some(other) = owners.iter().filter_map(|owner| binding_of(owner)).find(|other| exclusive && is_delivered(*other)) {
+            return Err(SinkError::Conflict(format!(
+                "{field} of Secret {location} belongs to binding {other}: take it out of one of the two bindings, or map it to another name"
+            )));
+        }
+        let Some(owner) = owners.into_iter().next().filter(|_| differs) else { continue };
+        force = true;
+        // What we wrote and somebody took over is restored.
+        let was_ours = view.mark.as_ref().is_some_and(|mark| mark.fields.contains(&field));
+        if !was_ours && !job.target.adopt {
+            conflicts.push((field, owner));
+        }
+    }
+    if !conflicts.is_empty() {
+        return Err(conflict(&conflicts, location));
+    }
+    if object.immutable && job.content.iter().any(|(key, value)| !object.has(&Field::Key(key.to_owned()), value.expose())) {
+        return Err(failure::immutable(location));
+    }
+    Ok(Plan { force: force || view.lost_marks() })
+}
+
+/// A conflict that only the API server saw.
+pub(super) fn unforeseen(failure: &Failure, location: &Location) -> Option<SinkError> {
+    let Failure::Refused(refused) = failure else { return None };
+    let conflicts = refused.conflicts();
+    (!conflicts.is_empty()).then(|| conflict(&conflicts, location))
+}
+
+/// Who owns what, and what to do.
+fn conflict(conflicts: &[(Field, String)], location: &Location) -> SinkError {
+    let (first, owner) = &conflicts[0];
+    let same: Vec<String> = conflicts.iter().filter(|(_, other)| other == owner).map(|(field, _)| field.to_string()).collect();
+    let verb = if same.len() == 1 { "belongs" } else { "belong" };
+    let others = conflicts.len() - same.len();
+    let more = if others == 0 { String::new() } else { format!(", and {others} more to others") };
+    let what = if let Some(binding) = binding_of(owner) {
+        format!("field manager {owner:?}, of binding {binding} which is delivered here no more")
+    } else {
+        format!("field manager {owner:?}")
+    };
+    let advice = match first {
+        Field::Key(_) => "or map the key to another name",
+        _ => "or leave it out of spec.target.secret",
+    };
+    SinkError::Conflict(format!(
+        "{} of Secret {location} {verb} to {what}{more}: set spec.target.secret.adopt to true to take it over, {advice}",
+        failure::list(&same)
+    ))
+}

@@ -1,0 +1,117 @@
+//! The mark on a Secret: an annotation for each binding that has content there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use lockstep_core::digest::Digest;
+use lockstep_core::id::{BindingId, RegistryId};
+use lockstep_core::revision::Revision;
+use serde::{Deserialize, Serialize};
+
+use super::field::{Field, MARK_PREFIX};
+use super::location::Location;
+use crate::sink::mark::{Seal, Vouched, extend_with_text};
+use crate::sink::{Owner, SinkError, Stamp};
+use crate::state::keyring::Keys;
+
+/// See [`Vouched::context`].
+const MARK_CONTEXT: &str = "lockstep secret mark v1";
+/// The longest mark that is read. The API server takes 256 KiB of annotations.
+const MARK_MAX_BYTES: usize = 256 << 10;
+
+/// When content last replaced other content. Restarts are decided from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Changed {
+    /// The delivery that did it.
+    pub(crate) revision: Revision,
+    /// When, in whole seconds: a pod that started later has it.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// The mark, as stored. The binding is in the annotation's name, the place is where it is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SecretMark {
+    registry: RegistryId,
+    pub(super) revision: Revision,
+    pub(super) digest: Digest,
+    /// `None`: the first content, or the same as was there.
+    pub(super) changed: Option<Changed>,
+    /// What was written. A manager that takes one of these over took it from us.
+    pub(super) fields: BTreeSet<Field>,
+    #[serde(with = "hex::serde")]
+    hmac: Seal,
+}
+
+impl SecretMark {
+    /// A mark for what is about to be written.
+    pub(super) fn sign(
+        owner: Owner,
+        location: &Location,
+        stamp: &Stamp,
+        changed: Option<Changed>,
+        fields: BTreeSet<Field>,
+        keys: &Keys,
+    ) -> Result<Self, SinkError> {
+        let Stamp { revision, digest } = stamp.clone();
+        let mark = Self { registry: owner.registry, revision, digest, changed, fields, hmac: Seal::default() };
+        let hmac = mark.vouched(owner.binding, &location.to_string(), stamp, &mark.rest()).seal(keys)?;
+        Ok(Self { hmac, ..mark })
+    }
+
+    /// The annotation's value.
+    pub(super) fn to_text(&self) -> String {
+        // Nothing of it can fail to be written: all its maps have texts for keys.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What it stands for.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { revision: self.revision, digest: self.digest.clone() }
+    }
+
+    fn is_valid(&self, owner: Owner, location: &Location, keys: &Keys) -> bool {
+        let (place, stamp, rest) = (location.to_string(), self.stamp(), self.rest());
+        self.registry == owner.registry && self.vouched(owner.binding, &place, &stamp, &rest).is_sealed(&self.hmac, keys)
+    }
+
+    fn vouched<'a>(&self, binding: BindingId, place: &'a str, stamp: &'a Stamp, rest: &'a [u8]) -> Vouched<'a> {
+        Vouched { context: MARK_CONTEXT, owner: Owner { registry: self.registry, binding }, place, stamp, rest }
+    }
+
+    fn rest(&self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        match self.changed {
+            None => rest.push(0),
+            Some(Changed { revision, at }) => {
+                rest.push(1);
+                rest.extend_from_slice(&revision.epoch.get().to_be_bytes());
+                rest.extend_from_slice(&revision.seq.get().to_be_bytes());
+                rest.extend_from_slice(&at.timestamp().to_be_bytes());
+            }
+        }
+        for field in &self.fields {
+            extend_with_text(&mut rest, &String::from(field.clone()));
+        }
+        rest
+    }
+}
+
+/// The annotation's name.
+pub(super) fn annotation(binding: BindingId) -> String {
+    format!("{MARK_PREFIX}{binding}")
+}
+
+/// The valid marks of `owner`'s registry among these annotations of the Secret at `location`.
+pub(super) fn valid_marks(
+    annotations: &BTreeMap<String, String>,
+    location: &Location,
+    registry: RegistryId,
+    keys: &Keys,
+) -> BTreeMap<BindingId, SecretMark> {
+    let marks = annotations.iter().filter_map(|(name, text)| {
+        let binding = name.strip_prefix(MARK_PREFIX)?.parse().ok()?;
+        let mark: SecretMark = serde_json::from_str(Some(text).filter(|text| text.len() <= MARK_MAX_BYTES)?).ok()?;
+        mark.is_valid(Owner { registry, binding }, location, keys).then_some((binding, mark))
+    });
+    marks.collect()
+}

@@ -1,0 +1,74 @@
+//! Taking content away: the whole Secret where all of it is ours, only our part of it where others have theirs.
+
+use super::Shared;
+use super::apply::NO_VERSION;
+use super::body::Applied;
+use super::failure::Failure;
+use super::field::Field;
+use super::location::Location;
+use super::view::{View, manager};
+use crate::sink::{Owner, SinkError};
+use crate::state::keyring::Keys;
+
+/// How often a Secret that changes under our hands is looked at before it is left for later.
+const TRIES_MAX: usize = 3;
+const DEFAULT_TYPE: &str = "Opaque";
+
+impl Shared {
+    /// Removes what `owner` has in one Secret. One that is gone is fine; one without a valid mark is another's.
+    pub(super) async fn remove_at(&self, owner: Owner, location: &Location, keys: &Keys) -> Result<(), SinkError> {
+        let mut last = None;
+        for _ in 0..TRIES_MAX {
+            let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
+            let Some(object) = object else { return Ok(()) };
+            let view = View::of(&object, owner, location, keys);
+            if view.mark.is_none() {
+                return Err(SinkError::Conflict(format!(
+                    "Secret {location} does not carry this binding's mark, so it is left as it is: remove by hand what is not wanted of it"
+                )));
+            }
+            self.must_lead()?;
+            let (uid, version) = (&object.metadata.uid, object.metadata.resource_version.as_str());
+            let removed = if view.is_shared() || object.metadata.owner_references {
+                self.release(owner, location, &view, version).await
+            } else {
+                self.api.delete(location, uid, version).await.map_err(|failure| ("delete", failure))
+            };
+            match removed {
+                Ok(()) => return Ok(()),
+                Err((verb, failure)) if failure.is_stale() => last = Some((verb, failure)),
+                Err(("patch", Failure::Refused(refused))) if refused.code == 422 => return Err(indispensable(location)),
+                Err((verb, failure)) => return Err(failure.explain("remove", verb, location)),
+            }
+        }
+        let explained = last.map(|(verb, failure)| failure.explain("remove", verb, location));
+        explained.map_or(Ok(()), Err)
+    }
+
+    /// An apply of nothing: what its manager had and nobody else has goes, mark included.
+    async fn release(
+        &self,
+        owner: Owner,
+        location: &Location,
+        view: &View<'_>,
+        version: &str,
+    ) -> Result<(), (&'static str, Failure)> {
+        debug_assert_ne!(version, NO_VERSION);
+        let mut nothing = Applied::nothing(location, version);
+        // A type cannot go, and without an owner it would become the default.
+        let secret_type = view.object.secret_type.as_str();
+        if secret_type != DEFAULT_TYPE && view.other_owners(&Field::Other("type".to_owned())).is_empty() {
+            nothing.secret_type = Some(secret_type);
+        }
+        nothing.immutable = view.object.immutable;
+        let released = self.api.apply(location, &manager(owner.binding), false, &nothing).await;
+        released.map(drop).map_err(|failure| ("patch", failure))
+    }
+}
+
+/// The Secret's type asks for keys that are ours, and others have theirs beside them.
+fn indispensable(location: &Location) -> SinkError {
+    SinkError::Conflict(format!(
+        "Secret {location} holds keys of others, and its type does not let it be without this binding's: remove it by hand"
+    ))
+}

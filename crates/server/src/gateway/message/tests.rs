@@ -1,0 +1,51 @@
+use lockstep_core::binding::{Binding, BindingSpec, Delivered, Restart, SecretTarget, Target};
+use lockstep_core::digest::DigestKeyId;
+use lockstep_core::history::{ChangeHash, Mark};
+use lockstep_core::plan::Desired;
+use lockstep_core::render::Rendered;
+use lockstep_core::revision::{Epoch, Seq};
+use lockstep_store::desired::Facts;
+use uuid::Uuid;
+
+use super::*;
+
+fn put(delivered: &Delivered, placement: &Placement) -> v1::Put {
+    let spec =
+        BindingSpec { clusters: "".parse().unwrap(), delivered: delivered.clone(), deletion_policy: DeletionPolicy::Retain };
+    let (id, project) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let facts = Facts {
+        cluster: Uuid::from_u128(3).into(),
+        name: "b".to_owned(),
+        binding: Binding { id, project, spec, spec_seq: Seq::new(1) },
+        placement: placement.clone(),
+        desired: Desired { revision: Revision { epoch: Epoch::new(1), seq: Seq::new(5) }, want: Want::Content(Vec::new()) },
+        secrets: Vec::new(),
+        acked: None,
+    };
+    let head = Mark { epoch: Epoch::new(1), seq: Seq::new(5), hash: ChangeHash::new([0; 32]) };
+    let digest = Digest { key: DigestKeyId::new("k".to_owned()), hmac: [0; 32] };
+    let prepared = Prepared { content: Rendered::default(), digest };
+    let server_message::Message::Put(put) = message(Work { facts, head }, Some(prepared)) else { unreachable!("a put") };
+    put
+}
+
+#[test]
+fn a_put_says_where_what_restarts_and_whether_to_write() {
+    let target = SecretTarget::new("db".parse().unwrap(), Vec::new());
+    let selector = Some("team=shop".parse().unwrap());
+    let target = Target::Secret(SecretTarget { namespace_selector: selector, ..target });
+    let allowed = AllowedNamespaces::from(vec![vec!["shop-*".parse().unwrap()]]);
+    let mut delivered = Delivered::new(Vec::new(), target.clone());
+    (delivered.mode, delivered.restart) = (Mode::Observe, Restart::Auto);
+
+    let within = put(&delivered, &Placement::PlacedWithin(allowed.clone()));
+    let sent = within.target.unwrap();
+    assert_eq!(convert::allowed_namespaces(&sent).unwrap(), allowed);
+    assert_eq!((Target::try_from(sent).unwrap(), within.observe), (target.clone(), true));
+    assert_eq!(convert::restart(within.restart).unwrap(), Restart::Auto);
+
+    // An older planner's answer knows of no namespaces: then none is allowed.
+    let plain = put(&Delivered::new(Vec::new(), target), &Placement::Placed);
+    assert!(convert::allowed_namespaces(&plain.target.unwrap()).unwrap().is_none());
+    assert_eq!((plain.observe, plain.restart), (false, None));
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask bench`: how fast, how heavy, on real parts, against a bare loop in the same run.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lockstep_testbed::Interrupt;
+
+mod bare;
+mod figures;
+mod first_sync;
+mod observer;
+mod process;
+mod propagation;
+
+/// Measures Lockstep on real parts: Postgres, OpenBao, kube-apiserver. Build it with --release.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --output json\n  cargo xtask bench first-sync"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// One write in Vault, until an observer sees it in every cluster; against a KV read and a server-side apply, nothing else.
+    Propagation(propagation::Arguments),
+    /// Many secrets into one cluster at once, and a reconnect with nothing to do; against parallel KV reads and server-side applies.
+    FirstSync(first_sync::Arguments),
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Args)]
+struct Printing {
+    /// For people or for programs.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let mut interrupt = Interrupt::listen()?;
+    let work = async {
+        match arguments.bench {
+            Bench::Propagation(arguments) => propagation::run(&arguments).await,
+            Bench::FirstSync(arguments) => first_sync::run(&arguments).await,
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = interrupt.recv() => anyhow::bail!("interrupted; every part has ended"),
+    }
+}

@@ -1,0 +1,67 @@
+{{/* The server's configuration. Whole numbers are written as such: Helm would show large ones with an exponent. */}}
+{{- define "lockstep-server.config" -}}
+database:
+  urlFile: /etc/lockstep/database/url
+  connections: {{ .Values.database.connections | int64 }}
+trustDomain: {{ .Values.trustDomain | quote }}
+listen:
+  rest: {{ printf "%s:8443" .Values.listenAddress | quote }}
+  agents: {{ printf "%s:8444" .Values.listenAddress | quote }}
+  join: {{ printf "%s:8445" .Values.listenAddress | quote }}
+  metrics: {{ printf "%s:9090" .Values.listenAddress | quote }}
+advertise:
+  names: {{ toJson .Values.advertise.names }}
+  agents: {{ toJson .Values.advertise.agents }}
+  join: {{ toJson .Values.advertise.join }}
+{{- with .Values.homeVault }}
+homeVault:
+  addresses: {{ toJson .addresses }}
+  {{- with .namespace }}
+  namespace: {{ . | quote }}
+  {{- end }}
+  {{- if .ca.existingSecret }}
+  caFile: /etc/lockstep/vault-ca/ca.crt
+  {{- end }}
+  credentials: {{ .credentials | quote }}
+  kvMount: {{ .kvMount | quote }}
+  pkiMount: {{ .pkiMount | quote }}
+  agentRole: {{ .agentRole | quote }}
+  serverRole: {{ .serverRole | quote }}
+{{- end }}
+credentials:
+{{- range $set := .Values.credentials }}
+  - name: {{ .name | quote }}
+    addresses: {{ toJson .addresses }}
+    {{- if .token }}
+    tokenFile: /etc/lockstep/credentials/{{ .name }}/token
+    {{- end }}
+    {{- with .appRole }}
+    appRole:
+      mount: {{ .mount | default "approle" | quote }}
+      roleIdFile: /etc/lockstep/credentials/{{ $set.name }}/role-id
+      secretIdFile: /etc/lockstep/credentials/{{ $set.name }}/secret-id
+    {{- end }}
+{{- end }}
+watch:
+  {{- range $name, $value := .Values.watch }}
+  {{ $name }}: {{ $value | int64 }}
+  {{- end }}
+agents:
+  {{- range $name, $value := .Values.agents }}
+  {{ $name }}: {{ $value | int64 }}
+  {{- end }}
+leaseMs: {{ .Values.leaseMs | int64 }}
+{{- end -}}
+
+{{/* What the schema cannot say in a sentence. */}}
+{{- define "lockstep-server.check" -}}
+{{- $names := list -}}
+{{- range .Values.credentials -}}
+{{- if eq (empty .token) (empty .appRole) -}}{{- fail (printf "credentials %s: exactly one of token and appRole is needed" .name) -}}{{- end -}}
+{{- if has .name $names -}}{{- fail (printf "credentials: %s is listed twice" .name) -}}{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if not (has .Values.homeVault.credentials $names) -}}
+{{- fail (printf "homeVault.credentials: there is no credential set %s in credentials" .Values.homeVault.credentials) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,115 @@
+//! Values to render with: one of everything that a template decides.
+
+use std::path::{Path, PathBuf};
+
+use lockstep_testbed::charts::{Chart, objects};
+use serde_json::{Value, json};
+
+pub(crate) const CHARTS: [Chart; 2] = [Chart::Server, Chart::Agent];
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The values that `deploy/manifests` is rendered with.
+pub(crate) fn example(chart: Chart) -> Value {
+    let name = match chart {
+        Chart::Server => "server-values.yaml",
+        Chart::Agent => "agent-values.yaml",
+    };
+    let text = std::fs::read_to_string(root().join("deploy/manifests").join(name)).unwrap();
+    objects(&text).unwrap().remove(0)
+}
+
+/// The example with changes; `null` takes a value back to its default.
+pub(crate) fn changed(chart: Chart, changes: &Value) -> Value {
+    let mut values = example(chart);
+    merge(&mut values, changes);
+    values
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into.as_object_mut(), from.as_object()) {
+        (Some(into), Some(from)) => from.iter().for_each(|(key, value)| merge(into.entry(key).or_insert(Value::Null), value)),
+        _ => *into = from.clone(),
+    }
+}
+
+/// What each is called, and its values.
+pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
+    let pods = json!({
+        "podLabels": { "team": "a" },
+        "podAnnotations": { "note": "b" },
+        "nodeSelector": { "kubernetes.io/os": "linux" },
+        "tolerations": [{ "key": "dedicated", "operator": "Exists" }],
+        "affinity": { "nodeAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [] } },
+        "priorityClassName": "system-cluster-critical",
+        "imagePullSecrets": [{ "name": "pull" }],
+        "image": { "digest": format!("sha256:{}", "0".repeat(64)) },
+        "serviceAccount": { "name": "own", "annotations": { "note": "c" } },
+        "fullnameOverride": "other",
+        "replicas": 3,
+        "listenAddress": "[::]",
+        "log": { "format": "text", "level": "debug,h2=warn" },
+        "podDisruptionBudget": { "maxUnavailable": "50%" },
+        "topologySpread": { "keys": ["kubernetes.io/hostname", "topology.kubernetes.io/zone"], "whenUnsatisfiable": "DoNotSchedule" },
+    });
+    let less = json!({ "podDisruptionBudget": { "enabled": false }, "topologySpread": { "keys": [] }, "networkPolicy": { "enabled": false } });
+    let block = json!([{ "ipBlock": { "cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"] } }]);
+    let peers = json!([{ "namespaceSelector": {}, "podSelector": { "matchLabels": { "app": "prometheus" } } }]);
+    let namespaces = json!({ "mode": "namespace", "namespaces": ["shop-prod", "shop-test"], "strict": { "secrets": [] } });
+    let all = json!({ "mode": "namespace", "allNamespaces": true, "namespaceSelector": true, "strict": { "secrets": [] } });
+    let agent = |changes: Value| changed(Chart::Agent, &changes);
+    let server = |changes: Value| changed(Chart::Server, &changes);
+    vec![
+        ("agent: strict", Chart::Agent, agent(json!({}))),
+        ("agent: strict, no restarts", Chart::Agent, agent(json!({ "restarts": { "enabled": false } }))),
+        ("agent: namespaces", Chart::Agent, agent(json!({ "rbac": namespaces }))),
+        ("agent: nowhere yet", Chart::Agent, agent(json!({ "rbac": { "mode": "namespace", "strict": { "secrets": [] } } }))),
+        ("agent: all namespaces", Chart::Agent, agent(json!({ "rbac": all }))),
+        ("agent: all of a pod", Chart::Agent, agent(pods.clone())),
+        ("agent: less", Chart::Agent, agent(less.clone())),
+        ("agent: no token, no pin", Chart::Agent, agent(json!({ "join": { "existingSecret": "" }, "server": { "pin": "" } }))),
+        ("agent: own rights", Chart::Agent, agent(json!({ "rbac": { "create": false } }))),
+        ("agent: own account", Chart::Agent, agent(json!({ "serviceAccount": { "create": false, "name": "own" } }))),
+        (
+            "agent: narrow network",
+            Chart::Agent,
+            agent(json!({ "networkPolicy": {
+                "apiServer": { "cidrs": ["10.0.0.1/32"] }, "server": { "cidrs": ["203.0.113.7/32"] }, "dns": { "to": block }, "metricsFrom": peers,
+            } })),
+        ),
+        ("server: AppRole", Chart::Server, server(json!({}))),
+        (
+            "server: tokens, system's certificates",
+            Chart::Server,
+            server(json!({
+                "homeVault": { "ca": { "existingSecret": "" }, "namespace": "team" },
+                "credentials": [
+                    { "name": "home", "addresses": ["https://vault.example.com:8200"], "token": { "existingSecret": "home", "key": "t" } },
+                    { "name": "other", "addresses": ["https://other.example.com:8200"], "token": { "existingSecret": "other" } },
+                ],
+                "leaseMs": 3_600_000,
+            })),
+        ),
+        ("server: all of a pod", Chart::Server, server(pods)),
+        ("server: less", Chart::Server, server(less)),
+        (
+            "server: services",
+            Chart::Server,
+            server(json!({ "services": {
+                "rest": { "type": "NodePort", "externalTrafficPolicy": "Local" },
+                "agents": { "annotations": { "a": "b" }, "loadBalancerClass": "example.com/internal", "loadBalancerSourceRanges": ["203.0.113.0/24"] },
+            } })),
+        ),
+        (
+            "server: narrow network",
+            Chart::Server,
+            server(json!({ "networkPolicy": {
+                "restFrom": peers, "agentsFrom": block, "metricsFrom": peers, "dns": { "to": [] },
+                "postgres": { "to": peers, "ports": [5432, 6432] }, "vault": { "to": block },
+            } })),
+        ),
+    ]
+}

@@ -1,0 +1,104 @@
+//! What the charts give to the programs, read by the real programs: the server's configuration, the agent's arguments.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use lockstep_testbed::charts::{Chart, objects};
+use lockstep_testbed::{Folder, bin};
+use serde_json::{Value, json};
+
+use crate::cases::cases;
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Result<&'a Value> {
+    objects.iter().find(|object| object["kind"] == kind).with_context(|| format!("the chart renders no {kind}"))
+}
+
+fn server_cases() -> impl Iterator<Item = (&'static str, Value)> {
+    cases().into_iter().filter(|(_, chart, _)| *chart == Chart::Server).map(|(name, _, values)| (name, values))
+}
+
+#[test]
+fn the_server_accepts_it() -> Result<()> {
+    let folder = Folder::new("charts")?;
+    let file = folder.path().join("server.yaml");
+    for (name, values) in server_cases() {
+        let objects = Chart::Server.objects("lockstep", &values)?;
+        std::fs::write(&file, of_kind(&objects, "ConfigMap")?["data"]["server.yaml"].as_str().context("no server.yaml")?)?;
+        let mut server = Command::new(bin("lockstep-server")?);
+        server.args(["bootstrap", "--token-file", "-", "--config"]).arg(&file).env("LOCKSTEP_REPLICA", "pod-1");
+        let said = String::from_utf8(server.output()?.stderr)?;
+        // It has read and checked the whole file before it looks for what the pod would mount.
+        assert!(said.contains("reading the database URL from /etc/lockstep/database/url"), "{name}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_file_that_it_names_is_mounted() -> Result<()> {
+    for (name, values) in server_cases() {
+        let rendered = Chart::Server.objects("lockstep", &values)?;
+        let text = of_kind(&rendered, "ConfigMap")?["data"]["server.yaml"].as_str().context("no server.yaml")?;
+        let mut named = Vec::new();
+        files(&objects(text)?.remove(0), &mut named);
+        named.push("/etc/lockstep/config/server.yaml".to_owned());
+        let mut mounted = mounted(&of_kind(&rendered, "Deployment")?["spec"]["template"]["spec"]);
+        named.sort();
+        mounted.sort();
+        assert_eq!(named, mounted, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn another_configuration_makes_other_pods() -> Result<()> {
+    let sum = |changes: Value| -> Result<Value> {
+        let rendered = Chart::Server.objects("lockstep", &crate::cases::changed(Chart::Server, &changes))?;
+        Ok(of_kind(&rendered, "Deployment")?["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone())
+    };
+    let before = sum(json!({}))?;
+    assert!(before.is_string() && sum(json!({ "replicas": 5 }))? == before, "the configuration is the same");
+    assert_ne!(sum(json!({ "watch": { "intervalMs": 1000 } }))?, before);
+    Ok(())
+}
+
+/// All paths in the configuration.
+fn files(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.starts_with('/') => into.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| files(item, into)),
+        Value::Object(fields) => fields.values().for_each(|field| files(field, into)),
+        _ => {}
+    }
+}
+
+/// All files that the pod's only container has mounted.
+fn mounted(pod: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut paths = Vec::new();
+    for mount in list(&pod["containers"][0]["volumeMounts"]) {
+        let folder = mount["mountPath"].as_str().unwrap_or_default().to_owned();
+        let volume = list(&pod["volumes"]).into_iter().find(|volume| volume["name"] == mount["name"]).unwrap_or_default();
+        if volume["configMap"].is_object() {
+            paths.push(format!("{folder}/server.yaml"));
+        }
+        paths.extend(
+            list(&volume["secret"]["items"]).iter().map(|item| format!("{folder}/{}", item["path"].as_str().unwrap_or_default())),
+        );
+    }
+    paths
+}
+
+#[test]
+fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
+    for (name, _, values) in cases().into_iter().filter(|(_, chart, _)| *chart == Chart::Agent) {
+        let objects = Chart::Agent.objects("lockstep", &values)?;
+        let arguments = &of_kind(&objects, "Deployment")?["spec"]["template"]["spec"]["containers"][0]["args"];
+        let arguments = arguments.as_array().context("no arguments")?.iter().filter_map(Value::as_str);
+        // It reads all of them before it comes to the last.
+        let output = Command::new(bin("lockstep-agent")?).args(arguments).arg("--help").output()?;
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let wrong = Command::new(bin("lockstep-agent")?).args(["run", "--nonsense", "--help"]).output()?;
+    assert_eq!(wrong.status.code(), Some(2), "an unknown argument would be noticed");
+    Ok(())
+}
