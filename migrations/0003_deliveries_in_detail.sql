@@ -33,7 +33,8 @@ $$;
 
 -- What is said of a binding that only observes.
 create function observed(would_change int, would_total int, secrets int) returns text language sql immutable parallel safe as $$
-    select 'observing: would change ' || would_change::text || ' of ' || counted(would_total, 'key') || ' in ' || counted(secrets, 'Secret')
+    select 'observing: would change ' || would_change::text || ' of ' || counted(would_total, 'key')
+        || case when secrets > 0 then ' in ' || counted(secrets, 'Secret') else '' end
 $$;
 
 drop view delivery_status;

@@ -80,16 +80,15 @@ async fn drift_is_counted_and_restarts_show_the_newest_progress_of_the_newest_re
 
 #[tokio::test]
 async fn what_comes_through_a_session_that_is_not_the_clusters_is_ignored() -> Result<()> {
-    let placed = Placed::new(Mode::Observe).await?;
-    placed.confirm(Some((1, 3)), 1).await?;
-    let desired = placed.registry.delivery("eu", "db").await?.desired;
+    let placed = Placed::new(Mode::Deliver).await?;
+    placed.confirm(None, 1).await?;
     let other = placed.registry.cluster("us", "env=prod").await?;
     let session = placed.registry.connect(other).await?;
-    let all = [Noticed::Drifted, Noticed::Restarts(desired, progress(1, &[])), Noticed::Compared(desired, 0, 3)];
+    let all = [Noticed::Drifted, Noticed::Restarts(revision(9), progress(1, &[]))];
     let notices: Vec<Notice> = all.map(|noticed| Notice { session, ..placed.notice(noticed) }).into();
     placed.note(&notices).await?;
     let shown = placed.registry.delivery("eu", "db").await?;
-    assert_eq!((shown.drifted.0, shown.restart, shown.observed), (0, None, Some((1, 3))));
+    assert_eq!((shown.drifted.0, shown.restart), (0, None));
     Ok(())
 }
 
@@ -104,15 +103,14 @@ async fn a_binding_that_observes_says_what_delivering_would_change() -> Result<(
     let two = "observing: would change 2 of 3 keys in 2 Secrets; to write them: mode: Deliver, and target.secret.adopt: true where another \
                tool owns them";
     is(DeliveryStatus::Pending, two).await?;
-    let desired = placed.registry.delivery("eu", "db").await?.desired;
-    placed.note(&[placed.notice(Noticed::Compared(revision(1), 3, 3))]).await?;
-    is(DeliveryStatus::Pending, two).await?;
-    placed.note(&[placed.notice(Noticed::Compared(desired, 0, 3))]).await?;
+    placed.confirm(Some((0, 3)), 2).await?;
     let none = "observing: would change 0 of 3 keys in 2 Secrets; to take over: mode: Deliver with target.secret.adopt: true";
     is(DeliveryStatus::InSync, none).await?;
     placed.confirm(Some((0, 1)), 1).await?;
     let one = "observing: would change 0 of 1 key in 1 Secret; to take over: mode: Deliver with target.secret.adopt: true";
     is(DeliveryStatus::InSync, one).await?;
+    placed.confirm(Some((0, 1)), 0).await?;
+    is(DeliveryStatus::InSync, &one.replace(" in 1 Secret", "")).await?;
 
     let mut c = placed.registry.connection().await?;
     let sums = delivery::observed_of_bindings(&mut c, &[placed.binding]).await?;

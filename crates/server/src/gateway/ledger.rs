@@ -196,9 +196,10 @@ impl Ledger {
         Some(Ok(Confirmed { took: now - flight.since, versions: flight.versions }))
     }
 
-    /// Whether the agent has compared this revision for a binding that only observes, and has confirmed that before.
-    pub(super) fn has_compared(&self, id: BindingId, revision: Revision) -> bool {
-        self.observing.contains(&id) && self.reported.get(&id).is_some_and(|r| r.revision == revision)
+    /// Whether the agent has content of this revision, and nothing of the binding is under way.
+    pub(super) fn has_at(&self, id: BindingId, revision: Revision) -> bool {
+        let is_there = self.reported.get(&id).is_some_and(|r| r.revision == revision && r.digest.is_some());
+        is_there && !self.in_flight.contains_key(&id)
     }
 
     /// Whether a binding only observes.

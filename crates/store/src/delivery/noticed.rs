@@ -1,5 +1,4 @@
-//! What agents notice by themselves: targets that were changed in the cluster, how restarts go, and comparisons made anew. Fenced by the
-//! session, as reports are.
+//! What agents notice by themselves: targets that were changed in the cluster, and how restarts go. Fenced by the session, as reports are.
 
 use lockstep_core::delivery::RestartProgress;
 use lockstep_core::id::{BindingId, ClusterId, SessionId};
@@ -31,8 +30,6 @@ pub enum Noticed {
     Drifted,
     /// How the restarts go that follow from this revision.
     Restarts(Revision, RestartProgress),
-    /// What only observes was compared again at this revision: how many keys delivering would change, of how many.
-    Compared(Revision, u32, u32),
 }
 
 /// The columns that every notice has: session, cluster, binding.
@@ -47,7 +44,6 @@ pub async fn note(connection: &mut PgConnection, notices: &[Notice]) -> Result<(
     let of = |wanted: fn(&Noticed) -> bool| notices.iter().filter(|n| wanted(&n.noticed)).collect::<Vec<_>>();
     drifted(&mut transaction, &of(|n| matches!(n, Noticed::Drifted))).await?;
     restarts(&mut transaction, &of(|n| matches!(n, Noticed::Restarts(..)))).await?;
-    compared(&mut transaction, &of(|n| matches!(n, Noticed::Compared(..)))).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -85,7 +81,7 @@ async fn restarts(connection: &mut PgConnection, notices: &[&Notice]) -> Result<
         .iter()
         .filter_map(|n| match &n.noticed {
             Noticed::Restarts(revision, progress) => Some((*n, *revision, progress)),
-            Noticed::Drifted | Noticed::Compared(..) => None,
+            Noticed::Drifted => None,
         })
         .collect();
     if rows.is_empty() {
@@ -117,38 +113,6 @@ async fn restarts(connection: &mut PgConnection, notices: &[&Notice]) -> Result<
     .bind(number(|p| p.healthy))
     .bind(texts(|p| &p.stuck))
     .bind(texts(|p| &p.skipped))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Only of the revision that was confirmed: a comparison with anything else says nothing of it.
-async fn compared(connection: &mut PgConnection, notices: &[&Notice]) -> Result<()> {
-    let rows: Vec<(Revision, u32, u32)> = notices
-        .iter()
-        .filter_map(|n| match n.noticed {
-            Noticed::Compared(revision, change, total) => Some((revision, change, total)),
-            Noticed::Drifted | Noticed::Restarts(..) => None,
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let [sessions, clusters, bindings] = whose(notices);
-    sqlx::query(sqlx::AssertSqlSafe(format!(
-        "update delivery d set would_change = x.change, would_total = x.total from ( \
-             select distinct on (r.cluster, r.binding) r.* from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], \
-                     $6::int[], $7::int[]) with ordinality as r(session, cluster, binding, epoch, seq, change, total, place) {WHOSE} \
-             order by r.cluster, r.binding, r.place desc \
-         ) x where d.cluster_id = x.cluster and d.binding_id = x.binding and (d.applied_epoch, d.applied_seq) = (x.epoch, x.seq)"
-    )))
-    .bind(sessions)
-    .bind(clusters)
-    .bind(bindings)
-    .bind(rows.iter().map(|(r, ..)| r.epoch.get().cast_signed()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(r, ..)| stored(r.seq)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, change, _)| change.cast_signed()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, _, total)| total.cast_signed()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -158,6 +158,15 @@ fn a_revision_newer_than_the_history_means_that_it_was_cut_also_for_a_binding_it
     assert!(ledger.offer(Vec::new(), head(8)));
 }
 
+#[test]
+fn what_the_agent_has_is_what_it_said_last_while_nothing_is_under_way() {
+    let (mut ledger, now) = (holding(1, 8), Instant::now());
+    assert!(ledger.has_at(id(0), revision(1)) && !ledger.has_at(id(0), revision(2)) && !ledger.has_at(id(1), revision(1)));
+    ledger.offer(vec![facts(0, 2)], head(2));
+    assert_eq!(next_seq(&mut ledger, now), Some(2));
+    assert!(!ledger.has_at(id(0), revision(1)));
+}
+
 /// A cluster that holds the bindings 0 to `held`, all read and in step.
 fn holding(held: u128, in_flight_max: usize) -> Ledger {
     let content = |n| (id(n), Reported { revision: revision(1), digest: Some(digest(1)) });
@@ -250,7 +259,7 @@ fn what_only_observes_is_no_part_of_what_a_cluster_holds() {
         facts.acked = Some(Reported { revision: revision(1), digest: Some(digest(1)) });
     }
     ledger.offer(observing, head(5));
-    assert!(ledger.observes(id(2)) && ledger.has_compared(id(2), revision(1)) && !ledger.has_compared(id(2), revision(2)));
+    assert!(ledger.observes(id(2)) && !ledger.observes(id(1)));
     ledger.offer(purges(0..2, 5), head(5));
     assert_eq!(sent(&mut ledger, now + LATER), 0);
     assert_eq!(ledger.held_back(), Some((2, Seq::new(0))), "two of two");

@@ -5,7 +5,7 @@ use lockstep_core::digest::Digest;
 use lockstep_core::plan::Reported;
 use lockstep_proto::convert;
 use lockstep_proto::v1::{self, AgentMessage, agent_message, server_message};
-use lockstep_store::delivery::{Noticed, Report};
+use lockstep_store::delivery::Report;
 use tokio::time::Instant;
 
 use super::{NEED_PAUSE, Session};
@@ -62,10 +62,6 @@ impl Session {
                 let report = Report { cause: Some(cause.to_owned()), ..self.report(id, revision, Outcome::Failed) };
                 self.gateway.reports.report(report).await;
             }
-            // What only observes is compared again whenever the cluster changes, without being sent anything.
-            None if self.ledger.has_compared(id, revision) => {
-                self.notice(id, Noticed::Compared(revision, ack.would_change, ack.would_total)).await;
-            }
             // A late answer to something that was given up or sent again.
             None => self.answered("late"),
         }
@@ -81,7 +77,9 @@ impl Session {
         };
         let cause: String = reject.cause.chars().take(CAUSE_CHARS_MAX).collect();
         tracing::warn!(cluster = %self.admitted.name, binding = %id, %revision, cause, "delivery refused by the agent");
-        if !self.ledger.rejected(id, revision, Instant::now()) {
+        // An agent also tells that somebody else writes again and again what it has confirmed.
+        let is_contested = outcome == Outcome::Conflict && self.ledger.has_at(id, revision);
+        if !self.ledger.rejected(id, revision, Instant::now()) && !is_contested {
             // As with an ack: it says nothing of what is under way now.
             self.answered("late");
             return Ok(());
