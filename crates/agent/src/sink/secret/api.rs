@@ -102,7 +102,7 @@ impl Api {
     }
 
     /// A merge patch. Values are not echoed.
-    pub(super) async fn merge(&self, location: &Location, manager: &str, patch: &impl Serialize) -> Result<(), Failure> {
+    pub(super) async fn merge(&self, location: &Location, manager: &str, changes: &impl Serialize) -> Result<(), Failure> {
         let path = format!("{}?fieldManager={manager}", location.path());
         let call = Call {
             verb: "patch",
@@ -110,7 +110,7 @@ impl Api {
             path: &path,
             content_type: MERGE_PATCH,
             accept: METADATA_ONLY,
-            body: bytes(patch)?,
+            body: bytes(changes)?,
         };
         self.send(call).await.map(drop)
     }

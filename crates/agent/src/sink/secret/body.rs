@@ -1,6 +1,6 @@
 //! What is sent to the API server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::display::Base64Display;
 use base64::prelude::BASE64_STANDARD;
@@ -65,36 +65,46 @@ impl<'a> Applied<'a> {
 #[derive(Serialize)]
 pub(super) struct Released<'a> {
     metadata: Taken<'a>,
-    data: BTreeMap<String, ()>,
+    data: Nulls,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Taken<'a> {
     resource_version: &'a str,
-    labels: BTreeMap<String, ()>,
-    annotations: BTreeMap<String, ()>,
+    labels: Nulls,
+    annotations: Nulls,
+}
+
+/// Names that a merge patch takes away.
+#[derive(Default)]
+struct Nulls(BTreeSet<String>);
+
+impl Serialize for Nulls {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|name| (name, ())))
+    }
 }
 
 impl<'a> Released<'a> {
     pub(super) fn of(resource_version: &'a str) -> Self {
-        let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
-        Self { metadata: Taken { resource_version, labels, annotations }, data: BTreeMap::new() }
+        let (labels, annotations, data) = (Nulls::default(), Nulls::default(), Nulls::default());
+        Self { metadata: Taken { resource_version, labels, annotations }, data }
     }
 
     /// Takes this away too. What is no key, label or annotation stays.
     pub(super) fn take(&mut self, field: &Field) {
         match field {
-            Field::Key(key) => self.data.insert(key.clone(), ()),
-            Field::Label(name) => self.metadata.labels.insert(name.clone(), ()),
-            Field::Annotation(name) => self.metadata.annotations.insert(name.clone(), ()),
-            Field::Other(_) => None,
+            Field::Key(key) => self.data.0.insert(key.clone()),
+            Field::Label(name) => self.metadata.labels.0.insert(name.clone()),
+            Field::Annotation(name) => self.metadata.annotations.0.insert(name.clone()),
+            Field::Other(_) => false,
         };
     }
 
     /// Takes this not.
     pub(super) fn keep_label(&mut self, name: &str) {
-        self.metadata.labels.remove(name);
+        self.metadata.labels.0.remove(name);
     }
 }
 
