@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Mode};
 use lockstep_core::digest::{Digest, DigestKeyId};
-use lockstep_core::id::ClusterId;
+use lockstep_core::id::{ClusterId, SecretId};
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::{Desired, Reported, Want, desired};
 use lockstep_core::revision::{Epoch, Revision, Seq};
-use lockstep_core::version::Known;
+use lockstep_core::version::{Known, VersionNumber};
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -41,6 +41,16 @@ impl Facts {
     /// Whether what the cluster holds is to be deleted there. What only observes holds nothing that would be ours to delete.
     pub fn purges(&self) -> bool {
         self.desired.want == Want::Remove(DeletionPolicy::Delete) && self.binding.spec.delivered.mode != Mode::Observe
+    }
+
+    /// The version of each item that content is rendered from, in the binding's order; none where there is no content.
+    pub fn versions(&self) -> Vec<(SecretId, Option<VersionNumber>)> {
+        match &self.desired.want {
+            Want::Content(choices) => {
+                self.secrets.iter().zip(choices).map(|(secret, choice)| (secret.id, choice.number())).collect()
+            }
+            Want::Remove(_) | Want::Withhold(_) => Vec::new(),
+        }
     }
 }
 

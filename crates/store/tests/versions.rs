@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result};
 use lockstep_core::binding::{DeletionPolicy, Item};
 use lockstep_core::delivery::Outcome;
 use lockstep_core::id::{BindingId, ClusterId, SessionId};
-use lockstep_core::plan::Want;
 use lockstep_core::version::{SecretState, VersionNumber};
 use lockstep_store::delivery::Report;
 use lockstep_store::desired::{Which, read};
@@ -38,10 +37,8 @@ impl Bound {
     async fn confirm(&self) -> Result<()> {
         let facts = read(&mut *self.registry.connection().await?, &[self.cluster], Which::All).await?.facts;
         let facts = facts.first().context("the placement")?;
-        let Want::Content(choices) = &facts.desired.want else { anyhow::bail!("there is no content: {facts:?}") };
-        let versions = facts.secrets.iter().zip(choices).map(|(secret, choice)| (secret.id, choice.number())).collect();
         let report = report(self.session, self.cluster, self.binding, facts.desired.revision, Outcome::Applied);
-        self.registry.report(&[Report { versions, ..report }]).await?;
+        self.registry.report(&[Report { versions: facts.versions(), ..report }]).await?;
         Ok(())
     }
 

@@ -170,7 +170,7 @@ impl Ledger {
         };
         let id = *self.pending.iter().filter(|(id, work)| due(id, work)).min_by_key(|(_, work)| work.facts.desired.revision)?.0;
         let work = self.pending.remove(&id)?;
-        let (revision, versions, guarded) = (work.facts.desired.revision, versions(&work.facts), self.is_guarded(&work.facts));
+        let (revision, versions, guarded) = (work.facts.desired.revision, work.facts.versions(), self.is_guarded(&work.facts));
         self.in_flight.insert(id, Flight { revision, since: now, digest: None, versions, guarded });
         Some(work)
     }
@@ -244,16 +244,6 @@ impl Ledger {
         let before = self.in_flight.len();
         self.in_flight.retain(|_, f| now - f.since < ANSWER_LIMIT);
         before - self.in_flight.len()
-    }
-}
-
-/// The version of each item, in the binding's order; none of what is given up.
-fn versions(facts: &Facts) -> Vec<(SecretId, Option<VersionNumber>)> {
-    match &facts.desired.want {
-        Want::Content(choices) => {
-            facts.secrets.iter().zip(choices).map(|(secret, choice)| (secret.id, choice.number())).collect()
-        }
-        Want::Remove(_) | Want::Withhold(_) => Vec::new(),
     }
 }
 
