@@ -45,6 +45,8 @@ async fn a_binding_that_goes_takes_its_own_keys_and_leaves_the_rest() -> Result<
     for name in ["shared", "alone"] {
         fleet.cli(&["delete", "binding", name]).await?;
     }
+    // Both of two are more than the delete guard lets go unasked.
+    fleet.cli(&["confirm", CLUSTER]).await?;
     wait::until("what was delivered to be gone", STORY_LIMIT, async || {
         let shared = api.secret(NAMESPACE, "shared").await?.context("the whole Secret was taken")?;
         anyhow::ensure!(shared.keys().eq(["theirs"]), "it has {:?}", shared.keys());
