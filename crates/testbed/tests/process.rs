@@ -108,6 +108,8 @@ async fn a_part_dies_and_its_folder_goes_when_its_owner_is_killed() -> Result<()
 
 #[tokio::test]
 async fn a_part_dies_when_its_owner_is_interrupted_or_ended_or_its_terminal_is_closed() -> Result<()> {
+    // Under nohup SIGHUP is ignored, by whoever we start too. What has a handler here is as usual again for a new program.
+    let _hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let (mut owner, pid, folder) = start_owner()?;
         kill(Pid::from_raw(owner.id().cast_signed()), signal)?;
