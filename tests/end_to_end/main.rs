@@ -2,6 +2,7 @@
 
 mod bindings;
 mod cli;
+mod deletions;
 mod drift;
 mod joining;
 mod load;

@@ -88,8 +88,24 @@ pub struct BindingStatus {
     pub clusters: u64,
     /// How many deliveries have which status.
     pub deliveries: BTreeMap<String, u64>,
+    /// What delivering would change, if it only observes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedStatus>,
     /// `InSync`.
     pub conditions: Vec<Condition>,
+}
+
+/// What delivering would change, over all clusters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ObservedStatus {
+    /// Keys that would be another than they are.
+    pub would_change: u64,
+    /// Of how many.
+    pub total: u64,
+    /// In how many clusters they were compared.
+    pub clusters: u64,
 }
 
 /// A binding as written, checked.

@@ -33,7 +33,10 @@ pub struct ClusterStatus {
     pub deliveries: BTreeMap<String, u64>,
     /// Bindings that the agent holds and the registry does not know. They are kept.
     pub unknown_bindings: u64,
-    /// `Ready`.
+    /// Deletions that the delete guard holds back until they are confirmed.
+    #[serde(default)]
+    pub deletions_held: u64,
+    /// `Ready`; `DeletionsHeld` while the delete guard holds deletions back.
     pub conditions: Vec<Condition>,
 }
 
@@ -52,6 +55,19 @@ pub struct AgentStatus {
     pub heard_at: DateTime<Utc>,
     /// When its certificate ends.
     pub certificate_expires_at: DateTime<Utc>,
+}
+
+/// Deletions that were confirmed, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConfirmedDeletions {
+    /// The cluster's name.
+    pub cluster: String,
+    /// How many bindings' content goes.
+    pub deletions: u64,
+    /// The first hundred of these bindings, by name.
+    pub bindings: Vec<String>,
 }
 
 /// What to ask for a join token with.

@@ -3,6 +3,7 @@
 mod aftermath;
 mod apply;
 mod cluster;
+mod confirm;
 mod context;
 mod delete;
 mod describe;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Status(status::Args),
     Wait(wait::Args),
     Cluster(cluster::Args),
+    Confirm(confirm::Args),
     Epoch(epoch::Args),
     Version(version::Args),
 }
@@ -54,6 +56,7 @@ impl Command {
             Self::Status(args) => args.run(connection).await?,
             Self::Wait(args) => args.run(connection).await?,
             Self::Cluster(args) => args.run(connection).await?,
+            Self::Confirm(args) => args.run(connection).await?,
             Self::Epoch(args) => args.run(connection).await?,
             Self::Version(args) => args.run()?,
         }

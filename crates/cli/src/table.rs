@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::kind::{Kind, Registered};
 use column::rows;
+pub(crate) use delivery::versions;
 pub(crate) use grant::selector;
 pub(crate) use layout::{Style, Table, Width};
 

@@ -17,6 +17,17 @@ pub enum Choice {
     Nothing,
 }
 
+impl Choice {
+    /// The number of the version, if there is one.
+    pub fn number(&self) -> Option<VersionNumber> {
+        match self {
+            Self::Newest(version) => Some(version.id.number),
+            Self::Pinned(_, number) => Some(*number),
+            Self::Gone | Self::Nothing => None,
+        }
+    }
+}
+
 /// Chooses for `item`. The seq grows exactly when the choice changes under the same item and policy.
 ///
 /// With `Retain` a secret that is gone keeps its last live version. A pinned item is never taken away because a newer version is

@@ -159,6 +159,8 @@ pub struct Agents {
     pub sweep_ms: u64,
     /// The most streams on this replica.
     pub streams: usize,
+    /// The share of what a cluster holds, in percent, that may be deleted there at once without being confirmed; one always may.
+    pub delete_guard_percent: u8,
     /// How long an expired certificate may still be renewed.
     pub renewal_grace_days: u32,
     /// How long a certificate lives.
@@ -179,6 +181,7 @@ impl Default for Agents {
             verify_ms: 30_000,
             sweep_ms: 15_000,
             streams: 5_000,
+            delete_guard_percent: 20,
             renewal_grace_days: 30,
             certificate_hours: 7 * 24,
         }
@@ -234,6 +237,7 @@ impl Config {
         ensure!((100..=3_600_000).contains(&self.agents.sweep_ms), "agents.sweepMs: use 100 to 3600000");
         ensure!((100..=86_400_000).contains(&self.agents.verify_ms), "agents.verifyMs: use 100 to 86400000");
         ensure!(self.agents.streams > 0, "agents.streams: at least 1 is needed");
+        ensure!(self.agents.delete_guard_percent <= 100, "agents.deleteGuardPercent: use 0 to 100");
         ensure!((1..=8_760).contains(&self.agents.certificate_hours), "agents.certificateHours: use 1 to 8760");
         ensure!(self.agents.renewal_grace_days <= 365, "agents.renewalGraceDays: use 0 to 365");
         ensure!((1..=1_024).contains(&self.agents.in_flight), "agents.inFlight: use 1 to 1024");

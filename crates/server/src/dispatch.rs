@@ -111,7 +111,8 @@ impl Dispatch {
                 continue;
             }
             let withheld = snapshot.registry.held.clone().or_else(|| snapshot.withheld.get(&cluster).cloned());
-            self.sessions.tell(cluster, Command::Offer { head, withheld, facts });
+            let confirmed = snapshot.confirmed.get(&cluster).copied().unwrap_or_default();
+            self.sessions.tell(cluster, Command::Offer { head, withheld, confirmed, facts });
         }
         Ok(head)
     }

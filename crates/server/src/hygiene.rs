@@ -51,6 +51,7 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
     delivery::bury_unplaced(&mut connection).await?;
     let removable = cluster::removable(&mut connection).await?;
     let counts = delivery::count_by_cluster(&mut connection).await?;
+    let deletions_held = cluster::deletions_held(&mut connection).await?;
     let held = registry::get(&mut connection).await?.held.is_some();
     drop(connection);
     for (id, name) in removable {
@@ -72,6 +73,10 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
     app.metrics.deliveries.reset();
     for (cluster, status, count) in counts {
         app.metrics.deliveries.with_label_values(&[&cluster, &status]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    app.metrics.deletions_held.reset();
+    for (cluster, count) in deletions_held {
+        app.metrics.deletions_held.with_label_values(&[&cluster]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
     app.metrics.history_held.set(i64::from(held));
     app.metrics.progressed("hygiene");

@@ -28,6 +28,8 @@ pub struct Metrics {
     pub limit_hits: IntCounterVec,
     /// `lockstep_deliveries{cluster,status}`: as in the registry.
     pub deliveries: IntGaugeVec,
+    /// `lockstep_deletions_held{cluster}`: as in the registry.
+    pub deletions_held: IntGaugeVec,
     /// `lockstep_joins_total{outcome}`.
     pub joins: IntCounterVec,
     /// `lockstep_http_requests_total{method,status}`.
@@ -74,6 +76,11 @@ impl Metrics {
                 "lockstep_deliveries",
                 "Deliveries by cluster and status, as in the registry",
                 &["cluster", "status"],
+            )?,
+            deletions_held: register.gauges(
+                "lockstep_deletions_held",
+                "Deletions that the delete guard holds back by cluster, as in the registry",
+                &["cluster"],
             )?,
             joins: register.counters("lockstep_joins_total", "Uses of join tokens and renewals", &["outcome"])?,
             http_requests: register.counters("lockstep_http_requests_total", "REST requests", &["method", "status"])?,

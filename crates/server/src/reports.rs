@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockstep_core::delivery::Outcome;
-use lockstep_store::delivery::{self, Report};
+use lockstep_store::delivery::{self, Notice, Report};
 use lockstep_store::{PgPool, Result, permit, pool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -23,9 +23,19 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Reports(mpsc::Sender<Message>);
 
-struct Message {
-    report: Report,
-    permit: Option<oneshot::Sender<bool>>,
+enum Message {
+    Report { report: Report, permit: Option<oneshot::Sender<bool>> },
+    Notice(Notice),
+}
+
+impl Message {
+    /// What asks leave, if it is that.
+    fn asking(&self) -> Option<&Report> {
+        match self {
+            Self::Report { report, permit: Some(_) } => Some(report),
+            Self::Report { permit: None, .. } | Self::Notice(_) => None,
+        }
+    }
 }
 
 /// The other end, to be run once.
@@ -44,13 +54,19 @@ impl Reports {
     /// Leaves what an agent answered, or why something was not sent.
     pub async fn report(&self, report: Report) {
         // Only a replica that is shutting down has no writer; the agent will say it again to another.
-        let _ = self.0.send(Message { report, permit: None }).await;
+        let _ = self.0.send(Message::Report { report, permit: None }).await;
+    }
+
+    /// Leaves what an agent noticed by itself.
+    pub async fn notice(&self, notice: Notice) {
+        let _ = self.0.send(Message::Notice(notice)).await;
     }
 
     /// Asks leave to send, and records it: nothing leaves before this is committed. `false`: not now.
     pub async fn permit(&self, report: Report) -> bool {
         let (permit, answer) = oneshot::channel();
-        let sent = self.0.send(Message { report: Report { outcome: Outcome::Sent, ..report }, permit: Some(permit) }).await;
+        let report = Report { outcome: Outcome::Sent, ..report };
+        let sent = self.0.send(Message::Report { report, permit: Some(permit) }).await;
         sent.is_ok() && answer.await.unwrap_or(false)
     }
 }
@@ -85,8 +101,8 @@ impl Writer {
         loop {
             match pool::within(WRITE_LIMIT, self.write(&batch)).await {
                 Ok(permitted) => {
-                    for (message, permitted) in batch.iter_mut().zip(permitted) {
-                        if let Some(permit) = message.permit.take() {
+                    for (message, permitted) in batch.into_iter().zip(permitted) {
+                        if let Message::Report { permit: Some(permit), .. } = message {
                             let _ = permit.send(permitted);
                         }
                     }
@@ -94,7 +110,7 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::warn!(%error, reports = batch.len(), "reports could not be written; trying again");
-                    batch.retain(|m| m.permit.is_none());
+                    batch.retain(|m| m.asking().is_none());
                     if batch.is_empty() || stop.is_cancelled() {
                         return;
                     }
@@ -107,12 +123,19 @@ impl Writer {
     /// One transaction; answers for each message whether it was permitted. Reports need no permission.
     async fn write(&self, batch: &[Message]) -> Result<Vec<bool>> {
         let mut transaction = self.pool.begin().await?;
-        let asking: Vec<Report> = batch.iter().filter(|m| m.permit.is_some()).map(|m| m.report.clone()).collect();
+        let asking: Vec<Report> = batch.iter().filter_map(Message::asking).cloned().collect();
         let permits = permit::permitted(&mut transaction, &asking).await?;
         let permitted: Vec<bool> =
-            batch.iter().map(|m| m.permit.is_none() || permits.contains(&(m.report.cluster, m.report.binding))).collect();
-        let reports: Vec<Report> = batch.iter().zip(&permitted).filter(|(_, p)| **p).map(|(m, _)| m.report.clone()).collect();
+            batch.iter().map(|m| m.asking().is_none_or(|report| permits.contains(&(report.cluster, report.binding)))).collect();
+        let (mut reports, mut notices) = (Vec::new(), Vec::new());
+        for (message, _) in batch.iter().zip(&permitted).filter(|(_, permitted)| **permitted) {
+            match message {
+                Message::Report { report, .. } => reports.push(report.clone()),
+                Message::Notice(notice) => notices.push(notice.clone()),
+            }
+        }
         delivery::write(&mut transaction, &reports).await?;
+        delivery::note(&mut transaction, &notices).await?;
         transaction.commit().await?;
         Ok(permitted)
     }

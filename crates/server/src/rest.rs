@@ -51,6 +51,7 @@ pub fn router(app: App) -> Router {
         .merge(resource::routes::<binding::Bindings>())
         .route("/clusters/{name}/pause", post(cluster::pause::pause))
         .route("/clusters/{name}/resume", post(cluster::resume::resume))
+        .route("/clusters/{name}/confirm-deletions", post(cluster::confirm_deletions::confirm_deletions))
         .route(
             "/clusters/{name}/join-tokens",
             post(cluster::mint_join_token::mint_join_token).delete(cluster::revoke_join_tokens::revoke_join_tokens),

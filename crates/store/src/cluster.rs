@@ -1,7 +1,7 @@
 //! Clusters.
 
 use lockstep_core::cluster::{ClusterFacts, ClusterState};
-use lockstep_core::id::{ClusterId, InstanceId};
+use lockstep_core::id::{ClusterId, InstanceId, SessionId};
 use lockstep_core::label::Labels;
 use lockstep_core::revision::Seq;
 use sqlx::PgConnection;
@@ -23,6 +23,8 @@ pub struct ClusterRecord {
     pub instance: Option<InstanceId>,
     /// Bindings its agent holds and the registry does not know.
     pub unknown_bindings: u64,
+    /// Deletions that the guard holds back, as the cluster's session last counted.
+    pub deletions_held: u64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -33,6 +35,7 @@ struct Row {
     held: Option<String>,
     instance_id: Option<Uuid>,
     unknown_bindings: i64,
+    deletions_held: i64,
 }
 
 impl TryFrom<Row> for Registered<ClusterRecord> {
@@ -43,6 +46,7 @@ impl TryFrom<Row> for Registered<ClusterRecord> {
             held: row.held,
             instance: row.instance_id.map(Into::into),
             unknown_bindings: row.unknown_bindings.cast_unsigned(),
+            deletions_held: row.deletions_held.cast_unsigned(),
         }))
     }
 }
@@ -145,6 +149,36 @@ pub async fn note_unknown_bindings(connection: &mut PgConnection, id: ClusterId,
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Notes how many deletions the guard holds back, unless another session is the cluster's by now.
+pub async fn note_deletions_held(connection: &mut PgConnection, id: ClusterId, session: SessionId, count: usize) -> Result<()> {
+    sqlx::query(
+        "update cluster set deletions_held = $3 where id = $1 and deletions_held <> $3 \
+         and exists (select from session where id = $2 and cluster_id = $1)",
+    )
+    .bind(id.uuid())
+    .bind(session.uuid())
+    .bind(i64::try_from(count).unwrap_or(i64::MAX))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets through every deletion that was decided up to now: change `seq` says so.
+pub async fn confirm_deletions(connection: &mut PgConnection, id: ClusterId, at: Seq) -> Result<()> {
+    sqlx::query("update cluster set deletions_confirmed_seq = $2, deletions_held = 0 where id = $1")
+        .bind(id.uuid())
+        .bind(stored(at))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// How many deletions the guard holds back in each cluster, for the metrics.
+pub async fn deletions_held(connection: &mut PgConnection) -> Result<Vec<(String, u64)>> {
+    let rows: Vec<(String, i64)> = sqlx::query_as("select name, deletions_held from cluster").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(name, held)| (name, held.cast_unsigned())).collect())
 }
 
 /// Clusters being removed whose last placement is gone, or that never had an agent.

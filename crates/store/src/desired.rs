@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_core::binding::{Binding, BindingSpec};
+use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Mode};
 use lockstep_core::digest::{Digest, DigestKeyId};
-use lockstep_core::id::ClusterId;
+use lockstep_core::id::{ClusterId, SecretId};
 use lockstep_core::placement::Placement;
-use lockstep_core::plan::{Desired, Reported, desired};
+use lockstep_core::plan::{Desired, Reported, Want, desired};
 use lockstep_core::revision::{Epoch, Revision, Seq};
-use lockstep_core::version::Known;
+use lockstep_core::version::{Known, VersionNumber};
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -37,6 +37,23 @@ pub struct Facts {
     pub acked: Option<Reported>,
 }
 
+impl Facts {
+    /// Whether what the cluster holds is to be deleted there. What only observes holds nothing that would be ours to delete.
+    pub fn purges(&self) -> bool {
+        self.desired.want == Want::Remove(DeletionPolicy::Delete) && self.binding.spec.delivered.mode != Mode::Observe
+    }
+
+    /// The version of each item that content is rendered from, in the binding's order; none where there is no content.
+    pub fn versions(&self) -> Vec<(SecretId, Option<VersionNumber>)> {
+        match &self.desired.want {
+            Want::Content(choices) => {
+                self.secrets.iter().zip(choices).map(|(secret, choice)| (secret.id, choice.number())).collect()
+            }
+            Want::Remove(_) | Want::Withhold(_) => Vec::new(),
+        }
+    }
+}
+
 /// A consistent look at the registry.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -44,6 +61,8 @@ pub struct Snapshot {
     pub registry: registry::Registry,
     /// Clusters to which nothing is sent now, and why.
     pub withheld: BTreeMap<ClusterId, String>,
+    /// Up to which change deletions were confirmed, for each cluster.
+    pub confirmed: BTreeMap<ClusterId, Seq>,
     /// The placements asked for.
     pub facts: Vec<Facts>,
 }
@@ -129,8 +148,9 @@ pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: 
     .fetch_all(&mut *transaction)
     .await?;
     let bindings = bound(&mut transaction, &rows).await?;
-    let withheld: Vec<(Uuid, String)> = sqlx::query_as(
-        "select id, coalesce(held, 'the cluster is paused') from cluster where id = any($1) and (held is not null or state = 'Paused')",
+    let states: Vec<(Uuid, Option<String>, i64)> = sqlx::query_as(
+        "select id, coalesce(held, case when state = 'Paused' then 'the cluster is paused' end), deletions_confirmed_seq \
+         from cluster where id = any($1)",
     )
     .bind(&ids)
     .fetch_all(&mut *transaction)
@@ -142,7 +162,9 @@ pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: 
     if let Some(since) = since {
         facts.retain(|f| f.desired.revision.seq > since);
     }
-    Ok(Snapshot { registry, withheld: withheld.into_iter().map(|(id, why)| (id.into(), why)).collect(), facts })
+    let confirmed = states.iter().map(|(id, _, confirmed)| ((*id).into(), seq(*confirmed))).collect();
+    let withheld = states.into_iter().filter_map(|(id, why, _)| Some((id.into(), why?))).collect();
+    Ok(Snapshot { registry, withheld, confirmed, facts })
 }
 
 /// The bindings of these placements, with the secrets of their items.

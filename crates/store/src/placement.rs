@@ -86,6 +86,21 @@ pub async fn replan_cluster(connection: &mut PgConnection, cluster: ClusterId, s
     Ok(changed.len())
 }
 
+/// Takes all of a cluster's placements back, whatever their bindings say: the cluster is being removed. What waits already gets this policy
+/// too. Returns how many answers changed.
+pub async fn take_back(connection: &mut PgConnection, cluster: ClusterId, policy: DeletionPolicy, seq: Seq) -> Result<usize> {
+    let rows: Vec<RecordedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{RECORDED} where cluster_id = $1")))
+        .bind(cluster.uuid())
+        .fetch_all(&mut *connection)
+        .await?;
+    let removed = Placement::Removed(policy);
+    let recorded = rows.into_iter().map(|r| (BindingId::from(r.binding_id), r.placement()));
+    let changed: Vec<_> =
+        recorded.filter(|(_, answer)| *answer != removed).map(|(binding, _)| (binding, cluster, removed.clone())).collect();
+    write(connection, &changed, seq).await?;
+    Ok(changed.len())
+}
+
 /// The grants of each binding's project.
 async fn grants(connection: &mut PgConnection, bindings: &[Binding]) -> Result<BTreeMap<ProjectId, Vec<Grant>>> {
     let mut grants = BTreeMap::new();

@@ -283,5 +283,7 @@ pub(crate) fn report(session: SessionId, cluster: ClusterId, binding: BindingId,
         cause: (!applied && outcome != Outcome::Sent).then(|| format!("why {}", outcome.as_str())),
         digest: applied.then(|| digest(1)),
         targets: if applied { (1, 1) } else { (0, 0) },
+        versions: Vec::new(),
+        observed: None,
     }
 }

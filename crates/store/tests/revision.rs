@@ -4,19 +4,21 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use lockstep_core::binding::{BindingSpec, DeletionPolicy, Item};
+use lockstep_core::binding::{BindingSpec, DeletionPolicy, Item, Mode};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::Outcome;
 use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::placement::Placement;
-use lockstep_core::plan;
+use lockstep_core::plan::{self, Want};
 use lockstep_core::revision::{Epoch, Revision, Seq};
 use lockstep_core::version::{Began, Known, SecretSeqs, SecretState, VersionNumber};
 use lockstep_store::change::Writing;
+use lockstep_store::delivery::ItemVersion;
 use lockstep_store::desired::{Facts, Which, read};
-use lockstep_store::secret;
+use lockstep_store::{PgConnection, secret};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::fixture::{Registry, entry, item, report, spec, version};
@@ -63,7 +65,10 @@ fn pinned(path: usize, pin: u64) -> Result<Item> {
 fn bound(items: &[(usize, u64)], follow: bool, selector: usize) -> Result<BindingSpec> {
     let mut spec = spec(&[], SELECTORS[selector])?;
     spec.delivered.items = items.iter().map(|(path, pin)| pinned(*path, *pin)).collect::<Result<_>>()?;
-    spec.delivered.source_deletion_policy = if follow { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
+    if follow {
+        (spec.delivered.source_deletion_policy, spec.deletion_policy) = (DeletionPolicy::Delete, DeletionPolicy::Delete);
+        spec.delivered.mode = if selector == 2 { Mode::Observe } else { Mode::Deliver };
+    }
     Ok(spec)
 }
 
@@ -150,19 +155,21 @@ async fn compare(registry: &Registry) -> Result<()> {
     let mut c = registry.connection().await?;
     let clusters: Vec<Uuid> = sqlx::query_scalar("select id from cluster").fetch_all(&mut *c).await?;
     let clusters: Vec<ClusterId> = clusters.into_iter().map(Into::into).collect();
-    let rows: Vec<(Uuid, Uuid, i64, i64)> =
-        sqlx::query_as("select cluster_id, binding_id, epoch, seq from desired").fetch_all(&mut *c).await?;
-    let view: BTreeMap<Key, Revision> = rows
+    let rows: Vec<(Uuid, Uuid, i64, i64, bool)> =
+        sqlx::query_as("select cluster_id, binding_id, epoch, seq, purges from desired").fetch_all(&mut *c).await?;
+    let view: BTreeMap<Key, (Revision, bool)> = rows
         .into_iter()
-        .map(|(c, b, epoch, seq)| {
+        .map(|(c, b, epoch, seq, purges)| {
             let revision = Revision { epoch: Epoch::new(epoch.cast_unsigned()), seq: Seq::new(seq.cast_unsigned()) };
-            ((c.into(), b.into()), revision)
+            ((c.into(), b.into()), (revision, purges))
         })
         .collect();
 
     let all = read(&mut c, &clusters, Which::All).await?;
-    let core: BTreeMap<Key, Revision> = all.facts.iter().map(|f| ((f.cluster, f.binding.id), f.desired.revision)).collect();
+    let core: BTreeMap<Key, (Revision, bool)> =
+        all.facts.iter().map(|f| ((f.cluster, f.binding.id), (f.desired.revision, f.purges()))).collect();
     anyhow::ensure!(view == core, "the view says {view:?}, core {core:?}");
+    compare_versions(&mut c, &all.facts).await?;
     for fact in &all.facts {
         let known: Vec<&Known> = fact.secrets.iter().map(|s| &s.known).collect();
         let removed = matches!(fact.placement, Placement::Removed(_));
@@ -180,13 +187,29 @@ async fn compare(registry: &Registry) -> Result<()> {
 
     for since in (0..=all.registry.head.seq.get()).map(Seq::new) {
         let changed = read(&mut c, &clusters, Which::ChangedSince(since)).await?;
-        let wanted: Vec<Key> = core.iter().filter(|(_, r)| r.seq > since).map(|(k, _)| *k).collect();
+        let wanted: Vec<Key> = core.iter().filter(|(_, (r, _))| r.seq > since).map(|(k, _)| *k).collect();
         anyhow::ensure!(keys(&changed.facts) == wanted, "changed since {since}");
     }
     let behind = read(&mut c, &clusters, Which::NotInStep).await?;
     let acked = |f: &&Facts| f.acked.as_ref().map(|a| a.revision) != Some(f.desired.revision);
     let wanted: Vec<Facts> = all.facts.iter().filter(acked).cloned().collect();
     anyhow::ensure!(keys(&behind.facts) == keys(&wanted), "not in step");
+    Ok(())
+}
+
+/// The numbers that `delivery_status` wants, and those that content is rendered from.
+async fn compare_versions(c: &mut PgConnection, facts: &[Facts]) -> Result<()> {
+    for fact in facts {
+        let Want::Content(choices) = &fact.desired.want else { continue };
+        let numbers: Vec<Option<u64>> = choices.iter().map(|c| c.number().map(VersionNumber::get)).collect();
+        let shown: Json<Vec<ItemVersion>> =
+            sqlx::query_scalar("select versions from delivery_status where cluster_id = $1 and binding_id = $2")
+                .bind(fact.cluster.uuid())
+                .bind(fact.binding.id.uuid())
+                .fetch_one(&mut *c)
+                .await?;
+        anyhow::ensure!(shown.iter().map(|v| v.desired).collect::<Vec<_>>() == numbers, "{shown:?}, core {numbers:?}");
+    }
     Ok(())
 }
 

@@ -2,7 +2,10 @@
 
 mod fixture;
 
+mod guard;
 mod leases;
+mod migrations;
+mod noticed;
 mod pages;
 mod permits;
 mod placements;
@@ -16,4 +19,5 @@ mod statuses;
 mod tampering;
 mod things;
 mod tokens;
+mod versions;
 mod writers;

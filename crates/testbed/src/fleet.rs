@@ -24,6 +24,7 @@ pub use agent::Agent;
 pub use cli::Output;
 pub use look::STORY_LIMIT;
 pub use replica::Replica;
+pub use site::AGENT_NAMESPACE;
 use site::Site;
 
 /// The mount of the watched secrets.
@@ -57,6 +58,8 @@ pub struct Settings {
     pub log: String,
     /// Where agents write.
     pub sink: Sink,
+    /// With [`Sink::Secret`]: the only Secrets that the agents may touch, by name; none: all of [`NAMESPACE`].
+    pub strict: &'static [&'static str],
 }
 
 /// Where the agents of a fleet write.
@@ -80,6 +83,7 @@ impl Default for Settings {
             log: "info,lockstep=debug,lockstep_server=trace,lockstep_agent=trace,lockstep_store=trace,lockstep_vault=trace"
                 .to_owned(),
             sink: Sink::default(),
+            strict: &[],
         }
     }
 }
@@ -106,7 +110,7 @@ impl Fleet {
     /// Starts all of it, and waits until every agent is connected.
     pub async fn start(settings: Settings) -> Result<Self> {
         let mut fleet = Self::start_replicas(settings).await?;
-        let sites = (0..fleet.settings.clusters).map(|_| Site::start(fleet.settings.sink));
+        let sites = (0..fleet.settings.clusters).map(|_| Site::start(&fleet.settings));
         // Side by side: an API server takes seconds until it is ready.
         let sites = futures::future::try_join_all(sites).await?;
         for (index, site) in sites.into_iter().enumerate() {
@@ -157,7 +161,7 @@ impl Fleet {
 
     /// Registers a cluster with the CLI, starts its agent, and waits until it is connected.
     pub async fn add_cluster(&mut self, name: &str, labels: &[&str]) -> Result<()> {
-        let site = Site::start(self.settings.sink).await?;
+        let site = Site::start(&self.settings).await?;
         self.register(name, labels, site).await
     }
 

@@ -16,16 +16,8 @@ pub(crate) enum Extent {
 }
 
 /// Crates whose tests need no part but what the testbed starts quickly.
-const CRATES: [&str; 8] = [
-    "lockstep-core",
-    "lockstep-proto",
-    "lockstep-api",
-    "lockstep-agent",
-    "lockstep-cli",
-    "lockstep-vault",
-    "lockstep-server",
-    "xtask",
-];
+const CRATES: [&str; 7] =
+    ["lockstep-core", "lockstep-proto", "lockstep-api", "lockstep-cli", "lockstep-vault", "lockstep-server", "xtask"];
 
 /// Runs the stages; a build that fails ends them, because nothing after it would mean anything.
 pub(crate) fn run(extent: Extent) -> ExitCode {
@@ -48,6 +40,8 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
     let packages: Vec<&str> = CRATES.iter().flat_map(|name| ["--package", name]).collect();
     let mut stages = vec![
         ("unit, property and crate tests", test(&packages)),
+        // Its other tests are on a real API server.
+        ("agent", test(&["--package", "lockstep-agent", "--lib", "--test", "link", "--", "--skip", "restart::tests"])),
         ("store on Postgres", test(&["--package", "lockstep-store"])),
         (
             "testbed",
@@ -77,6 +71,9 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
     ];
     if extent == Extent::All {
         stages.push(("kube-apiserver", test(&["--package", "lockstep-testbed", "--test", "kubernetes"])));
+        stages.push(("agent in Kubernetes", test(&["--package", "lockstep-agent", "--test", "kubernetes", "--test", "secrets"])));
+        stages.push(("restarts", test(&["--package", "lockstep-agent", "--lib", "restart::tests"])));
+        stages.push(("end to end in Kubernetes", test(&["--package", "lockstep-tests", "--test", "kubernetes"])));
         stages.push(("charts", test(&["--package", "lockstep-tests", "--test", "charts"])));
     }
     stages

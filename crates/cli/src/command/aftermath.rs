@@ -1,8 +1,5 @@
 //! What becomes of what was delivered, once something is deleted, and what to do next.
 
-use std::collections::BTreeMap;
-
-use lockstep_api::binding::Binding;
 use lockstep_api::delivery::Placement;
 use lockstep_core::delivery::DeliveryStatus;
 use serde::Deserialize;
@@ -10,7 +7,7 @@ use serde_json::Value;
 
 use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
-use crate::rest::write::Mode;
+use crate::rest::write::{Mode, Secrets};
 use crate::terminal;
 
 /// As the API takes it if a manifest does not say.
@@ -24,8 +21,7 @@ pub(super) async fn tell(client: &Client, kind: Registered, left: &Value, mode: 
     let name = left.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     match kind {
         Registered::Binding => terminal::hint(&of_binding(left)),
-        // It is still there, and so are its bindings.
-        Registered::Cluster => terminal::hint(&of_cluster(name, &policies(client, name).await)),
+        Registered::Cluster => tell_of_cluster(client, name, Secrets::default()).await,
         Registered::Project | Registered::Source | Registered::Grant => {}
     }
 }
@@ -54,43 +50,31 @@ fn clusters_in_words(count: u64) -> String {
     if count == 1 { "1 cluster".to_owned() } else { format!("{count} clusters") }
 }
 
-/// A cluster that is being removed, with how many bindings have which policy there.
-fn of_cluster(name: &str, policies: &BTreeMap<String, usize>) -> String {
-    let count = |policy| policies.get(policy).copied().unwrap_or_default();
-    let bindings = |n| if n == 1 { "1 binding".to_owned() } else { format!("{n} bindings") };
-    let mut parts = Vec::new();
-    match count("Retain") {
-        0 => {}
-        n => parts.push(format!("the targets of {} are kept (deletionPolicy Retain)", bindings(n))),
+/// Tells a person who looks on what becomes of a cluster that is being removed.
+pub(super) async fn tell_of_cluster(client: &Client, name: &str, secrets: Secrets) {
+    if terminal::is_watched() {
+        terminal::hint(&of_cluster(name, secrets, bindings(client, name).await));
     }
-    match count("Delete") {
-        0 => {}
-        n => parts.push(format!("the targets of {} are deleted by its agent (deletionPolicy Delete)", bindings(n))),
-    }
-    let what = if parts.is_empty() { String::new() } else { format!("There, {}.\n", parts.join(", and ")) };
+}
+
+fn of_cluster(name: &str, secrets: Secrets, bindings: usize) -> String {
+    let becomes = match secrets {
+        Secrets::Retain => "kept and no longer updated (--secrets=retain)",
+        Secrets::Purge => "deleted by its agent (--secrets=purge)",
+    };
+    let what = match bindings {
+        0 => String::new(),
+        1 => format!("There, the targets of 1 binding are {becomes}.\n"),
+        n => format!("There, the targets of {n} bindings are {becomes}.\n"),
+    };
     format!("{what}Next: `lockstep wait --for=delete cluster/{name}`, then stop its agent: it is no longer let in.")
 }
 
-/// The policies of the bindings that a cluster has, or had until now. What cannot be read is not told.
-async fn policies(client: &Client, cluster: &str) -> BTreeMap<String, usize> {
-    let (Ok(placements), Ok(bindings)) = (
-        client.list(Kind::Placement, &[("cluster", cluster)]).await,
-        client.list(Kind::Registered(Registered::Binding), &[]).await,
-    ) else {
-        return BTreeMap::new();
-    };
-    let bindings: BTreeMap<String, String> = bindings
-        .iter()
-        .filter_map(|binding| Binding::deserialize(binding).ok())
-        .map(|b| (b.metadata.name, b.spec.deletion_policy.unwrap_or_else(|| POLICY_IF_ABSENT.to_owned())))
-        .collect();
-    let mut policies = BTreeMap::new();
+/// How many bindings a cluster had until now; 0 also if that cannot be read.
+async fn bindings(client: &Client, cluster: &str) -> usize {
+    let placements = client.list(Kind::Placement, &[("cluster", cluster)]).await.unwrap_or_default();
     // A cluster that never got a binding has nothing of it.
-    let had = placements.iter().filter_map(|p| Placement::deserialize(p).ok()).filter(|p| p.answer != "Denied");
-    for policy in had.filter_map(|placement| bindings.get(&placement.binding)) {
-        *policies.entry(policy.clone()).or_default() += 1;
-    }
-    policies
+    placements.iter().filter_map(|p| Placement::deserialize(p).ok()).filter(|p| p.answer != "Denied").count()
 }
 
 #[cfg(test)]
@@ -118,10 +102,12 @@ mod tests {
 
     #[test]
     fn a_removed_cluster_says_what_becomes_of_its_targets_and_to_stop_its_agent() {
-        let text = of_cluster("prod", &BTreeMap::from([("Retain".to_owned(), 9), ("Delete".to_owned(), 1)]));
-        let want = "There, the targets of 9 bindings are kept (deletionPolicy Retain), and the targets of 1 binding are deleted by its \
-                    agent (deletionPolicy Delete).\nNext: `lockstep wait --for=delete cluster/prod`, then stop its agent";
+        let text = of_cluster("prod", Secrets::Retain, 9);
+        let want = "There, the targets of 9 bindings are kept and no longer updated (--secrets=retain).\nNext: `lockstep wait --for=delete \
+                    cluster/prod`, then stop its agent";
         assert!(text.starts_with(want), "{text}");
-        assert!(of_cluster("prod", &BTreeMap::new()).starts_with("Next: "));
+        let text = of_cluster("prod", Secrets::Purge, 1);
+        assert!(text.starts_with("There, the targets of 1 binding are deleted by its agent (--secrets=purge).\n"), "{text}");
+        assert!(of_cluster("prod", Secrets::Retain, 0).starts_with("Next: "));
     }
 }

@@ -17,7 +17,7 @@ use crate::age;
 use crate::connection::ConnectionArgs;
 use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
-use crate::rest::write::Mode;
+use crate::rest::write::Secrets;
 use crate::selection::title;
 use crate::terminal;
 
@@ -43,6 +43,13 @@ Examples:
   # For scripts
   lockstep cluster register prod-eu -o json | jq -r .token > token";
 
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  # Its workloads go on with what they have
+  lockstep cluster remove prod-eu && lockstep wait --for=delete cluster/prod-eu
+  # Nothing that was delivered is left there; this needs no `lockstep confirm`
+  lockstep cluster remove prod-eu --secrets=purge";
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Register a cluster and make the token its agent joins with
@@ -60,11 +67,16 @@ enum Action {
         /// The cluster
         name: String,
     },
-    /// Take back what a cluster holds, as its bindings say, and forget it
-    #[command(after_help = "Examples:\n  lockstep cluster remove prod-eu && lockstep wait --for=delete cluster/prod-eu")]
+    /// Forget a cluster, and keep or delete what it holds, whatever its bindings say
+    ///
+    /// Waits for its agent, which must be connected. Until the agent has followed, --secrets may be given anew.
+    #[command(after_help = REMOVE_EXAMPLES)]
     Remove {
         /// The cluster
         name: String,
+        /// What becomes of the Secrets that it holds
+        #[arg(long, value_enum, default_value_t)]
+        secrets: Secrets,
     },
     /// Make a new join token, for an agent that lost its identity
     #[command(after_help = "Examples:\n  lockstep cluster token prod-eu --ttl 10m")]
@@ -116,11 +128,11 @@ impl Args {
                 Ok(())
             }
             Action::Resume { name } => turn(&client, name, "resume").await,
-            Action::Remove { name } => {
-                let left = client.delete(Registered::Cluster, name, Mode::Keep).await;
-                let left = client.explained(CLUSTER, name, left).await?;
+            Action::Remove { name, secrets } => {
+                let left = client.remove_cluster(name, *secrets).await;
+                client.explained(CLUSTER, name, left).await?;
                 terminal::print(&format!("{} removing", title(Registered::Cluster, name)))?;
-                aftermath::tell(&client, Registered::Cluster, &left, Mode::Keep).await;
+                aftermath::tell_of_cluster(&client, name, *secrets).await;
                 Ok(())
             }
             Action::Token { name, token } => join::make_token(&client, name, token).await,

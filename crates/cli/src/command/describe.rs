@@ -4,6 +4,8 @@ mod deliveries;
 mod sections;
 
 use anyhow::ensure;
+use lockstep_api::binding::ObservedStatus;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::connection::ConnectionArgs;
@@ -85,6 +87,10 @@ async fn describe_registered(client: &Client, kind: Registered, name: &str) -> a
     let sections = match kind {
         Registered::Cluster | Registered::Binding => {
             let (table, more) = deliveries::fetch(client, kind, &manifest).await?;
+            let sections = match observed(&manifest) {
+                Some(observed) => sections.line("Observed", &observed),
+                None => sections,
+            };
             sections.table("Deliveries", &table, more)
         }
         Registered::Project | Registered::Source | Registered::Grant => sections,
@@ -96,6 +102,14 @@ async fn describe_registered(client: &Client, kind: Registered, name: &str) -> a
     let more = (kind == Registered::Source)
         .then(|| format!("… and the new versions that were seen: lockstep get changes --subject {subject} --all"));
     Ok(sections.table("Last changes", &table::of(Kind::Change, &changes, Width::Usual)?, more).finish())
+}
+
+/// What a binding that only observes would change.
+fn observed(manifest: &Value) -> Option<String> {
+    let observed = ObservedStatus::deserialize(manifest.pointer("/status/observed")?).ok()?;
+    let ObservedStatus { would_change, total, clusters } = observed;
+    let of = |count, thing| if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") };
+    Some(format!("would change {would_change} of {} in {}", of(total, "key"), of(clusters, "cluster")))
 }
 
 fn conditions(manifest: &Value) -> anyhow::Result<Table> {
@@ -118,6 +132,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_binding_that_observes_says_what_it_would_change() {
+        let binding = |total, clusters| json!({"status": {"observed": {"wouldChange": 0, "total": total, "clusters": clusters}}});
+        assert_eq!(observed(&binding(212, 5)).as_deref(), Some("would change 0 of 212 keys in 5 clusters"));
+        assert_eq!(observed(&binding(1, 1)).as_deref(), Some("would change 0 of 1 key in 1 cluster"));
+        assert_eq!(observed(&json!({"status": {}})), None);
+    }
 
     #[test]
     fn a_secret_s_bindings_are_those_that_have_it_among_their_items() {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
+use lockstep_api::cluster::ConfirmedDeletions;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -35,6 +37,16 @@ impl fmt::Display for Outcome {
             Self::Unchanged => "unchanged",
         })
     }
+}
+
+/// What becomes of the Secrets of a cluster that is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Secrets {
+    /// They stay, and nobody keeps them in step any more
+    #[default]
+    Retain,
+    /// They are deleted, whatever their bindings say
+    Purge,
 }
 
 impl Mode {
@@ -79,6 +91,20 @@ impl Client {
     /// Deletes; gives the manifest as it is then.
     pub(crate) async fn delete(&self, kind: Registered, name: &str, mode: Mode) -> Result<Value, Failure> {
         self.answer(self.request(Method::DELETE, &[kind.plural(), name]).query(mode.query())).await
+    }
+
+    /// Removes a cluster; gives its manifest as it is then.
+    pub(crate) async fn remove_cluster(&self, name: &str, secrets: Secrets) -> Result<Value, Failure> {
+        let secrets = match secrets {
+            Secrets::Retain => "Retain",
+            Secrets::Purge => "Purge",
+        };
+        self.answer(self.request(Method::DELETE, &["clusters", name]).query(&[("secrets", secrets)])).await
+    }
+
+    /// Confirms the deletions that wait in a cluster; gives which.
+    pub(crate) async fn confirm_deletions(&self, cluster: &str, mode: Mode) -> Result<ConfirmedDeletions, Failure> {
+        self.answer(self.request(Method::POST, &["clusters", cluster, "confirm-deletions"]).query(mode.query())).await
     }
 
     /// Takes back every join token of a cluster that nobody has used.

@@ -23,6 +23,7 @@ pub(super) const COLUMNS: &[Column<Cluster>] = &[
     Column::wide("REPLICA", |c| Cell::optional(agent(c).map(|a| a.replica.as_str()))),
     Column::wide("CERTIFICATE-ENDS", |c| agent(c).map_or(Cell::Age(None), |a| Cell::Until(a.certificate_expires_at))),
     Column::wide("UNKNOWN", |c| Cell::optional(c.status.as_ref().map(|s| s.unknown_bindings))),
+    Column::wide("DELETIONS-HELD", |c| Cell::optional(c.status.as_ref().map(|s| s.deletions_held))),
     Column::wide("HELD", |c| Cell::optional(c.status.as_ref().and_then(|s| s.held.as_ref()))),
     Column::wide("REASON", |c| condition::message(conditions(c), "Ready")),
 ];

@@ -21,6 +21,7 @@ const COMMANDS: &[&str] = &[
     "cluster remove",
     "cluster token",
     "cluster revoke-tokens",
+    "confirm",
     "epoch",
     "epoch show",
     "epoch open",
@@ -72,6 +73,7 @@ fn a_wrong_command_line_exits_with_two_and_says_why() {
         ("cluster register Prod", "is not a valid name"),
         ("cluster register prod --label env", "is not KEY=VALUE"),
         ("cluster token prod --ttl soon", "is not a duration"),
+        ("cluster remove prod --secrets=forget", "[possible values: retain, purge]"),
         ("cluster register prod -o helmet", "[possible values: table, json, yaml, helm]"),
         ("cluster register prod -o helm --deliver-to Shop", "is not a valid name"),
     ] {

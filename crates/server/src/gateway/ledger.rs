@@ -1,15 +1,22 @@
 //! What one session knows: what its agent holds, what waits, what is under way. Pure; time comes in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use lockstep_core::binding::Mode;
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
-use lockstep_core::id::BindingId;
+use lockstep_core::id::{BindingId, SecretId};
 use lockstep_core::plan::{Difference, Reported, Want, diff};
-use lockstep_core::revision::Revision;
+use lockstep_core::revision::{Revision, Seq};
+use lockstep_core::version::VersionNumber;
 use lockstep_store::desired::Facts;
 use tokio::time::Instant;
+
+mod guard;
+
+pub(super) use guard::Guard;
+use guard::Verdict;
 
 /// The first pause after a delivery failed, doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
@@ -28,6 +35,9 @@ pub(super) struct Ledger {
     pending: BTreeMap<BindingId, Work>,
     in_flight: BTreeMap<BindingId, Flight>,
     refused: BTreeMap<BindingId, Refusal>,
+    /// Bindings that only observe: what the agent says of them is nothing that it holds.
+    observing: BTreeSet<BindingId>,
+    guard: Guard,
 }
 
 /// Something to send.
@@ -42,6 +52,19 @@ struct Flight {
     since: Instant,
     /// Of what was sent; `None` for a Delete, or while it is being prepared.
     digest: Option<Digest>,
+    /// The version of each item.
+    versions: Vec<(SecretId, Option<VersionNumber>)>,
+    /// A deletion that the guard let through.
+    guarded: bool,
+}
+
+/// What an agent confirmed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Confirmed {
+    /// From taking it up to the answer.
+    pub(super) took: Duration,
+    /// The version of each item, in the binding's order.
+    pub(super) versions: Vec<(SecretId, Option<VersionNumber>)>,
 }
 
 struct Refusal {
@@ -51,7 +74,7 @@ struct Refusal {
 }
 
 impl Ledger {
-    pub(super) fn new(reported: BTreeMap<BindingId, Reported>, in_flight_max: usize) -> Self {
+    pub(super) fn new(reported: BTreeMap<BindingId, Reported>, in_flight_max: usize, guard: Guard) -> Self {
         Self {
             in_flight_max,
             reported,
@@ -59,12 +82,19 @@ impl Ledger {
             pending: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             refused: BTreeMap::new(),
+            observing: BTreeSet::new(),
+            guard,
         }
     }
 
     /// Takes placements as they are now. `true`: the agent holds what this registry never made.
     pub(super) fn offer(&mut self, facts: Vec<Facts>, head: Mark) -> bool {
         for facts in &facts {
+            if facts.binding.spec.delivered.mode == Mode::Observe {
+                self.observing.insert(facts.binding.id);
+            } else {
+                self.observing.remove(&facts.binding.id);
+            }
             // This session's own evidence is never older than the registry's, which is written in batches.
             if let Some(acked) = &facts.acked {
                 let own = self.acked.get(&facts.binding.id);
@@ -98,18 +128,50 @@ impl Ledger {
         self.reported.iter().filter(|(_, r)| r.digest.is_some()).map(|(id, _)| *id).collect()
     }
 
+    /// Up to which change deletions were confirmed.
+    pub(super) fn confirm_deletions(&mut self, up_to: Seq) {
+        self.guard.confirm(up_to);
+    }
+
+    /// All of the cluster's placements were offered.
+    pub(super) fn complete(&mut self) {
+        self.guard.complete();
+    }
+
+    /// How many deletions the guard holds back, and up to which change they were confirmed; `None`: not judged yet.
+    pub(super) fn held_back(&self) -> Option<(usize, Seq)> {
+        self.guard.held_back()
+    }
+
+    /// Whether it deletes what the agent has, and nobody confirmed that.
+    fn is_guarded(&self, facts: &Facts) -> bool {
+        let has_content = self.reported.get(&facts.binding.id).is_some_and(|r| r.digest.is_some());
+        facts.purges() && has_content && self.guard.guards(facts.desired.revision.seq)
+    }
+
+    /// Asks the guard.
+    fn judge(&mut self, now: Instant) -> Verdict {
+        let waiting = self.pending.iter().filter(|(_, work)| self.is_guarded(&work.facts)).map(|(id, _)| *id).collect();
+        let under_way = self.in_flight.values().filter(|f| f.guarded).count();
+        let held = self.reported.iter().filter(|(id, r)| r.digest.is_some() && !self.observing.contains(id)).count();
+        self.guard.judge(waiting, under_way, held, now)
+    }
+
     /// The next thing to send, oldest change first, and marks it as under way.
     pub(super) fn next(&mut self, now: Instant) -> Option<Work> {
+        let verdict = self.judge(now);
         if self.in_flight.len() >= self.in_flight_max {
             return None;
         }
         let due = |id: &BindingId, work: &Work| {
             !self.in_flight.contains_key(id)
+                && (verdict == Verdict::Free || !self.is_guarded(&work.facts))
                 && self.refused.get(id).is_none_or(|r| r.revision < work.facts.desired.revision || r.until <= now)
         };
         let id = *self.pending.iter().filter(|(id, work)| due(id, work)).min_by_key(|(_, work)| work.facts.desired.revision)?.0;
         let work = self.pending.remove(&id)?;
-        self.in_flight.insert(id, Flight { revision: work.facts.desired.revision, since: now, digest: None });
+        let (revision, versions, guarded) = (work.facts.desired.revision, work.facts.versions(), self.is_guarded(&work.facts));
+        self.in_flight.insert(id, Flight { revision, since: now, digest: None, versions, guarded });
         Some(work)
     }
 
@@ -120,20 +182,29 @@ impl Ledger {
         }
     }
 
-    /// The agent confirmed. Answers how long it took, or `None` if nothing of that revision was under way; `Err` if what it holds is
-    /// not what was sent.
-    pub(super) fn acked(&mut self, id: BindingId, reported: Reported, now: Instant) -> Option<Result<Duration, ()>> {
-        let flight = self.in_flight.get(&id).filter(|f| f.revision == reported.revision)?;
-        let (took, as_sent) = (now - flight.since, flight.digest == reported.digest);
-        self.in_flight.remove(&id);
-        if !as_sent {
+    /// The agent confirmed. Answers what, or `None` if nothing of that revision was under way; `Err` if what it holds is not what was sent.
+    pub(super) fn acked(&mut self, id: BindingId, reported: Reported, now: Instant) -> Option<Result<Confirmed, ()>> {
+        self.in_flight.get(&id).filter(|f| f.revision == reported.revision)?;
+        let flight = self.in_flight.remove(&id)?;
+        if flight.digest != reported.digest {
             self.refuse(id, reported.revision, now);
             return Some(Err(()));
         }
         self.refused.remove(&id);
         self.acked.insert(id, reported.clone());
         self.reported.insert(id, reported);
-        Some(Ok(took))
+        Some(Ok(Confirmed { took: now - flight.since, versions: flight.versions }))
+    }
+
+    /// Whether the agent has content of this revision, and nothing of the binding is under way.
+    pub(super) fn has_at(&self, id: BindingId, revision: Revision) -> bool {
+        let is_there = self.reported.get(&id).is_some_and(|r| r.revision == revision && r.digest.is_some());
+        is_there && !self.in_flight.contains_key(&id)
+    }
+
+    /// Whether a binding only observes.
+    pub(super) fn observes(&self, id: BindingId) -> bool {
+        self.observing.contains(&id)
     }
 
     /// The agent refused it. `false`: nothing of that revision was under way, and what is stays so.

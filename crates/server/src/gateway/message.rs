@@ -1,11 +1,10 @@
 //! What is said to an agent: one delivery, from work to message, and the last words of a stream.
 
-use lockstep_core::binding::{DeletionPolicy, Mode};
+use lockstep_core::binding::Mode;
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::id::BindingId;
 use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::placement::Placement;
-use lockstep_core::plan::Want;
 use lockstep_core::revision::Revision;
 use lockstep_core::trace::TraceId;
 use lockstep_proto::convert;
@@ -55,7 +54,7 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
     let binding = facts.binding.id.uuid().as_bytes().to_vec();
     let revision = Some(facts.desired.revision.into());
     let Some(prepared) = prepared else {
-        let purge = facts.desired.want == Want::Remove(DeletionPolicy::Delete);
+        let purge = facts.purges();
         return server_message::Message::Delete(v1::Delete { binding, revision, head: Some(head.into()), purge });
     };
     let allowed = match facts.placement {

@@ -20,12 +20,14 @@ use tonic::{Status, Streaming};
 
 use crate::gateway::Gateway;
 use crate::gateway::admission::Admitted;
-use crate::gateway::ledger::Ledger;
+use crate::gateway::ledger::{Guard, Ledger};
 use crate::gateway::message::{Ready, drain, make_ready, revoked};
 use crate::gateway::sessions::{Command, End};
 use offers::{Reloaded, is_before};
 
 mod answers;
+mod held_back;
+mod noticed;
 mod offers;
 
 type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
@@ -34,6 +36,8 @@ type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 const TICK: Duration = Duration::from_secs(1);
 /// How long the last words to an agent may take to be handed over.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+/// How long the registry may take to say what one cluster should hold, or to note something of it.
+const RELOAD_LIMIT: Duration = Duration::from_secs(15);
 /// The pause between two reloads that an agent's Need asked for.
 const NEED_PAUSE: Duration = Duration::from_secs(2);
 
@@ -50,6 +54,9 @@ struct Session {
     /// The reload under way, if one is. It does not stop the stream, however long Postgres takes.
     reloading: FuturesUnordered<BoxFuture<'static, Result<Reloaded, StoreError>>>,
     withheld: Option<String>,
+    /// What the registry was last told of deletions held back.
+    noted: Option<held_back::Noted>,
+    noting: FuturesUnordered<BoxFuture<'static, Result<held_back::Noted, StoreError>>>,
     /// The newest point of the history that an offer came from.
     seen: Mark,
     heard: Instant,
@@ -64,12 +71,18 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
     let now = Instant::now();
     let mut session = Session {
         key: gateway.digests.for_cluster(cluster),
-        ledger: Ledger::new(std::mem::take(&mut admitted.reported), gateway.app.config.agents.in_flight as usize),
+        ledger: {
+            let agents = &gateway.app.config.agents;
+            let guard = Guard::new(agents.delete_guard_percent);
+            Ledger::new(std::mem::take(&mut admitted.reported), agents.in_flight as usize, guard)
+        },
         outbox,
         preparing: FuturesUnordered::new(),
         outgoing: VecDeque::new(),
         reloading: FuturesUnordered::new(),
         withheld: admitted.held.clone(),
+        noted: None,
+        noting: FuturesUnordered::new(),
         seen: admitted.registry.head,
         heard: now,
         said: now,
@@ -106,7 +119,10 @@ impl Session {
                 command = self.admitted.inbox.commands.recv() => match command {
                     // Read before what was offered since: beside that, it would look as if the history had been cut.
                     Some(Command::Offer { head, .. }) if is_before(&head, &self.seen) => {}
-                    Some(Command::Offer { head, withheld, facts }) => self.offer(facts, head, withheld, false).await,
+                    Some(Command::Offer { head, withheld, confirmed, facts }) => {
+                        self.ledger.confirm_deletions(confirmed);
+                        self.offer(facts, head, withheld, false).await;
+                    }
                     Some(Command::Reload) => self.reload_at = Some(Instant::now()),
                     Some(Command::End(End::Superseded)) | None => return "another stream is the cluster's now",
                     Some(Command::End(End::Revoked)) => {
@@ -117,6 +133,7 @@ impl Session {
                 Some(()) = self.admitted.inbox.reload.recv() => self.reload_at = Some(Instant::now()),
                 Some(ready) = self.preparing.next() => self.ready(ready),
                 Some(reloaded) = self.reloading.next() => self.reloaded(reloaded).await,
+                Some(noted) = self.noting.next() => self.noted = noted.ok(),
                 room = outbox.reserve(), if !self.outgoing.is_empty() => match (room, self.outgoing.pop_front()) {
                     (Ok(room), Some(message)) => {
                         room.send(Ok(ServerMessage { message: Some(message) }));
@@ -198,6 +215,7 @@ impl Session {
         if self.heard.elapsed() > interval * 3 {
             return false;
         }
+        self.note_held_back();
         // Whatever waits to be said is a sign of life too.
         if self.outgoing.is_empty() && self.said.elapsed() >= interval {
             self.say(server_message::Message::Heartbeat(v1::Heartbeat {}));
@@ -215,6 +233,8 @@ impl Session {
             cause: None,
             digest: None,
             targets: (0, 0),
+            versions: Vec::new(),
+            observed: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use lockstep_core::history::Mark;
 use lockstep_core::id::{ClusterId, SessionId};
+use lockstep_core::revision::Seq;
 use lockstep_store::desired::Facts;
 use tokio::sync::mpsc;
 
@@ -17,6 +18,8 @@ pub enum Command {
         head: Mark,
         /// Why nothing may be sent now.
         withheld: Option<String>,
+        /// Up to which change deletions were confirmed.
+        confirmed: Seq,
         /// The placements.
         facts: Vec<Facts>,
     },

@@ -11,9 +11,11 @@ use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
 use lockstep_store::{PgConnection, Result as StoreResult, delivery, placement};
+use serde_json::Value;
 
 use super::problem::ApiError;
-use super::resource::{PageOf, Resource};
+use super::query::WriteQuery;
+use super::resource::{PageOf, Resource, deleted};
 use crate::config::Config;
 
 /// Bindings.
@@ -30,6 +32,7 @@ impl Resource for Bindings {
     type Status = BindingStatus;
     type Checked = CheckedBinding;
     type Record = BindingRecord;
+    type DeleteQuery = WriteQuery;
 
     fn check(_: &Config, spec: &BindingSpec) -> Result<CheckedBinding, Vec<FieldError>> {
         spec.try_into()
@@ -79,13 +82,17 @@ impl Resource for Bindings {
         Ok(placement::replan_binding(writing.connection(), binding.id, Ok(&binding), seq).await?)
     }
 
-    async fn delete(writing: &mut Writing, present: &Registered<BindingRecord>) -> Result<Option<usize>, ApiError> {
+    async fn delete(
+        writing: &mut Writing,
+        present: &Registered<BindingRecord>,
+        _: &WriteQuery,
+    ) -> Result<Option<Value>, ApiError> {
         let seq = writing.seq;
         let binding = &present.spec.binding;
         let policy = binding::delete(writing.connection(), binding, seq).await?;
         let changed = placement::replan_binding(writing.connection(), binding.id, Err(policy), seq).await?;
         // One that was never placed leaves no tombstone to wait for, and must not keep its project in use.
         delivery::bury_unplaced(writing.connection()).await?;
-        Ok(Some(changed))
+        Ok(Some(deleted(changed)))
     }
 }

@@ -1,8 +1,10 @@
 //! Clusters. Applying one writes its labels only; pausing, resuming and removing are calls of their own.
 
+pub(crate) mod confirm_deletions;
 mod life;
 pub(crate) mod mint_join_token;
 pub(crate) mod pause;
+mod remove;
 pub(crate) mod resume;
 pub(crate) mod revoke_join_tokens;
 mod status;
@@ -14,12 +16,14 @@ use lockstep_store::change::Writing;
 use lockstep_store::cluster::{self, ClusterRecord};
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
-use lockstep_store::{PgConnection, Result as StoreResult, join_token, placement};
+use lockstep_store::{PgConnection, Result as StoreResult, placement};
+use serde_json::Value;
 
 use super::code::Code;
 use super::problem::ApiError;
 use super::resource::{PageOf, Resource};
 use crate::config::Config;
+use remove::RemoveQuery;
 
 /// Clusters.
 pub(crate) struct Clusters;
@@ -35,6 +39,7 @@ impl Resource for Clusters {
     type Status = ClusterStatus;
     type Checked = ClusterSpec;
     type Record = ClusterRecord;
+    type DeleteQuery = RemoveQuery;
 
     fn check(_: &Config, spec: &ClusterSpec) -> Result<ClusterSpec, Vec<FieldError>> {
         Ok(spec.clone())
@@ -89,13 +94,11 @@ impl Resource for Clusters {
         Ok(placement::replan_cluster(writing.connection(), id.into(), seq).await?)
     }
 
-    async fn delete(writing: &mut Writing, present: &Registered<ClusterRecord>) -> Result<Option<usize>, ApiError> {
-        if present.spec.state == ClusterState::Removing {
-            return Ok(None);
-        }
-        let seq = writing.seq;
-        cluster::set_state(writing.connection(), present.id.into(), ClusterState::Removing, seq).await?;
-        join_token::revoke_open(writing.connection(), present.id.into()).await?;
-        Ok(Some(placement::replan_cluster(writing.connection(), present.id.into(), seq).await?))
+    async fn delete(
+        writing: &mut Writing,
+        present: &Registered<ClusterRecord>,
+        query: &RemoveQuery,
+    ) -> Result<Option<Value>, ApiError> {
+        remove::remove(writing, present, query).await
     }
 }

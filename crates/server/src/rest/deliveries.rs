@@ -1,5 +1,7 @@
 //! `GET /v1/deliveries`.
 
+mod shown;
+
 use axum::Json;
 use axum::extract::State;
 use lockstep_api::delivery::Delivery;
@@ -7,7 +9,7 @@ use lockstep_api::manifest::List;
 use lockstep_api::problem::Problem;
 use lockstep_core::delivery::DeliveryStatus;
 use lockstep_store::StoreError;
-use lockstep_store::delivery::{self, Filter, Listed};
+use lockstep_store::delivery::{self, Filter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -15,6 +17,7 @@ use super::code::Code;
 use super::problem::ApiError;
 use super::query::{Params, page};
 use crate::app::App;
+use shown::shown;
 
 /// Which deliveries.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -59,19 +62,4 @@ pub(crate) async fn list_deliveries(
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let (deliveries, next) = delivery::list(&mut connection, filter, &page).await?;
     Ok(Json(List::page("Delivery", deliveries.into_iter().map(shown).collect(), next)))
-}
-
-fn shown(listed: Listed) -> Delivery {
-    Delivery {
-        cluster: listed.cluster,
-        binding: listed.binding,
-        project: listed.project,
-        status: listed.status.to_string(),
-        cause: listed.cause,
-        desired_revision: listed.desired.to_string(),
-        applied_revision: listed.applied.map(|r| r.to_string()),
-        applied_at: listed.applied_at,
-        targets_applied: listed.targets.0,
-        targets_total: listed.targets.1,
-    }
 }

@@ -8,10 +8,12 @@ use lockstep_store::grant::{self, GrantRecord};
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
 use lockstep_store::{PgConnection, Result as StoreResult, cluster, placement};
+use serde_json::Value;
 
 use super::problem::ApiError;
 use super::project::id_of;
-use super::resource::{PageOf, Resource};
+use super::query::WriteQuery;
+use super::resource::{PageOf, Resource, deleted};
 use crate::config::Config;
 
 /// Grants.
@@ -29,6 +31,7 @@ impl Resource for Grants {
     type Status = GrantStatus;
     type Checked = CheckedGrant;
     type Record = GrantRecord;
+    type DeleteQuery = WriteQuery;
 
     fn check(_: &Config, spec: &GrantSpec) -> Result<CheckedGrant, Vec<FieldError>> {
         spec.try_into()
@@ -74,9 +77,9 @@ impl Resource for Grants {
         Ok(changed)
     }
 
-    async fn delete(writing: &mut Writing, present: &Registered<GrantRecord>) -> Result<Option<usize>, ApiError> {
+    async fn delete(writing: &mut Writing, present: &Registered<GrantRecord>, _: &WriteQuery) -> Result<Option<Value>, ApiError> {
         let seq = writing.seq;
         grant::delete(writing.connection(), &present.name).await?;
-        Ok(Some(placement::replan_all(writing.connection(), Some(present.spec.project_id), seq).await?))
+        Ok(Some(deleted(placement::replan_all(writing.connection(), Some(present.spec.project_id), seq).await?)))
     }
 }

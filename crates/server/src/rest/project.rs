@@ -9,9 +9,11 @@ use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
 use lockstep_store::project::{self, ProjectRecord};
 use lockstep_store::{PgConnection, Result as StoreResult, StoreError};
+use serde_json::Value;
 
 use super::problem::ApiError;
-use super::resource::{PageOf, Resource};
+use super::query::WriteQuery;
+use super::resource::{PageOf, Resource, deleted};
 use crate::config::Config;
 
 /// The longest description.
@@ -45,6 +47,7 @@ impl Resource for Projects {
     type Status = ProjectStatus;
     type Checked = ProjectSpec;
     type Record = ProjectRecord;
+    type DeleteQuery = WriteQuery;
 
     fn check(_: &Config, spec: &ProjectSpec) -> Result<ProjectSpec, Vec<FieldError>> {
         let mut mistakes = Mistakes::default();
@@ -85,8 +88,12 @@ impl Resource for Projects {
         Ok(0)
     }
 
-    async fn delete(writing: &mut Writing, present: &Registered<ProjectRecord>) -> Result<Option<usize>, ApiError> {
+    async fn delete(
+        writing: &mut Writing,
+        present: &Registered<ProjectRecord>,
+        _: &WriteQuery,
+    ) -> Result<Option<Value>, ApiError> {
         project::delete(writing.connection(), &present.name).await?;
-        Ok(Some(0))
+        Ok(Some(deleted(0)))
     }
 }

@@ -68,6 +68,18 @@ pub(crate) struct WriteQuery {
     dry_run: Option<String>,
 }
 
+/// What a deletion is asked with.
+pub(crate) trait DeleteParams: DeserializeOwned + IntoParams + Send + Sync {
+    /// Whether it is kept, checked.
+    fn mode(&self) -> Result<Mode, ApiError>;
+}
+
+impl DeleteParams for WriteQuery {
+    fn mode(&self) -> Result<Mode, ApiError> {
+        Self::mode(self)
+    }
+}
+
 /// Whether a write is kept or only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -80,9 +92,16 @@ pub(crate) enum Mode {
 impl WriteQuery {
     /// The mode, checked.
     pub(crate) fn mode(&self) -> Result<Mode, ApiError> {
-        match self.dry_run.as_deref() {
-            None => Ok(Mode::Keep),
-            Some("All") => Ok(Mode::DryRun),
+        Mode::of(self.dry_run.as_deref())
+    }
+}
+
+impl Mode {
+    /// What `dryRun` says.
+    pub(crate) fn of(dry_run: Option<&str>) -> Result<Self, ApiError> {
+        match dry_run {
+            None => Ok(Self::Keep),
+            Some("All") => Ok(Self::DryRun),
             Some(other) => Err(ApiError::new(Code::InvalidQuery, format!("dryRun: {other:?} is not All"))),
         }
     }

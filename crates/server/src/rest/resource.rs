@@ -27,9 +27,11 @@ use lockstep_store::page::Page;
 use lockstep_store::{PgConnection, Result as StoreResult, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::problem::ApiError;
+use super::query::DeleteParams;
 use crate::app::App;
 use crate::config::Config;
 
@@ -59,6 +61,8 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
     type Checked: PartialEq + Send + Sync;
     /// What the registry has.
     type Record: Send + Sync;
+    /// What a deletion is asked with.
+    type DeleteQuery: DeleteParams;
 
     /// Checks what needs no registry; every mistake is reported.
     fn check(config: &Config, spec: &Self::Spec) -> Result<Self::Checked, Vec<FieldError>>;
@@ -94,11 +98,12 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
         checked: &Self::Checked,
     ) -> impl Future<Output = Result<usize, ApiError>> + Send;
 
-    /// Deletes it and plans anew what depended on it; how many placements changed. `None`: there was nothing to do.
+    /// Deletes it and plans anew what depended on it; what the history keeps of that. `None`: there was nothing to do.
     fn delete(
         writing: &mut Writing,
         present: &Registered<Self::Record>,
-    ) -> impl Future<Output = Result<Option<usize>, ApiError>> + Send;
+        query: &Self::DeleteQuery,
+    ) -> impl Future<Output = Result<Option<Value>, ApiError>> + Send;
 }
 
 /// Its five endpoints.
@@ -115,6 +120,11 @@ async fn find<K: Resource>(connection: &mut PgConnection, name: &str) -> Result<
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What the history keeps of a deletion that moved so many placements.
+pub(crate) fn deleted(placements: usize) -> Value {
+    json!({ "placementsChanged": placements })
 }
 
 /// As in messages: `binding "checkout-db"`.

@@ -11,10 +11,12 @@ use lockstep_store::source::{self, SourceRecord};
 use lockstep_store::{PgConnection, Result as StoreResult};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use serde_json::Value;
 
 use super::condition;
 use super::problem::ApiError;
-use super::resource::{PageOf, Resource};
+use super::query::WriteQuery;
+use super::resource::{PageOf, Resource, deleted};
 use crate::config::Config;
 
 /// The largest CA bundle.
@@ -34,6 +36,7 @@ impl Resource for Sources {
     type Status = SourceStatus;
     type Checked = Checked;
     type Record = SourceRecord;
+    type DeleteQuery = WriteQuery;
 
     fn check(config: &Config, spec: &SourceSpec) -> Result<Checked, Vec<FieldError>> {
         let mut mistakes = Mistakes::default();
@@ -86,10 +89,14 @@ impl Resource for Sources {
         Ok(0)
     }
 
-    async fn delete(writing: &mut Writing, present: &Registered<SourceRecord>) -> Result<Option<usize>, ApiError> {
+    async fn delete(
+        writing: &mut Writing,
+        present: &Registered<SourceRecord>,
+        _: &WriteQuery,
+    ) -> Result<Option<Value>, ApiError> {
         let name = present.name.parse().map_err(|e: NameError| ApiError::internal(e))?;
         source::delete(writing.connection(), &name).await?;
-        Ok(Some(0))
+        Ok(Some(deleted(0)))
     }
 }
 

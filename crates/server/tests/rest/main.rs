@@ -4,6 +4,8 @@
 mod authentication;
 mod bindings;
 mod clusters;
+mod deletions;
+mod deliveries;
 mod fixture;
 mod health;
 mod history;

@@ -66,7 +66,15 @@ impl Agent {
         let spec = match &self.site {
             Site::Folder => spec.arg("--state-dir").arg(path("state")).arg("--directory-root").arg(path("targets")),
             Site::Cluster(cluster) => spec
-                .args(["--kubernetes", "--namespace", AGENT_NAMESPACE, "--pod-name", &self.name, "--secret-access", "namespaces"])
+                .args([
+                    "--kubernetes",
+                    "--namespace",
+                    AGENT_NAMESPACE,
+                    "--pod-name",
+                    &self.name,
+                    "--secret-access",
+                    cluster.access,
+                ])
                 .arg("--kubeconfig")
                 .arg(&cluster.kubeconfig),
         };
@@ -123,6 +131,14 @@ impl Agent {
     pub fn kubernetes(&self) -> Result<&Kubernetes> {
         match &self.site {
             Site::Cluster(cluster) => Ok(&cluster.kubernetes),
+            Site::Folder => anyhow::bail!("agent {} is in no Kubernetes", self.name),
+        }
+    }
+
+    /// The same, to start more of it.
+    pub fn kubernetes_mut(&mut self) -> Result<&mut Kubernetes> {
+        match &mut self.site {
+            Site::Cluster(cluster) => Ok(&mut cluster.kubernetes),
             Site::Folder => anyhow::bail!("agent {} is in no Kubernetes", self.name),
         }
     }

@@ -26,6 +26,7 @@ const REFUSAL_MAX_BYTES: usize = 1 << 20;
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_ONLY_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 /// The cluster's API.
@@ -98,6 +99,20 @@ impl Api {
             .await?;
         let object: MetadataOnly = parse(&answer.body)?;
         Ok((answer.status == StatusCode::CREATED, object.metadata))
+    }
+
+    /// A merge patch. Values are not echoed.
+    pub(super) async fn merge(&self, location: &Location, manager: &str, changes: &impl Serialize) -> Result<(), Failure> {
+        let path = format!("{}?fieldManager={manager}", location.path());
+        let call = Call {
+            verb: "patch",
+            method: Method::PATCH,
+            path: &path,
+            content_type: MERGE_PATCH,
+            accept: METADATA_ONLY,
+            body: bytes(changes)?,
+        };
+        self.send(call).await.map(drop)
     }
 
     /// Deletes just the version that was looked at.

@@ -57,6 +57,8 @@ impl Shared {
             return Ok(false);
         }
         let (version, known) = self.memory.known(location, binding);
+        // What this binding never had is looked at first: keys may be there that no field manager guards.
+        let version = version.filter(|_| known.is_some());
         refuse_newer(known.as_deref(), job)?;
         // The API server would let two managers own a field that they agree on.
         let fields = job.fields().map(|(field, _)| field).collect();

@@ -1,12 +1,13 @@
 //! What is sent to the API server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::display::Base64Display;
 use base64::prelude::BASE64_STANDARD;
 use lockstep_core::material::Material;
 use serde::{Serialize, Serializer};
 
+use super::field::Field;
 use super::location::Location;
 
 /// A Secret for a server-side apply: all that its manager shall own.
@@ -57,6 +58,53 @@ impl<'a> Applied<'a> {
 
     pub(super) fn annotate(&mut self, name: &'a str, value: &'a str) {
         self.metadata.annotations.insert(name, value);
+    }
+}
+
+/// A merge patch that takes fields away, for just one version of the object.
+#[derive(Serialize)]
+pub(super) struct Released<'a> {
+    metadata: Taken<'a>,
+    data: Nulls,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken<'a> {
+    resource_version: &'a str,
+    labels: Nulls,
+    annotations: Nulls,
+}
+
+/// Names that a merge patch takes away.
+#[derive(Default)]
+struct Nulls(BTreeSet<String>);
+
+impl Serialize for Nulls {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|name| (name, ())))
+    }
+}
+
+impl<'a> Released<'a> {
+    pub(super) fn of(resource_version: &'a str) -> Self {
+        let (labels, annotations, data) = (Nulls::default(), Nulls::default(), Nulls::default());
+        Self { metadata: Taken { resource_version, labels, annotations }, data }
+    }
+
+    /// Takes this away too. What is no key, label or annotation stays.
+    pub(super) fn take(&mut self, field: &Field) {
+        match field {
+            Field::Key(key) => self.data.0.insert(key.clone()),
+            Field::Label(name) => self.metadata.labels.0.insert(name.clone()),
+            Field::Annotation(name) => self.metadata.annotations.0.insert(name.clone()),
+            Field::Other(_) => false,
+        };
+    }
+
+    /// Takes this not.
+    pub(super) fn keep_label(&mut self, name: &str) {
+        self.metadata.labels.0.remove(name);
     }
 }
 

@@ -45,8 +45,12 @@ pub(super) fn plan(
                 "{field} of Secret {location} belongs to binding {other}: take it out of one of the two bindings, or map it to another name"
             )));
         }
-        let Some(owner) = owners.into_iter().next().filter(|_| differs) else { continue };
+        let is_somebodys = differs && (!owners.is_empty() || view.is_unowned(&field));
+        if !is_somebodys {
+            continue;
+        }
         force = true;
+        let owner = owners.into_iter().next().unwrap_or_default();
         // What we wrote and somebody took over is restored.
         let was_ours = view.mark.as_ref().is_some_and(|mark| mark.fields.contains(&field));
         if !was_ours && !job.target.adopt {
@@ -78,6 +82,8 @@ fn conflict(conflicts: &[(Field, String)], location: &Location) -> SinkError {
     let more = if others == 0 { String::new() } else { format!(", and {others} more to others") };
     let what = if let Some(binding) = binding_of(owner) {
         format!("field manager {owner:?}, of binding {binding} which is delivered here no more")
+    } else if owner.is_empty() {
+        "somebody whom the Secret's managed fields do not name".to_owned()
     } else {
         format!("field manager {owner:?}")
     };

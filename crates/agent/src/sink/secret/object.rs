@@ -135,8 +135,12 @@ fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Field>,
         map.filter_map(|(name, _)| name.strip_prefix("f:").map(str::to_owned)).collect()
     };
     let mut fields: BTreeSet<Field> = names(&set["f:data"]).into_iter().map(Field::Key).collect();
+    // Who applied a manifest with stringData owns that, and the keys that came of it are recorded for nobody.
+    fields.extend(names(&set["f:stringData"]).into_iter().map(Field::Key));
     fields.extend(names(&set["f:metadata"]["f:labels"]).into_iter().map(Field::Label));
     fields.extend(names(&set["f:metadata"]["f:annotations"]).into_iter().map(Field::Annotation));
-    fields.extend(names(&set).into_iter().filter(|name| name != "data" && name != "metadata").map(Field::Other));
+    fields.extend(
+        names(&set).into_iter().filter(|name| name != "data" && name != "stringData" && name != "metadata").map(Field::Other),
+    );
     Ok(fields)
 }

@@ -1,18 +1,17 @@
 //! Taking content away: the whole Secret where all of it is ours, only our part of it where others have theirs.
 
 use super::Shared;
-use super::apply::NO_VERSION;
-use super::body::Applied;
+use super::body::Released;
 use super::failure::Failure;
-use super::field::Field;
+use super::field::{Field, MANAGED_LABEL};
 use super::location::Location;
+use super::mark;
 use super::view::{View, manager};
 use crate::sink::{Owner, SinkError};
 use crate::state::keyring::Keys;
 
 /// How often a Secret that changes under our hands is looked at before it is left for later.
 const TRIES_MAX: usize = 3;
-const DEFAULT_TYPE: &str = "Opaque";
 
 impl Shared {
     /// Removes what `owner` has in one Secret. One that is gone is fine; one without a valid mark is another's.
@@ -45,7 +44,8 @@ impl Shared {
         explained.map_or(Ok(()), Err)
     }
 
-    /// An apply of nothing: what its manager had and nobody else has goes, mark included.
+    /// Takes just what only this binding wrote, mark included. Not by an apply of nothing: that would take the whole of `data` where no
+    /// field manager is on record for the keys that are left.
     async fn release(
         &self,
         owner: Owner,
@@ -53,16 +53,16 @@ impl Shared {
         view: &View<'_>,
         version: &str,
     ) -> Result<(), (&'static str, Failure)> {
-        debug_assert_ne!(version, NO_VERSION);
-        let mut nothing = Applied::nothing(location, version);
-        // A type cannot go, and without an owner it would become the default.
-        let secret_type = view.object.secret_type.as_str();
-        if secret_type != DEFAULT_TYPE && view.other_owners(&Field::Other("type".to_owned())).is_empty() {
-            nothing.secret_type = Some(secret_type);
+        let mut nothing = Released::of(version);
+        view.own_alone().for_each(|field| nothing.take(field));
+        nothing.take(&Field::Annotation(mark::annotation(owner.binding)));
+        if view.is_last() {
+            nothing.take(&Field::Label(MANAGED_LABEL.to_owned()));
+        } else {
+            nothing.keep_label(MANAGED_LABEL);
         }
-        nothing.immutable = view.object.immutable;
-        let released = self.api.apply(location, &manager(owner.binding), false, &nothing).await;
-        released.map(drop).map_err(|failure| ("patch", failure))
+        let released = self.api.merge(location, &manager(owner.binding), &nothing).await;
+        released.map_err(|failure| ("patch", failure))
     }
 }
 

@@ -62,6 +62,22 @@ impl<'a> View<'a> {
         owners
     }
 
+    /// Whether it is a key that is there, that we never wrote, and that no manager owns. It is somebody's all the same.
+    pub(super) fn is_unowned(&self, field: &Field) -> bool {
+        let Field::Key(key) = field else { return false };
+        self.object.data.contains_key(key) && !self.fields().contains(field) && self.other_owners(field).is_empty()
+    }
+
+    /// What only this binding wrote: it goes with the binding.
+    pub(super) fn own_alone(&self) -> impl Iterator<Item = &Field> {
+        self.fields().into_iter().filter(|field| self.other_owners(field).is_empty())
+    }
+
+    /// Whether no other binding has content here.
+    pub(super) fn is_last(&self) -> bool {
+        self.others.is_empty()
+    }
+
     /// Whether somebody else set the label or the annotation that are ours alone to set.
     pub(super) fn lost_marks(&self) -> bool {
         let ours = |field: &Field| field.is_lockstep() && matches!(field, Field::Label(_)) || self.is_own_annotation(field);

@@ -24,7 +24,7 @@ pub(super) async fn fetch(client: &Client, kind: Registered, manifest: &Value) -
     }
     let hidden = all.saturating_sub(deliveries.len() as u64);
     let more = (hidden > 0).then(|| format!("… and {hidden} more: lockstep get deliveries --{} {name}", kind.singular()));
-    Ok((table::of(Kind::Delivery, &deliveries, Width::Usual)?, more))
+    Ok((table::of(Kind::Delivery, &deliveries, Width::All)?, more))
 }
 
 /// The statuses there are, with what is in sync last.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockstep_api::delivery::Delivery;
 
 use crate::table::cell::Cell;
-use crate::table::{Style, Table};
+use crate::table::{self, Style, Table};
 
 /// Groups drawn; what is in the others is counted.
 const SHOWN: usize = 20;
@@ -20,6 +20,7 @@ pub(super) struct Group {
     cause: Option<String>,
     bindings: BTreeSet<String>,
     clusters: BTreeSet<String>,
+    versions: BTreeSet<String>,
 }
 
 impl Group {
@@ -36,16 +37,21 @@ impl Group {
                     cause: delivery.cause.clone(),
                     bindings: BTreeSet::from([delivery.binding.clone()]),
                     clusters: BTreeSet::new(),
+                    versions: BTreeSet::new(),
                 });
                 of_binding.len() - 1
             });
             of_binding[place].clusters.insert(delivery.cluster.clone());
+            of_binding[place].versions.insert(table::versions(&delivery.versions));
         }
         let mut groups: Vec<Self> = Vec::new();
         for group in of_binding {
             let alike = |g: &&mut Self| (&g.status, &g.cause, &g.clusters) == (&group.status, &group.cause, &group.clusters);
             match groups.iter_mut().find(alike) {
-                Some(known) => known.bindings.extend(group.bindings),
+                Some(known) => {
+                    known.bindings.extend(group.bindings);
+                    known.versions.extend(group.versions);
+                }
                 None => groups.push(group),
             }
         }
@@ -65,10 +71,14 @@ impl Group {
 /// As lines, each group's cause below it, and how many deliveries there was no room for. `width` is the terminal's.
 pub(super) fn render(groups: &[Group], style: Style, width: Option<usize>) -> (String, u64) {
     let shown = &groups[..groups.len().min(SHOWN)];
-    let mut table = Table::new(vec!["STATUS", "BINDING", "CLUSTER"]);
+    let mut table = Table::new(vec!["STATUS", "BINDING", "CLUSTER", "VERSION"]);
     for group in shown {
         let (bindings, clusters) = (counted(&group.bindings, "bindings"), counted(&group.clusters, "clusters"));
-        table.rows.push(vec![Cell::word(&group.status), Cell::text(&bindings), Cell::text(&clusters)]);
+        let version = match (group.versions.len(), group.versions.first()) {
+            (1, Some(version)) => version.as_str(),
+            _ => "several",
+        };
+        table.rows.push(vec![Cell::word(&group.status), Cell::text(&bindings), Cell::text(&clusters), Cell::text(version)]);
     }
     let drawn = table.render(style);
     let mut lines = drawn.lines();
@@ -114,7 +124,14 @@ fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use lockstep_api::delivery::ItemVersion;
+
     use super::*;
+
+    fn version(applied: u64) -> ItemVersion {
+        let [source, mount, path] = ["corp", "kv", "a"].map(ToOwned::to_owned);
+        ItemVersion { source, mount, path, applied: Some(applied), desired: Some(4) }
+    }
 
     fn delivery(cluster: &str, binding: &str, status: &str, cause: &str) -> Delivery {
         Delivery {
@@ -128,6 +145,11 @@ mod tests {
             applied_at: None,
             targets_applied: 0,
             targets_total: 1,
+            versions: vec![version(3)],
+            observed: None,
+            restart: None,
+            drifted_total: 0,
+            last_drift_at: None,
         }
     }
 
@@ -136,17 +158,18 @@ mod tests {
         let mut deliveries: Vec<_> = ["a", "b", "c", "d", "e"].map(|c| delivery(c, "db", "Failed", "no such path")).to_vec();
         deliveries.extend(["cart", "mail"].map(|binding| delivery("f", binding, "Paused", "the cluster is paused, so it waits")));
         deliveries.push(delivery("g", "cart", "Pending", ""));
+        deliveries[1].versions = vec![version(2)];
         let groups = Group::of(&deliveries);
         assert_eq!(groups[0].binding(), "db");
         let style = Style { now: "2026-01-01T00:01:00Z".parse().unwrap(), colours: false };
         let want = "\
-STATUS    BINDING                  CLUSTER
-Failed    db                       5 clusters: a, b, c, …
+STATUS    BINDING                  CLUSTER                  VERSION
+Failed    db                       5 clusters: a, b, c, …   several
   no such path
-Paused    2 bindings: cart, mail   f
+Paused    2 bindings: cart, mail   f                        v3 (v4 wanted)
   the cluster is
   paused, so it waits
-Pending   cart                     g
+Pending   cart                     g                        v3 (v4 wanted)
 ";
         assert_eq!(render(&groups, style, Some(22)), (want.to_owned(), 0));
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context;
 use lockstep_api::binding::Binding;
-use lockstep_api::cluster::Cluster;
+use lockstep_api::cluster::{Cluster, ClusterStatus};
 use lockstep_api::delivery::Delivery;
 use lockstep_core::delivery::DeliveryStatus;
 use serde::Deserialize;
@@ -61,7 +61,10 @@ fn clusters(overview: &Overview) -> anyhow::Result<Table> {
     let mut titles = vec!["CLUSTER", "STATE", "AGENT", "HEARD"];
     titles.extend(statuses.iter().map(|status| title(*status)));
     // A column that is empty almost always would only make the table wide.
-    let held = |cluster: &Value| cluster.pointer("/status/held").is_some_and(|held| !held.is_null());
+    let held = |cluster: &Value| {
+        let deletions = cluster.pointer("/status/deletionsHeld").and_then(Value::as_u64).unwrap_or_default();
+        deletions > 0 || cluster.pointer("/status/held").is_some_and(|held| !held.is_null())
+    };
     let has_held = overview.clusters.iter().any(held);
     titles.extend(has_held.then_some("HELD-BECAUSE"));
     let mut table = Table::new(titles);
@@ -83,8 +86,18 @@ fn row(cluster: &Value, statuses: &[DeliveryStatus], has_held: bool) -> anyhow::
     ];
     let count = |s: &DeliveryStatus| status.and_then(|c| c.deliveries.get(s.as_str())).copied().unwrap_or_default();
     cells.extend(statuses.iter().map(|s| Cell::text(&count(s))));
-    cells.extend(has_held.then(|| Cell::optional(status.and_then(|s| s.held.as_ref()))));
+    cells.extend(has_held.then(|| Cell::optional(status.and_then(|s| held(&cluster.metadata.name, s)))));
     Ok(cells)
+}
+
+/// Why nothing is sent to it, or else what of that is not sent.
+fn held(name: &str, status: &ClusterStatus) -> Option<String> {
+    let deletions = match status.deletions_held {
+        0 => None,
+        1 => Some(format!("1 deletion: lockstep confirm {name}")),
+        n => Some(format!("{n} deletions: lockstep confirm {name}")),
+    };
+    status.held.clone().or(deletions)
 }
 
 const fn title(status: DeliveryStatus) -> &'static str {
@@ -179,14 +192,24 @@ stray     env=qa
 Labels are shown by: lockstep get clusters -o wide
 
 Not in sync:
-STATUS   BINDING       CLUSTER
-Failed   checkout-db   prod-eu
+STATUS   BINDING       CLUSTER   VERSION
+Failed   checkout-db   prod-eu   -
   the namespace is missing
 … and 3 more: lockstep get deliveries --status STATUS
 
 More about one: lockstep describe binding checkout-db
 ";
         assert_eq!(text, want);
+    }
+
+    #[test]
+    fn deletions_held_back_say_how_to_confirm_them() {
+        let mut overview = overview("2026-01-01T00:00:30Z", None);
+        overview.clusters[0]["status"]["deletionsHeld"] = json!(3);
+        let style = Style { now: "2026-01-01T00:01:00Z".parse().unwrap(), colours: false };
+        let text = draw(&overview).unwrap().render(style, None);
+        let row = text.lines().nth(1).unwrap();
+        assert!(row.ends_with("3 deletions: lockstep confirm prod-eu"), "{text}");
     }
 
     #[test]

@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
 
+use chrono::DateTime;
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Target};
+use lockstep_core::choice::Choice;
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::Desired;
 use lockstep_core::revision::{Epoch, Seq};
 use lockstep_core::selector::Selector;
+use lockstep_core::version::{Incarnation, Known, Version, VersionId};
+use lockstep_store::secret::SecretRecord;
 use uuid::Uuid;
 
 use super::*;
@@ -45,14 +49,14 @@ fn facts(n: u128, seq: u64) -> Facts {
 }
 
 fn ledger(in_flight_max: usize) -> Ledger {
-    Ledger::new(BTreeMap::new(), in_flight_max)
+    Ledger::new(BTreeMap::new(), in_flight_max, Guard::new(20))
 }
 
 fn next_seq(ledger: &mut Ledger, now: Instant) -> Option<u64> {
     ledger.next(now).map(|w| w.facts.desired.revision.seq.get())
 }
 
-fn ack(ledger: &mut Ledger, n: u128, seq: u64, now: Instant) -> Option<Result<Duration, ()>> {
+fn ack(ledger: &mut Ledger, n: u128, seq: u64, now: Instant) -> Option<Result<Confirmed, ()>> {
     ledger.acked(id(n), Reported { revision: revision(seq), digest: Some(digest(1)) }, now)
 }
 
@@ -149,7 +153,139 @@ fn what_is_acked_is_not_sent_again_until_the_agent_needs_it() {
 #[test]
 fn a_revision_newer_than_the_history_means_that_it_was_cut_also_for_a_binding_it_does_not_know() {
     let reported = BTreeMap::from([(id(7), Reported { revision: revision(9), digest: Some(digest(1)) })]);
-    let mut ledger = Ledger::new(reported, 8);
+    let mut ledger = Ledger::new(reported, 8, Guard::new(20));
     assert!(!ledger.offer(Vec::new(), head(9)));
     assert!(ledger.offer(Vec::new(), head(8)));
+}
+
+#[test]
+fn what_the_agent_has_is_what_it_said_last_while_nothing_is_under_way() {
+    let (mut ledger, now) = (holding(1, 8), Instant::now());
+    assert!(ledger.has_at(id(0), revision(1)) && !ledger.has_at(id(0), revision(2)) && !ledger.has_at(id(1), revision(1)));
+    ledger.offer(vec![facts(0, 2)], head(2));
+    assert_eq!(next_seq(&mut ledger, now), Some(2));
+    assert!(!ledger.has_at(id(0), revision(1)));
+}
+
+/// A cluster that holds the bindings 0 to `held`, all read and in step.
+fn holding(held: u128, in_flight_max: usize) -> Ledger {
+    let content = |n| (id(n), Reported { revision: revision(1), digest: Some(digest(1)) });
+    let mut ledger = Ledger::new((0..held).map(content).collect(), in_flight_max, Guard::new(20));
+    ledger.complete();
+    ledger
+}
+
+fn removed(n: u128, seq: u64, policy: DeletionPolicy) -> Facts {
+    let want = Want::Remove(policy);
+    Facts { placement: Placement::Removed(policy), desired: Desired { revision: revision(seq), want }, ..facts(n, seq) }
+}
+
+fn purges(numbers: std::ops::Range<u128>, seq: u64) -> Vec<Facts> {
+    numbers.map(|n| removed(n, seq, DeletionPolicy::Delete)).collect()
+}
+
+/// How many are sent now.
+fn sent(ledger: &mut Ledger, now: Instant) -> usize {
+    std::iter::from_fn(|| ledger.next(now)).count()
+}
+
+fn gave_up(ledger: &mut Ledger, n: u128, seq: u64, now: Instant) {
+    let given_up = Reported { revision: revision(seq), digest: None };
+    assert!(matches!(ledger.acked(id(n), given_up, now), Some(Ok(_))));
+}
+
+const LATER: Duration = Duration::from_secs(60);
+
+#[test]
+fn deletions_beyond_a_cluster_s_share_wait_until_they_are_confirmed() {
+    let (mut ledger, now) = (holding(10, 32), Instant::now());
+    ledger.offer(purges(0..3, 5), head(5));
+    assert_eq!(sent(&mut ledger, now + LATER), 0);
+    assert_eq!(ledger.held_back(), Some((3, Seq::new(0))));
+    ledger.offer(vec![facts(20, 6)], head(6));
+    assert_eq!(sent(&mut ledger, now + LATER), 1, "everything else goes on");
+    ledger.confirm_deletions(Seq::new(4));
+    assert_eq!(sent(&mut ledger, now + LATER), 0, "they were decided later than that");
+    ledger.confirm_deletions(Seq::new(7));
+    assert_eq!(sent(&mut ledger, now + LATER), 3);
+    assert_eq!(ledger.held_back(), Some((0, Seq::new(7))));
+    ledger.offer(purges(3..6, 8), head(8));
+    assert_eq!(sent(&mut ledger, now + LATER * 2), 0, "the next ones are for another confirmation");
+}
+
+#[test]
+fn deletions_within_the_share_go_once_no_others_join_them_and_those_under_way_count() {
+    let (mut ledger, now) = (holding(10, 1), Instant::now());
+    ledger.offer(purges(0..2, 5), head(5));
+    assert_eq!((sent(&mut ledger, now), ledger.held_back()), (0, None));
+    assert_eq!(sent(&mut ledger, now + guard::SETTLE), 1);
+    // Joined while the first is under way: three together.
+    ledger.offer(purges(2..3, 6), head(6));
+    gave_up(&mut ledger, 0, 5, now);
+    assert_eq!(sent(&mut ledger, now + LATER), 0);
+    assert_eq!(ledger.held_back(), Some((2, Seq::new(0))), "two of nine");
+    // One of them is taken back.
+    ledger.offer(
+        vec![Facts { desired: Desired { revision: revision(7), want: Want::Content(Vec::new()) }, ..facts(2, 7) }],
+        head(7),
+    );
+    assert_eq!(sent(&mut ledger, now + LATER), 1, "the content");
+    ledger.needed(&[id(2)]);
+    ledger.give_back(id(2));
+    assert_eq!(sent(&mut ledger, now + LATER * 2), 1, "the deletion that is alone now");
+}
+
+#[test]
+fn what_deletes_nothing_of_ours_is_not_guarded() {
+    let (mut ledger, now) = (holding(4, 32), Instant::now());
+    let mut observed = purges(0..2, 5);
+    for facts in &mut observed {
+        facts.binding.spec.delivered.mode = Mode::Observe;
+    }
+    let kept = (2..4).map(|n| removed(n, 5, DeletionPolicy::Retain));
+    // Nothing of these is in the cluster.
+    let absent = purges(7..9, 5);
+    let all = observed.into_iter().chain(kept).chain(absent).collect();
+    ledger.offer(all, head(5));
+    assert_eq!(sent(&mut ledger, now), 6);
+}
+
+#[test]
+fn what_only_observes_is_no_part_of_what_a_cluster_holds() {
+    let (mut ledger, now) = (holding(10, 32), Instant::now());
+    let mut observing: Vec<Facts> = (2..10).map(|n| facts(n, 1)).collect();
+    for facts in &mut observing {
+        facts.binding.spec.delivered.mode = Mode::Observe;
+        facts.acked = Some(Reported { revision: revision(1), digest: Some(digest(1)) });
+    }
+    ledger.offer(observing, head(5));
+    assert!(ledger.observes(id(2)) && !ledger.observes(id(1)));
+    ledger.offer(purges(0..2, 5), head(5));
+    assert_eq!(sent(&mut ledger, now + LATER), 0);
+    assert_eq!(ledger.held_back(), Some((2, Seq::new(0))), "two of two");
+}
+
+#[test]
+fn a_confirmation_tells_the_version_of_each_item() {
+    let (mut ledger, now) = (ledger(8), Instant::now());
+    let version = |n| Version {
+        id: VersionId { incarnation: Incarnation(DateTime::UNIX_EPOCH), number: VersionNumber::new(n).unwrap() },
+        created: DateTime::UNIX_EPOCH,
+    };
+    let secret = |n| SecretRecord {
+        id: Uuid::from_u128(n).into(),
+        mount: "kv".parse().unwrap(),
+        path: "a".parse().unwrap(),
+        known: Known::default(),
+        trace: None,
+        problem: None,
+    };
+    let choices = vec![Choice::Newest(version(7)), Choice::Gone, Choice::Pinned(version(1).id.incarnation, version(3).id.number)];
+    let desired = Desired { revision: revision(5), want: Want::Content(choices) };
+    ledger.offer(vec![Facts { secrets: vec![secret(1), secret(2), secret(3)], desired, ..facts(1, 5) }], head(5));
+    assert_eq!(next_seq(&mut ledger, now), Some(5));
+    ledger.sent(id(1), Some(digest(1)));
+    let versions = [(1, Some(7)), (2, None), (3, Some(3))];
+    let versions = versions.map(|(n, v)| (Uuid::from_u128(n).into(), v.and_then(VersionNumber::new)));
+    assert_eq!(ack(&mut ledger, 1, 5, now), Some(Ok(Confirmed { took: Duration::ZERO, versions: versions.into() })));
 }

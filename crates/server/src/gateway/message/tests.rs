@@ -1,7 +1,7 @@
-use lockstep_core::binding::{Binding, BindingSpec, Delivered, Restart, SecretTarget, Target};
+use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Restart, SecretTarget, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::{ChangeHash, Mark};
-use lockstep_core::plan::Desired;
+use lockstep_core::plan::{Desired, Want};
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::{Epoch, Seq};
 use lockstep_store::desired::Facts;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 
-fn put(delivered: &Delivered, placement: &Placement) -> v1::Put {
+fn work(delivered: &Delivered, placement: &Placement) -> Work {
     let spec =
         BindingSpec { clusters: "".parse().unwrap(), delivered: delivered.clone(), deletion_policy: DeletionPolicy::Retain };
     let (id, project) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
@@ -22,10 +22,13 @@ fn put(delivered: &Delivered, placement: &Placement) -> v1::Put {
         secrets: Vec::new(),
         acked: None,
     };
-    let head = Mark { epoch: Epoch::new(1), seq: Seq::new(5), hash: ChangeHash::new([0; 32]) };
+    Work { facts, head: Mark { epoch: Epoch::new(1), seq: Seq::new(5), hash: ChangeHash::new([0; 32]) } }
+}
+
+fn put(delivered: &Delivered, placement: &Placement) -> v1::Put {
     let digest = Digest { key: DigestKeyId::new("k".to_owned()), hmac: [0; 32] };
     let prepared = Prepared { content: Rendered::default(), digest };
-    let server_message::Message::Put(put) = message(Work { facts, head }, Some(prepared)) else { unreachable!("a put") };
+    let server_message::Message::Put(put) = message(work(delivered, placement), Some(prepared)) else { unreachable!("a put") };
     put
 }
 
@@ -48,4 +51,20 @@ fn a_put_says_where_what_restarts_and_whether_to_write() {
     let plain = put(&Delivered::new(Vec::new(), target), &Placement::Placed);
     assert!(convert::allowed_namespaces(&plain.target.unwrap()).unwrap().is_none());
     assert_eq!((plain.observe, plain.restart), (false, None));
+}
+
+#[test]
+fn what_only_observes_is_forgotten_and_never_purged() {
+    for (mode, policy, purge) in [
+        (Mode::Deliver, DeletionPolicy::Delete, true),
+        (Mode::Deliver, DeletionPolicy::Retain, false),
+        (Mode::Observe, DeletionPolicy::Delete, false),
+    ] {
+        let mut delivered = Delivered::new(Vec::new(), Target::Directory { name: "d".parse().unwrap() });
+        delivered.mode = mode;
+        let mut work = work(&delivered, &Placement::Removed(policy));
+        work.facts.desired.want = Want::Remove(policy);
+        let server_message::Message::Delete(delete) = message(work, None) else { panic!("{mode:?} {policy:?}") };
+        assert_eq!(delete.purge, purge, "{mode:?} {policy:?}");
+    }
 }

@@ -9,6 +9,7 @@ use lockstep_store::delivery::Report;
 use tokio::time::Instant;
 
 use super::{NEED_PAUSE, Session};
+use crate::gateway::ledger::Confirmed;
 use crate::gateway::renewal::renew;
 
 /// How much of what an agent says of a refusal is kept.
@@ -21,10 +22,7 @@ impl Session {
             Some(agent_message::Message::Ack(ack)) => self.ack(ack).await,
             Some(agent_message::Message::Reject(reject)) => self.reject(reject).await,
             Some(agent_message::Message::Need(need)) => self.need(&need),
-            Some(agent_message::Message::Report(report)) => {
-                tracing::warn!(cluster = %self.admitted.name, drifted = report.drifted.len(), "targets were changed in the cluster");
-                Ok(())
-            }
+            Some(agent_message::Message::Report(report)) => self.noticed(&report).await,
             Some(agent_message::Message::CertificateRequest(request)) => {
                 let answer = renew(&self.gateway.app, &self.admitted.identity, &self.admitted.name, &request.csr_der).await;
                 self.say(server_message::Message::Certificate(answer));
@@ -44,7 +42,7 @@ impl Session {
         let trace = convert::trace_id(&ack.trace)?;
         let reported = Reported { revision, digest: digest.clone() };
         match self.ledger.acked(id, reported, Instant::now()) {
-            Some(Ok(took)) => {
+            Some(Ok(Confirmed { took, versions })) => {
                 self.gateway.app.metrics.round_trip.observe(took.as_secs_f64());
                 self.answered("applied");
                 let span = tracing::info_span!("delivery.acked", trace = trace.map(|t| t.to_string()));
@@ -52,6 +50,8 @@ impl Session {
                 let report = Report {
                     digest,
                     targets: (ack.targets_applied, ack.targets_total),
+                    versions,
+                    observed: self.ledger.observes(id).then_some((ack.would_change, ack.would_total)),
                     ..self.report(id, revision, Outcome::Applied)
                 };
                 self.gateway.reports.report(report).await;
@@ -77,7 +77,9 @@ impl Session {
         };
         let cause: String = reject.cause.chars().take(CAUSE_CHARS_MAX).collect();
         tracing::warn!(cluster = %self.admitted.name, binding = %id, %revision, cause, "delivery refused by the agent");
-        if !self.ledger.rejected(id, revision, Instant::now()) {
+        // An agent also tells that somebody else writes again and again what it has confirmed.
+        let is_contested = outcome == Outcome::Conflict && self.ledger.has_at(id, revision);
+        if !self.ledger.rejected(id, revision, Instant::now()) && !is_contested {
             // As with an ack: it says nothing of what is under way now.
             self.answered("late");
             return Ok(());

@@ -1,7 +1,5 @@
 //! What the registry says that the cluster should hold: offered on changes, and read whole where that is not enough.
 
-use std::time::Duration;
-
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use lockstep_core::history::{Mark, Standing, standing};
@@ -9,11 +7,8 @@ use lockstep_store::desired::{self, Which};
 use lockstep_store::{StoreError, change, cluster, pool};
 use tokio::time::Instant;
 
-use super::{NEED_PAUSE, Session};
+use super::{NEED_PAUSE, RELOAD_LIMIT, Session};
 use crate::gateway::admission::hold;
-
-/// How long the registry may take to say what one cluster should hold.
-const RELOAD_LIMIT: Duration = Duration::from_secs(15);
 
 /// All of a cluster's placements as they are.
 pub(super) struct Reloaded {
@@ -48,7 +43,9 @@ impl Session {
             }
             Ok(Reloaded { mut snapshot, cut }) => {
                 let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
+                self.ledger.confirm_deletions(snapshot.confirmed.remove(&cluster).unwrap_or_default());
                 self.offer(snapshot.facts, snapshot.registry.head, withheld, cut).await;
+                self.ledger.complete();
             }
             Err(error) => {
                 tracing::warn!(%error, cluster = %self.admitted.name, "what this cluster should hold cannot be read; trying again");

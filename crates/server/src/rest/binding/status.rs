@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_api::binding::BindingStatus;
+use lockstep_api::binding::{BindingStatus, ObservedStatus};
 use lockstep_api::manifest::Condition;
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::DeliveryStatus;
@@ -14,19 +14,25 @@ use lockstep_store::{PgConnection, cluster, delivery};
 use crate::rest::condition;
 use crate::rest::problem::ApiError;
 
-/// In two queries, however many they are.
+/// In three queries, however many they are.
 pub(super) async fn statuses(
     connection: &mut PgConnection,
     records: &[Registered<BindingRecord>],
 ) -> Result<Vec<BindingStatus>, ApiError> {
     let ids: Vec<BindingId> = records.iter().map(|r| r.spec.binding.id).collect();
     let mut counts = delivery::count_of_bindings(connection, &ids).await?;
+    let mut observed = delivery::observed_of_bindings(connection, &ids).await?;
     let mut clusters = cluster::facts(connection).await?;
     clusters.retain(|c| c.state != ClusterState::Removing);
     let one = |r: &Registered<BindingRecord>| {
         let selected = clusters.iter().filter(|c| r.spec.binding.spec.clusters.matches(&c.labels)).count();
         let deliveries = counts.remove(&r.spec.binding.id).unwrap_or_default();
-        BindingStatus { clusters: selected as u64, conditions: vec![in_sync(selected, &deliveries)], deliveries }
+        let observed = observed.remove(&r.spec.binding.id).map(|o| ObservedStatus {
+            would_change: o.would_change,
+            total: o.total,
+            clusters: o.clusters,
+        });
+        BindingStatus { clusters: selected as u64, conditions: vec![in_sync(selected, &deliveries)], deliveries, observed }
     };
     Ok(records.iter().map(one).collect())
 }

@@ -129,7 +129,7 @@ mod tests {
                 annotations: std::collections::BTreeMap::new(),
                 seq: Seq::new(1),
                 created_at: DateTime::UNIX_EPOCH,
-                spec: ClusterRecord { state, held: None, instance, unknown_bindings: 0 },
+                spec: ClusterRecord { state, held: None, instance, unknown_bindings: 0, deletions_held: 0 },
             };
             assert_eq!(to.target(&cluster).map_err(drop), want, "{to:?} {state}");
         }

@@ -26,14 +26,26 @@ pub(super) async fn statuses(
         let held = all_held.clone().or_else(|| r.spec.held.clone());
         ClusterStatus {
             state: r.spec.state.to_string(),
-            conditions: vec![ready(r, held.as_deref(), session.as_ref())],
+            conditions: [Some(ready(r, held.as_deref(), session.as_ref())), deletions_held(r)].into_iter().flatten().collect(),
             held,
             agent: session.map(agent),
             deliveries: counts.remove(&r.id.into()).unwrap_or_default(),
             unknown_bindings: r.spec.unknown_bindings,
+            deletions_held: r.spec.deletions_held,
         }
     };
     Ok(records.iter().map(one).collect())
+}
+
+/// Only while it holds some back.
+fn deletions_held(cluster: &Registered<ClusterRecord>) -> Option<Condition> {
+    let (name, count) = (&cluster.name, cluster.spec.deletions_held);
+    let deletions = if count == 1 { "deletion" } else { "deletions" };
+    let message = format!(
+        "the delete guard holds back {count} {deletions}: more than may go from this cluster at once. It keeps what it has. To see which: \
+         `lockstep confirm {name} --dry-run=server`; if they are meant: `lockstep confirm {name}`"
+    );
+    (count > 0).then(|| condition::holds("DeletionsHeld", "DeleteGuard", message))
 }
 
 fn agent(session: Shown) -> AgentStatus {

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use lockstep_store::change::{Entry, Writing};
-use serde_json::json;
 
 use super::answer::Shown;
 use super::{Resource, called, find, manifest, subject};
@@ -11,14 +10,14 @@ use crate::rest::caller::Caller;
 use crate::rest::name::Name;
 use crate::rest::precondition::Preconditions;
 use crate::rest::problem::ApiError;
-use crate::rest::query::{Mode, Params, WriteQuery};
+use crate::rest::query::{DeleteParams as _, Mode, Params};
 
 /// Deletes; answers what it was, or, of what is only marked for removal, what it is now.
 pub(super) async fn delete<K: Resource>(
     State(app): State<App>,
     caller: Caller,
     Name(name): Name,
-    Params(query): Params<WriteQuery>,
+    Params(query): Params<K::DeleteQuery>,
     conditions: Preconditions,
 ) -> Result<Shown<K>, ApiError> {
     let mode = query.mode()?;
@@ -26,12 +25,11 @@ pub(super) async fn delete<K: Resource>(
     let present = K::get(writing.connection(), &name).await?;
     conditions.check(&called::<K>(&name), None, Some(present.seq))?;
     let before = manifest::of_name::<K>(writing.connection(), &name).await?;
-    let changed = K::delete(&mut writing, &present).await?;
+    let changed = K::delete(&mut writing, &present, &query).await?;
     let after = find::<K>(writing.connection(), &name).await?;
     let shown = if after.is_some() { manifest::of_name::<K>(writing.connection(), &name).await? } else { before };
     match (changed, mode) {
-        (Some(placements), Mode::Keep) => {
-            let detail = json!({ "placementsChanged": placements });
+        (Some(detail), Mode::Keep) => {
             let entry = Entry { actor: caller.actor, kind: K::DELETED, subject: subject::<K>(&name), detail };
             writing.commit(&entry).await?;
         }

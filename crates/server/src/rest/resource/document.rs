@@ -107,7 +107,7 @@ fn put<K: Resource>() -> Operation {
 fn delete<K: Resource>() -> Operation {
     operation::<K>("delete", false, &format!("Delete a {}", K::SINGULAR))
         .parameter(name::<K>())
-        .parameters(Some(WriteQuery::into_params(|| Some(ParameterIn::Query))))
+        .parameters(Some(K::DeleteQuery::into_params(|| Some(ParameterIn::Query))))
         .parameter(if_match())
         .response("200", shown::<K>("What it was, or is while it is being removed"))
         .build()

@@ -96,6 +96,7 @@ async fn start(sink: Sink) -> Result<(Fleet, Vec<String>)> {
         lease_ms: u64::try_from(LEASE.as_millis())?,
         log: "info".to_owned(),
         sink,
+        ..Settings::default()
     })
     .await?;
     say(&format!("writing {} secrets to OpenBao", shop::SECRETS.len()));

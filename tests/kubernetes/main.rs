@@ -1,0 +1,9 @@
+//! Stories on all the real parts, with a real kube-apiserver, a controller manager and kwok where something rolls out. The agent has
+//! the rights of its chart's own ServiceAccount, and no others.
+
+mod deletion;
+mod drift;
+mod ownership;
+mod restarts;
+mod shop;
+mod strict;
