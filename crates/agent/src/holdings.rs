@@ -41,6 +41,8 @@ const LOOKS_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Holdings {
     books: Arc<Mutex<Books>>,
+    /// Whether writing the books down takes as long as a disk does.
+    is_on_disk: bool,
     sinks: Sinks,
     /// What restarts workloads, where there are any.
     restarts: Option<Restarts>,
@@ -77,7 +79,8 @@ pub(crate) enum WelcomeError {
 impl Holdings {
     /// From what was loaded and opened.
     pub(crate) fn new(ledger: Ledger, ring: KeyRing, sinks: Sinks, restarts: Option<Restarts>) -> Self {
-        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), sinks, restarts, turns: Turns::default() }
+        let is_on_disk = ledger.is_on_disk();
+        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), is_on_disk, sinks, restarts, turns: Turns::default() }
     }
 
     /// The sinks' names, as `Hello` tells them.
@@ -87,7 +90,7 @@ impl Holdings {
 
     /// Takes what a greeting says of registry and digest key.
     pub(crate) async fn welcome(&self, registry: RegistryId, key: ClusterKey) -> Result<(), WelcomeError> {
-        self.books(move |books| books.welcome(registry, &key)).await
+        self.books_blocking(move |books| books.welcome(registry, &key)).await
     }
 
     /// How many bindings have content.
@@ -162,8 +165,17 @@ impl Holdings {
         self.books(|books| books.ring.keys()).await
     }
 
-    /// Works on ledger and keys, which may block on the disk.
+    /// Works on ledger and keys, which may block on the disk. Where the state is a Secret, which is written behind, nothing but
+    /// [`Books::welcome`] blocks, and a thread for each binding would only take memory.
     async fn books<T: Send + 'static>(&self, work: impl FnOnce(&mut Books) -> T + Send + 'static) -> T {
+        if self.is_on_disk {
+            self.books_blocking(work).await
+        } else {
+            work(&mut self.books.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+
+    async fn books_blocking<T: Send + 'static>(&self, work: impl FnOnce(&mut Books) -> T + Send + 'static) -> T {
         let books = self.books.clone();
         // What a panic interrupted is whole on disk, and memory follows the disk.
         blocking(move || work(&mut books.lock().unwrap_or_else(PoisonError::into_inner))).await

@@ -157,6 +157,11 @@ impl Ledger {
         Self { state, known, recorded, floor: newer(known.floor, floor) }
     }
 
+    /// Whether recording waits for a disk.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        matches!(self.state, State::Directory(_))
+    }
+
     /// The registry it belongs to; `None` before the first `Welcome`.
     pub(crate) fn registry(&self) -> Option<RegistryId> {
         self.known.registry

@@ -134,3 +134,22 @@ async fn what_admission_says_is_not_passed_on() {
         shop.close().await;
     }
 }
+
+#[tokio::test]
+async fn what_is_refused_in_one_namespace_is_delivered_in_the_others_and_told() {
+    let mut shop = Shop::open().await;
+    let mut delivery = shop.delivery(5, &[("K", "a")]);
+    let gone = format!("{}-gone", shop.namespace);
+    delivery.target.namespaces.push(gone.clone());
+    let reject = shop.deliver(&delivery).await.unwrap_err();
+    println!("{}", reject.cause);
+    for part in [format!("Role in namespace {gone}"), "(1 of 2 Secrets are done)".to_owned()] {
+        assert!(reject.cause.contains(&part), "{part}: {}", reject.cause);
+    }
+    assert_eq!(shop.data().await.unwrap(), json!({ "K": value("a") }));
+    let second = shop.namespace("gone", json!({})).await;
+    let ack = shop.deliver(&delivery).await.unwrap();
+    assert_eq!((ack.targets_applied, ack.targets_total), (2, 2));
+    assert!(shop.get_in(&second, "db").await.is_some());
+    shop.close().await;
+}

@@ -135,3 +135,29 @@ async fn a_purge_takes_nothing_without_our_valid_mark() {
     assert!(reject.kind() == Kind::Conflict && reject.cause.contains("somebody"), "{}", reject.cause);
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_typed_secret_with_others_keys_is_left_and_says_why() {
+    let mut shop = Shop::open().await;
+    let mut delivery = shop.delivery(5, &[("username", "u"), ("password", "p")]);
+    delivery.target.r#type = "kubernetes.io/basic-auth".into();
+    shop.deliver(&delivery).await.unwrap();
+    shop.edit(json!({ "stringData": { "THEIRS": value("t") } })).await;
+    let reject = shop.remove(ONE, 6, true).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("its type does not let it be"), "{}", reject.cause);
+    assert_eq!(shop.data().await.unwrap().as_object().unwrap().len(), 3);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_others_own_as_an_object_keeps_its_object() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("K", "a")])).await.unwrap();
+    let owner = json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "8f3a2c9e-0000-4000-8000-000000000000" });
+    shop.edit(json!({ "metadata": { "ownerReferences": [owner] } })).await;
+    shop.remove(ONE, 6, true).await.unwrap();
+    let secret = shop.get("db").await.unwrap();
+    assert_eq!((&secret["data"], &secret["metadata"]["labels"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    shop.close().await;
+}

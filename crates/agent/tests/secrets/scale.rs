@@ -55,6 +55,12 @@ async fn many_secrets_beside_large_foreign_ones_cost_little_memory() {
     let agent = shop.process();
     shop.linked_again().await;
     let idle = memory(&agent, "VmRSS:");
+    println!(
+        "file pages {:.1}, heap {:.1} MiB, threads {}",
+        memory(&agent, "RssFile:"),
+        memory(&agent, "RssAnon:"),
+        memory(&agent, "Threads:") * 1024.0
+    );
     let begun = Instant::now();
     for number in 0..MANAGED {
         shop.say(&shop.many(number));
@@ -64,6 +70,12 @@ async fn many_secrets_beside_large_foreign_ones_cost_little_memory() {
         shop.answered(&shop.many(number)).await;
     }
     let (took, held, peak) = (begun.elapsed(), memory(&agent, "VmRSS:"), memory(&agent, "VmHWM:"));
+    println!(
+        "file pages {:.1}, heap {:.1} MiB, threads {}",
+        memory(&agent, "RssFile:"),
+        memory(&agent, "RssAnon:"),
+        memory(&agent, "Threads:") * 1024.0
+    );
     println!("{MANAGED} Secrets applied in {took:?}; {idle:.1} MiB idle, {held:.1} MiB with them, {peak:.1} MiB at most");
     agent.signal(nix::sys::signal::Signal::SIGTERM).unwrap();
     shop.link.say = tokio::sync::mpsc::unbounded_channel().0;

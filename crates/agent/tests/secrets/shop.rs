@@ -91,6 +91,8 @@ impl Shop {
         (arguments.state_dir, arguments.directory_root) = (None, None);
         let cluster = &mut arguments.cluster;
         (cluster.kubernetes, cluster.secret_access) = (true, access);
+        // Long: an API server that all these tests share may keep an agent waiting.
+        cluster.lease_duration_seconds = 120;
         (cluster.state_secret, cluster.lease) = ("lockstep-agent".to_owned(), "lockstep-agent".to_owned());
         (cluster.namespace, cluster.pod_name) = (Some(home.clone()), Some("agent".to_owned()));
         cluster.kubeconfig = Some(kubeconfig(kubernetes, &home).await);

@@ -37,7 +37,7 @@ pub(super) struct SecretMark {
     /// `None`: the first content, or the same as was there.
     pub(super) changed: Option<Changed>,
     /// What was written. A manager that takes one of these over took it from us.
-    pub(super) fields: BTreeSet<Field>,
+    pub(super) fields: Box<[Field]>,
     #[serde(with = "hex::serde")]
     hmac: Seal,
 }
@@ -53,6 +53,7 @@ impl SecretMark {
         keys: &Keys,
     ) -> Result<Self, SinkError> {
         let Stamp { revision, digest } = stamp.clone();
+        let fields = fields.into_iter().collect();
         let mark = Self { registry: owner.registry, revision, digest, changed, fields, hmac: Seal::default() };
         let hmac = mark.vouched(owner.binding, &location.to_string(), stamp, &mark.rest()).seal(keys)?;
         Ok(Self { hmac, ..mark })

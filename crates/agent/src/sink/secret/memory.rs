@@ -23,7 +23,7 @@ pub(super) struct Memory(Mutex<Inner>);
 struct Inner {
     objects: HashMap<Location, Known>,
     /// Where each binding has its content.
-    uses: HashMap<BindingId, BTreeSet<Location>>,
+    uses: HashMap<BindingId, Box<[Location]>>,
     /// Watches that tell of every change.
     synced: HashSet<Scope>,
     /// How many have content of ours.
@@ -34,12 +34,11 @@ impl Memory {
     /// From now on `binding` has its content at these places, and what is known of it elsewhere is forgotten.
     pub(super) fn locate(&self, binding: BindingId, locations: &[Location]) {
         let mut inner = self.lock();
-        let now: BTreeSet<Location> = locations.iter().cloned().collect();
-        for location in &now {
-            inner.objects.entry(location.clone()).or_default().entries.entry(binding).or_default();
+        for location in locations {
+            inner.objects.entry(location.clone()).or_default().entries.make(binding);
         }
-        let before = inner.uses.insert(binding, now.clone()).unwrap_or_default();
-        inner.leave(binding, before.difference(&now));
+        let before = inner.uses.insert(binding, locations.into()).unwrap_or_default();
+        inner.leave(binding, before.iter().filter(|location| !locations.contains(location)));
     }
 
     /// `binding` has no content any more.
@@ -57,7 +56,7 @@ impl Memory {
     /// The version that was last read or written for the binding, and its newest mark.
     pub(super) fn known(&self, location: &Location, binding: BindingId) -> (Option<String>, Option<Arc<SecretMark>>) {
         let inner = self.lock();
-        let entry = inner.objects.get(location).and_then(|known| known.entries.get(&binding));
+        let entry = inner.objects.get(location).and_then(|known| known.entries.get(binding));
         entry.map(|entry| (entry.at.clone(), entry.mark.clone())).unwrap_or_default()
     }
 
@@ -65,15 +64,15 @@ impl Memory {
     pub(super) fn is_contested(&self, location: &Location, binding: BindingId, fields: &BTreeSet<Field>) -> bool {
         let inner = self.lock();
         let Some(known) = inner.objects.get(location) else { return false };
-        let others = known.entries.iter().filter(|(other, _)| **other != binding).filter_map(|(_, entry)| entry.mark.as_ref());
-        others.flat_map(|mark| &mark.fields).any(|field| fields.contains(field))
+        let others = known.entries.iter().filter(|(other, _)| *other != binding).filter_map(|(_, entry)| entry.mark.as_ref());
+        others.flat_map(|mark| &*mark.fields).any(|field| fields.contains(field))
     }
 
     /// The binding's content, where a watch vouches that nothing changed since it was seen.
     pub(super) fn unchanged(&self, location: &Location, binding: BindingId) -> Option<Seen> {
         let inner = self.lock();
         let known = inner.objects.get(location).filter(|_| inner.is_watched(location, false))?;
-        let entry = known.entries.get(&binding)?;
+        let entry = known.entries.get(binding)?;
         entry.seen.clone().filter(|_| known.version() == entry.at.as_ref())
     }
 
@@ -81,14 +80,14 @@ impl Memory {
     pub(super) fn changed_by(&self, binding: BindingId) -> Option<(Location, String)> {
         let inner = self.lock();
         let mut locations = inner.uses.get(&binding)?.iter();
-        locations.find_map(|at| Some((at.clone(), inner.objects.get(at)?.entries.get(&binding)?.changed_by.clone()?)))
+        locations.find_map(|at| Some((at.clone(), inner.objects.get(at)?.entries.get(binding)?.changed_by.clone()?)))
     }
 
     /// Marks of the binding that were seen, by place.
     pub(super) fn marks(&self, binding: BindingId) -> Vec<(Location, Arc<SecretMark>)> {
         let inner = self.lock();
-        let locations = inner.uses.get(&binding).into_iter().flatten();
-        locations.filter_map(|at| Some((at.clone(), inner.objects.get(at)?.entries.get(&binding)?.mark.clone()?))).collect()
+        let locations = inner.uses.get(&binding).into_iter().flat_map(|locations| locations.iter());
+        locations.filter_map(|at| Some((at.clone(), inner.objects.get(at)?.entries.get(binding)?.mark.clone()?))).collect()
     }
 
     /// How many Secrets have content of ours.
@@ -106,7 +105,7 @@ impl Memory {
             Some(version) => known.set(version, true),
             None => known.is_there = false,
         }
-        let Some(entry) = known.entries.get_mut(&binding) else { return };
+        let Some(entry) = known.entries.get_mut(binding) else { return };
         let mark = look.mark.or(entry.mark.take());
         let Look { version, seen, changed_by, compared, .. } = look;
         *entry = Entry { at: version, seen, mark, changed_by, compared };
@@ -120,7 +119,7 @@ impl Memory {
         let is_watched = inner.is_watched(location, true);
         let Some(known) = inner.objects.get_mut(location) else { return false };
         let now = known.version().cloned();
-        let Some(entry) = known.entries.get_mut(&binding) else { return false };
+        let Some(entry) = known.entries.get_mut(binding) else { return false };
         if !entry.compared {
             *entry = Entry { at: version.cloned(), compared: true, ..Entry::default() };
         }
@@ -148,17 +147,17 @@ impl Memory {
         let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
         known.end_writing();
         let same = |entry: &&mut Entry| entry.at.is_some() && entry.at.as_deref() == before && !entry.compared;
-        for entry in known.entries.values_mut().filter(same) {
+        for entry in known.entries.iter_mut().filter(same) {
             entry.at = Some(version.to_owned());
         }
-        if let Some(entry) = known.entries.get_mut(&binding) {
+        if let Some(entry) = known.entries.get_mut(binding) {
             let mark = Some(seen.mark.clone());
             *entry = Entry { at: Some(version.to_owned()), seen: Some(seen), mark, ..Entry::default() };
         }
         // Somebody else wrote it, or removed it, since.
         let mut told = Vec::new();
         if known.newest.as_ref().is_some_and(|newest| is_newer(newest, version)) {
-            told.extend(known.entries.keys());
+            told = known.entries.bindings();
         } else {
             known.set(version, true);
         }
@@ -170,7 +169,7 @@ impl Memory {
     pub(super) fn did_not_write(&self, location: &Location) -> Vec<BindingId> {
         let mut inner = self.lock();
         let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
-        if known.end_writing() { known.entries.keys().copied().collect() } else { Vec::new() }
+        if known.end_writing() { known.entries.bindings() } else { Vec::new() }
     }
 
     /// A watch tells its version, and whether it is there still. Answers whose content that may have changed.
@@ -220,7 +219,7 @@ impl Inner {
     fn leave<'a>(&mut self, binding: BindingId, locations: impl Iterator<Item = &'a Location>) {
         for location in locations {
             if let Some(known) = self.objects.get_mut(location) {
-                known.entries.remove(&binding);
+                known.entries.remove(binding);
                 let is_empty = known.entries.is_empty();
                 self.count(location);
                 if is_empty {
@@ -239,7 +238,7 @@ impl Inner {
     /// Counts a Secret anew.
     fn count(&mut self, location: &Location) {
         let Some(known) = self.objects.get_mut(location) else { return };
-        let is_filled = known.entries.values().any(|entry| entry.seen.is_some());
+        let is_filled = known.entries.iter().any(|(_, entry)| entry.seen.is_some());
         match (std::mem::replace(&mut known.is_filled, is_filled), is_filled) {
             (false, true) => self.filled += 1,
             (true, false) => self.filled -= 1,

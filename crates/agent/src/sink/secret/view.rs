@@ -45,7 +45,7 @@ impl<'a> View<'a> {
     /// The fields that this binding wrote, whoever owns them now.
     fn fields(&self) -> BTreeSet<&Field> {
         let mut fields = self.object.metadata.owned_by(&self.manager);
-        fields.extend(self.mark.iter().flat_map(|mark| &mark.fields));
+        fields.extend(self.mark.iter().flat_map(|mark| &*mark.fields));
         fields
     }
 
@@ -142,7 +142,7 @@ impl<'a> View<'a> {
 
     /// Who took over what this binding wrote.
     fn culprit(&self) -> Option<String> {
-        self.mark.iter().flat_map(|mark| &mark.fields).find_map(|field| self.other_owners(field).into_iter().next())
+        self.mark.iter().flat_map(|mark| &*mark.fields).find_map(|field| self.other_owners(field).into_iter().next())
     }
 
     /// Who else changed anything last.

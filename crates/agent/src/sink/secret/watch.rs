@@ -32,7 +32,7 @@ pub(super) struct Watches(Mutex<Running>);
 
 #[derive(Debug, Default)]
 struct Running {
-    wanted: HashMap<BindingId, BTreeSet<Scope>>,
+    wanted: HashMap<BindingId, Vec<Scope>>,
     tasks: HashMap<Scope, Task>,
     /// Whether it was said that there are too many.
     complained: bool,
@@ -57,8 +57,11 @@ impl Watches {
     /// From now on `binding` needs these, and no others.
     pub(super) fn want(&self, shared: &Arc<Shared>, binding: BindingId, scopes: BTreeSet<Scope>) {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before =
-            if scopes.is_empty() { running.wanted.remove(&binding) } else { running.wanted.insert(binding, scopes.clone()) };
+        let before = if scopes.is_empty() {
+            running.wanted.remove(&binding)
+        } else {
+            running.wanted.insert(binding, scopes.iter().cloned().collect())
+        };
         let dropped: BTreeSet<Scope> = before.into_iter().flatten().filter(|scope| !scopes.contains(scope)).collect();
         if !dropped.is_empty() {
             let wanted: HashSet<Scope> = running.wanted.values().flatten().cloned().collect();
@@ -73,7 +76,10 @@ impl Watches {
     /// `binding` needs this one too.
     pub(super) fn want_also(&self, shared: &Arc<Shared>, binding: BindingId, scope: Scope) {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        running.wanted.entry(binding).or_default().insert(scope.clone());
+        let wanted = running.wanted.entry(binding).or_default();
+        if !wanted.contains(&scope) {
+            wanted.push(scope.clone());
+        }
         running.start(shared, [scope].into());
     }
 }

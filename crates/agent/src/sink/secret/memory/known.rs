@@ -1,6 +1,5 @@
 //! What is known of one Secret.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockstep_core::id::BindingId;
@@ -16,7 +15,7 @@ pub(super) struct Known {
     /// Whether it was there then.
     pub(super) is_there: bool,
     /// By those that have content there.
-    pub(super) entries: BTreeMap<BindingId, Entry>,
+    pub(super) entries: Entries,
     /// How many writes of this agent are under way: what a watch tells then is mostly their own doing.
     pub(super) writing: u32,
     /// Whether a watch told something meanwhile.
@@ -24,6 +23,10 @@ pub(super) struct Known {
     /// Whether it was counted among those that have content of ours.
     pub(super) is_filled: bool,
 }
+
+/// What is known by binding. Nearly always there is one, for which a map would make room for eleven.
+#[derive(Debug, Default)]
+pub(super) struct Entries(Vec<(BindingId, Entry)>);
 
 /// What is known of one binding's content in one Secret.
 #[derive(Debug, Default)]
@@ -59,6 +62,44 @@ pub(in super::super) struct Look {
     pub(in super::super) compared: bool,
 }
 
+impl Entries {
+    pub(super) fn get(&self, binding: BindingId) -> Option<&Entry> {
+        self.iter().find(|(other, _)| *other == binding).map(|(_, entry)| entry)
+    }
+
+    pub(super) fn get_mut(&mut self, binding: BindingId) -> Option<&mut Entry> {
+        self.0.iter_mut().find(|(other, _)| *other == binding).map(|(_, entry)| entry)
+    }
+
+    /// Makes one for `binding`, if there is none.
+    pub(super) fn make(&mut self, binding: BindingId) {
+        if self.get(binding).is_none() {
+            self.0.reserve_exact(1);
+            self.0.push((binding, Entry::default()));
+        }
+    }
+
+    pub(super) fn remove(&mut self, binding: BindingId) {
+        self.0.retain(|(other, _)| *other != binding);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (BindingId, &Entry)> {
+        self.0.iter().map(|(binding, entry)| (*binding, entry))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.0.iter_mut().map(|(_, entry)| entry)
+    }
+
+    pub(super) fn bindings(&self) -> Vec<BindingId> {
+        self.0.iter().map(|(binding, _)| *binding).collect()
+    }
+}
+
 impl Known {
     pub(super) fn version(&self) -> Option<&String> {
         self.newest.as_ref().filter(|_| self.is_there)
@@ -71,7 +112,7 @@ impl Known {
 
     /// Whether any binding writes it: only then it carries our label.
     pub(super) fn is_delivered(&self) -> bool {
-        self.entries.values().any(|entry| !entry.compared)
+        self.entries.iter().any(|(_, entry)| !entry.compared)
     }
 
     pub(super) fn whom_to_tell(&mut self) -> Vec<BindingId> {
@@ -79,7 +120,7 @@ impl Known {
             self.told_meanwhile = true;
             return Vec::new();
         }
-        self.entries.keys().copied().collect()
+        self.entries.bindings()
     }
 
     /// Whether something was told that nobody has heard of yet.
