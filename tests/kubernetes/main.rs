@@ -3,7 +3,9 @@
 
 mod deletion;
 mod drift;
+mod observe;
 mod ownership;
 mod restarts;
 mod shop;
 mod strict;
+mod workload;

@@ -77,7 +77,7 @@ pub(crate) enum Applied {
     Observed {
         /// Of the content.
         digest: Digest,
-        /// Keys that are absent or have another value, and keys in all.
+        /// What delivering would change.
         comparison: Comparison,
     },
     /// The binding is given up.

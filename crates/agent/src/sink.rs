@@ -56,7 +56,7 @@ pub(crate) struct Stamp {
 }
 
 /// How many places a target has, and in how many of them the content is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Targets {
     /// Where it is.
     pub(crate) applied: u32,

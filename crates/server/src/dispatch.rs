@@ -20,8 +20,8 @@ use crate::gateway::{Command, Sessions};
 use crate::history_mark::HistoryMark;
 use crate::watch::Hints;
 
-/// Several commits together are one look.
-const COALESCE: Duration = Duration::from_millis(2);
+/// From the begin of one look to the next: the first of several commits is looked at without delay, and what comes meanwhile together.
+const PACE: Duration = Duration::from_millis(5);
 /// How long one look may take.
 const ROUND_LIMIT: Duration = Duration::from_secs(30);
 /// The pause before listening is tried again.
@@ -61,6 +61,7 @@ impl Dispatch {
         let mut position = ORIGIN;
         let mut sweeping = true;
         while !stop.is_cancelled() {
+            let next_look = tokio::time::Instant::now() + PACE;
             match pool::within(ROUND_LIMIT, self.activate(position, sweeping)).await {
                 Ok(now) => {
                     position = now;
@@ -75,7 +76,7 @@ impl Dispatch {
             tokio::select! {
                 () = self.wake.0.notified() => {
                     sweeping = false;
-                    tokio::time::sleep(COALESCE).await;
+                    tokio::time::sleep_until(next_look).await;
                 }
                 () = tokio::time::sleep_until(next_sweep) => {
                     sweeping = true;

@@ -1,4 +1,4 @@
-//! The one writer of deliveries: reports of all sessions on this replica, in batches.
+//! The one writer of deliveries: reports of all sessions on this replica, in batches. What comes while one is written is the next one.
 
 use std::time::Duration;
 
@@ -10,8 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 /// The most reports in one transaction.
 const BATCH_MAX: usize = 500;
-/// How long a report waits for others.
-const BATCH_WAIT: Duration = Duration::from_millis(2);
 /// The most reports that wait; sessions wait then, and their agents with them.
 const QUEUE_MAX: usize = 10_000;
 /// How long a batch may take. Writing one twice does no harm: only the newest report of a placement counts.
@@ -86,11 +84,6 @@ impl Writer {
                     }
                     return;
                 }
-            }
-            tokio::time::sleep(BATCH_WAIT).await;
-            while batch.len() < BATCH_MAX {
-                let Ok(message) = self.queue.try_recv() else { break };
-                batch.push(message);
             }
             self.settle(batch, &stop).await;
         }

@@ -91,9 +91,10 @@ pub(super) fn answer(answer: Answer) -> v1::AgentMessage {
             let digest = Some(digest.into());
             Message::Ack(v1::Ack { binding, revision, digest, targets_applied, targets_total, trace, ..v1::Ack::default() })
         }
-        Ok(Applied::Observed { digest, comparison: Comparison { would_change, total: would_total } }) => {
+        Ok(Applied::Observed { digest, comparison: Comparison { would_change, total: would_total, targets } }) => {
             let digest = Some(digest.into());
-            Message::Ack(v1::Ack { binding, revision, digest, trace, would_change, would_total, ..v1::Ack::default() })
+            let Targets { applied: targets_applied, total: targets_total } = targets;
+            Message::Ack(v1::Ack { binding, revision, digest, targets_applied, targets_total, trace, would_change, would_total })
         }
         Ok(Applied::Delete) => Message::Ack(v1::Ack { binding, revision, trace, ..v1::Ack::default() }),
         Err(Refusal { kind, cause }) => {

@@ -186,8 +186,8 @@ impl Secrets {
         let results = side_by_side(locations.iter().map(|location| self.shared.compare_at(binding, content, location))).await;
         let (mut sum, mut versions) = (Comparison::default(), Versions::new());
         for (location, compared) in locations.into_iter().zip(results) {
-            let (Comparison { would_change, total }, version) = compared?;
-            sum = Comparison { would_change: sum.would_change + would_change, total: sum.total + total };
+            let (comparison, version) = compared?;
+            sum = sum + comparison;
             versions.extend(version.map(|version| (location.namespace, version)));
         }
         Ok((sum, versions))

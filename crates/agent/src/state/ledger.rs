@@ -121,6 +121,8 @@ pub(crate) struct Ledger {
     state: State,
     known: Known,
     recorded: BTreeMap<BindingId, Recorded>,
+    /// How many of these are content.
+    held_count: usize,
     /// The newest of all heads.
     floor: Option<Mark>,
 }
@@ -133,6 +135,14 @@ impl Holding {
             Self::Observed(compared) => compared.revision,
             Self::GivenUp { revision } => *revision,
         }
+    }
+
+    fn is_content(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+
+    fn is_given_up(&self) -> bool {
+        matches!(self, Self::GivenUp { .. })
     }
 }
 
@@ -154,7 +164,8 @@ impl Ledger {
 
     fn of(state: State, known: Option<Known>, (recorded, floor): place::Loaded) -> Self {
         let known = known.unwrap_or_default();
-        Self { state, known, recorded, floor: newer(known.floor, floor) }
+        let held_count = recorded.values().filter(|recorded| recorded.holding.is_content()).count();
+        Self { state, known, recorded, held_count, floor: newer(known.floor, floor) }
     }
 
     /// Whether recording waits for a disk.
@@ -189,7 +200,7 @@ impl Ledger {
 
     /// How many bindings have content.
     pub(crate) fn held_count(&self) -> usize {
-        self.iter().filter(|(_, h)| matches!(h, Holding::Held(_))).count()
+        self.held_count
     }
 
     /// Records what there is for `binding`, and the history's head that came with it; the floor only rises.
@@ -202,13 +213,15 @@ impl Ledger {
         }
         place::put(&self.state, binding, present, &recorded, floor)?;
         self.floor = floor;
-        self.recorded.insert(binding, recorded);
-        self.forget_oldest_given_up(GIVEN_UP_MAX)
+        let (is_content, is_given_up) = (recorded.holding.is_content(), recorded.holding.is_given_up());
+        let was_content = self.recorded.insert(binding, recorded).is_some_and(|former| former.holding.is_content());
+        self.held_count = self.held_count + usize::from(is_content) - usize::from(was_content);
+        if is_given_up { self.forget_oldest_given_up(GIVEN_UP_MAX) } else { Ok(()) }
     }
 
     fn forget_oldest_given_up(&mut self, keep: usize) -> Result<(), StateError> {
         let mut given_up: Vec<(Revision, BindingId)> =
-            self.iter().filter(|(_, h)| matches!(h, Holding::GivenUp { .. })).map(|(b, h)| (h.revision(), b)).collect();
+            self.iter().filter(|(_, h)| h.is_given_up()).map(|(b, h)| (h.revision(), b)).collect();
         if given_up.len() <= keep {
             return Ok(());
         }

@@ -13,9 +13,11 @@ async fn observing_counts_what_would_change_and_writes_nothing() {
     let mut delivery = Delivery { observe: true, ..shop.delivery(5, &[("A", "a"), ("B", "b"), ("C", "c")]) };
     let ack = shop.deliver(&delivery).await.unwrap();
     assert_eq!((ack.would_change, ack.would_total, &ack.digest), (0, 3, &delivery.message().digest));
+    assert_eq!((ack.targets_applied, ack.targets_total), (1, 1));
     let other = Delivery { observe: true, ..shop.delivery(6, &[("A", "x"), ("B", "y"), ("D", "z")]) };
     let ack = shop.deliver(&other).await.unwrap();
     assert_eq!((ack.would_change, ack.would_total), (3, 3));
+    assert_eq!((ack.targets_applied, ack.targets_total), (0, 1));
     assert_eq!(shop.get("db").await.unwrap(), before);
 
     // A restarted agent does not ask again; a change there is asked for, also one that came while no agent ran.

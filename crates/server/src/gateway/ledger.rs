@@ -14,9 +14,11 @@ use lockstep_store::desired::Facts;
 use tokio::time::Instant;
 
 mod guard;
+mod pending;
 
 pub(super) use guard::Guard;
 use guard::Verdict;
+use pending::Pending;
 
 /// The first pause after a delivery failed, doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
@@ -31,8 +33,8 @@ pub(super) struct Ledger {
     reported: BTreeMap<BindingId, Reported>,
     /// The registry's evidence: what it acked.
     acked: BTreeMap<BindingId, Reported>,
-    /// The newest of each binding that is not yet sent. Coalesces: a slow agent gets only the newest.
-    pending: BTreeMap<BindingId, Work>,
+    /// What is not yet sent. Coalesces: a slow agent gets only the newest.
+    pending: Pending,
     in_flight: BTreeMap<BindingId, Flight>,
     refused: BTreeMap<BindingId, Refusal>,
     /// Bindings that only observe: what the agent says of them is nothing that it holds.
@@ -45,6 +47,8 @@ pub(super) struct Ledger {
 pub(super) struct Work {
     pub(super) facts: Facts,
     pub(super) head: Mark,
+    /// Whether this revision was refused or could not be prepared before.
+    pub(super) is_retry: bool,
 }
 
 struct Flight {
@@ -79,7 +83,7 @@ impl Ledger {
             in_flight_max,
             reported,
             acked: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            pending: Pending::default(),
             in_flight: BTreeMap::new(),
             refused: BTreeMap::new(),
             observing: BTreeSet::new(),
@@ -108,13 +112,13 @@ impl Ledger {
         let mut facts: BTreeMap<BindingId, Facts> = facts.into_iter().map(|f| (f.binding.id, f)).collect();
         for id in facts.keys() {
             // Whatever waited is settled by what is true now.
-            self.pending.remove(id);
+            self.pending.remove(*id);
         }
         for id in put.into_iter().chain(delete) {
             if let Some(facts) = facts.remove(&id) {
                 let under_way = self.in_flight.get(&id).is_some_and(|f| f.revision >= facts.desired.revision);
                 if !under_way {
-                    self.pending.insert(id, Work { facts, head });
+                    self.pending.insert(Work { facts, head, is_retry: false });
                 }
             }
         }
@@ -151,9 +155,12 @@ impl Ledger {
 
     /// Asks the guard.
     fn judge(&mut self, now: Instant) -> Verdict {
-        let waiting = self.pending.iter().filter(|(_, work)| self.is_guarded(&work.facts)).map(|(id, _)| *id).collect();
+        let waiting: BTreeSet<_> =
+            self.pending.purges().filter(|work| self.is_guarded(&work.facts)).map(|work| work.facts.binding.id).collect();
         let under_way = self.in_flight.values().filter(|f| f.guarded).count();
-        let held = self.reported.iter().filter(|(id, r)| r.digest.is_some() && !self.observing.contains(id)).count();
+        let is_held = |(id, r): &(&BindingId, &Reported)| r.digest.is_some() && !self.observing.contains(*id);
+        // Only counted where it matters: there may be ten thousand.
+        let held = if waiting.is_empty() { 0 } else { self.reported.iter().filter(is_held).count() };
         self.guard.judge(waiting, under_way, held, now)
     }
 
@@ -163,14 +170,16 @@ impl Ledger {
         if self.in_flight.len() >= self.in_flight_max {
             return None;
         }
-        let due = |id: &BindingId, work: &Work| {
+        let due = |work: &&Work| {
+            let id = &work.facts.binding.id;
             !self.in_flight.contains_key(id)
                 && (verdict == Verdict::Free || !self.is_guarded(&work.facts))
                 && self.refused.get(id).is_none_or(|r| r.revision < work.facts.desired.revision || r.until <= now)
         };
-        let id = *self.pending.iter().filter(|(id, work)| due(id, work)).min_by_key(|(_, work)| work.facts.desired.revision)?.0;
-        let work = self.pending.remove(&id)?;
+        let id = self.pending.oldest_first().find(due)?.facts.binding.id;
+        let mut work = self.pending.remove(id)?;
         let (revision, versions, guarded) = (work.facts.desired.revision, work.facts.versions(), self.is_guarded(&work.facts));
+        work.is_retry = self.refused.get(&id).is_some_and(|r| r.revision == revision);
         self.in_flight.insert(id, Flight { revision, since: now, digest: None, versions, guarded });
         Some(work)
     }

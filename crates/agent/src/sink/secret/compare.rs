@@ -1,6 +1,7 @@
 //! Comparing without writing, for a binding that only observes.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 use lockstep_core::id::BindingId;
 use lockstep_core::name::Namespace;
@@ -9,7 +10,7 @@ use lockstep_core::render::Rendered;
 use super::Shared;
 use super::location::Location;
 use super::memory::Look;
-use crate::sink::SinkError;
+use crate::sink::{SinkError, Targets};
 
 /// The version of the Secret in each namespace that has one.
 pub(crate) type Versions = BTreeMap<Namespace, String>;
@@ -21,6 +22,18 @@ pub(crate) struct Comparison {
     pub(crate) would_change: u32,
     /// Keys in all.
     pub(crate) total: u32,
+    /// In how many Secrets nothing would change, of how many.
+    pub(crate) targets: Targets,
+}
+
+impl Add for Comparison {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let targets =
+            Targets { applied: self.targets.applied + other.targets.applied, total: self.targets.total + other.targets.total };
+        Self { would_change: self.would_change + other.would_change, total: self.total + other.total, targets }
+    }
 }
 
 impl Shared {
@@ -39,7 +52,8 @@ impl Shared {
         let would_change = content.iter().filter(|(key, value)| differs(key, value.expose())).count();
         let version = object.as_ref().map(|object| object.metadata.resource_version.clone());
         self.memory.looked(location, binding, Look { version: version.clone(), compared: true, ..Look::default() });
-        Ok((Comparison { would_change: count(would_change), total: count(content.len()) }, version))
+        let targets = Targets { applied: u32::from(object.is_some() && would_change == 0), total: 1 };
+        Ok((Comparison { would_change: count(would_change), total: count(content.len()), targets }, version))
     }
 }
 

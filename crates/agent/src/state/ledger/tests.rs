@@ -20,21 +20,24 @@ fn mark(epoch: u64, seq: u64) -> Mark {
     Mark { epoch: Epoch::new(epoch), seq: Seq::new(seq), hash: ChangeHash::new([1; 32]) }
 }
 
-#[test]
-fn what_is_recorded_is_there_after_a_restart() {
-    let temporary = tempfile::tempdir().unwrap();
-    let dir = StateDir::ensure(temporary.path()).unwrap();
-    let mut ledger = Ledger::load(&dir).unwrap();
-    let held = Held {
+fn held(seq: u64) -> Holding {
+    Holding::Held(Held {
         name: "b".into(),
-        revision: revision(3),
+        revision: revision(seq),
         digest: Digest { key: DigestKeyId::new("k".into()), hmac: [7; 32] },
         target: Target::Directory { name: "out".parse().unwrap() },
         allowed: AllowedNamespaces::default(),
         restart: Restart::None,
         former: vec![Target::Directory { name: "was".parse().unwrap() }],
-    };
-    ledger.record(binding(1), Holding::Held(held), Some(mark(1, 3))).unwrap();
+    })
+}
+
+#[test]
+fn what_is_recorded_is_there_after_a_restart() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = StateDir::ensure(temporary.path()).unwrap();
+    let mut ledger = Ledger::load(&dir).unwrap();
+    ledger.record(binding(1), held(3), Some(mark(1, 3))).unwrap();
     ledger.record(binding(2), Holding::GivenUp { revision: revision(4) }, None).unwrap();
     ledger.belong_to(Uuid::from_u128(5).into()).unwrap();
     // Left by a crash in the middle of writing.
@@ -42,6 +45,25 @@ fn what_is_recorded_is_there_after_a_restart() {
     let again = Ledger::load(&dir).unwrap();
     assert_eq!((again.recorded.clone(), again.registry()), (ledger.recorded.clone(), ledger.registry()));
     assert_eq!((again.held_count(), again.recorded.len()), (1, 2));
+}
+
+#[test]
+fn only_content_counts_and_once() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::load(&StateDir::ensure(temporary.path()).unwrap()).unwrap();
+    let given_up = || Holding::GivenUp { revision: revision(9) };
+    for (number, holding, want) in [
+        (1, held(3), 1),
+        (1, held(4), 1),
+        (2, held(4), 2),
+        (1, given_up(), 1),
+        (1, given_up(), 1),
+        (3, given_up(), 1),
+        (1, held(5), 2),
+    ] {
+        ledger.record(binding(number), holding, None).unwrap();
+        assert_eq!(ledger.held_count(), want);
+    }
 }
 
 #[test]

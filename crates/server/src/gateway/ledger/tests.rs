@@ -98,6 +98,20 @@ fn what_was_refused_waits_longer_each_time_but_something_newer_goes_at_once() {
 }
 
 #[test]
+fn only_what_failed_before_is_a_retry() {
+    let (mut ledger, now) = (ledger(8), Instant::now());
+    let is_retry = |ledger: &mut Ledger, now| ledger.next(now).map(|work| work.is_retry);
+    ledger.offer(vec![facts(1, 5)], head(5));
+    assert_eq!(is_retry(&mut ledger, now), Some(false));
+    ledger.refuse(id(1), revision(5), now);
+    ledger.offer(vec![facts(1, 5)], head(5));
+    assert_eq!(is_retry(&mut ledger, now + RETRY_FIRST), Some(true));
+    ledger.refuse(id(1), revision(5), now);
+    ledger.offer(vec![facts(1, 6)], head(6));
+    assert_eq!(is_retry(&mut ledger, now), Some(false), "something newer");
+}
+
+#[test]
 fn an_ack_of_other_content_than_was_sent_is_no_success() {
     let (mut ledger, now) = (ledger(8), Instant::now());
     ledger.offer(vec![facts(1, 5)], head(5));

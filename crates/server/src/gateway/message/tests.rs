@@ -22,7 +22,7 @@ fn work(delivered: &Delivered, placement: &Placement) -> Work {
         secrets: Vec::new(),
         acked: None,
     };
-    Work { facts, head: Mark { epoch: Epoch::new(1), seq: Seq::new(5), hash: ChangeHash::new([0; 32]) } }
+    Work { facts, head: Mark { epoch: Epoch::new(1), seq: Seq::new(5), hash: ChangeHash::new([0; 32]) }, is_retry: false }
 }
 
 fn put(delivered: &Delivered, placement: &Placement) -> v1::Put {
