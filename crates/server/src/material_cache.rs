@@ -9,7 +9,7 @@ use lockstep_core::choice::Choice;
 use lockstep_core::id::SecretId;
 use lockstep_core::material::Material;
 use lockstep_core::version::{Incarnation, VersionNumber};
-use lockstep_store::{StoreError, pool};
+use lockstep_store::{StoreError, pool, source};
 use lockstep_vault::VaultError;
 use moka::Expiry;
 use moka::future::Cache;
@@ -110,11 +110,11 @@ async fn load(app: &App, secret: &SecretRef, choice: &Choice) -> Result<Keys, Re
     let store = |e: StoreError| ReadError::Store(Arc::new(e));
     let path = || format!("{}/{}", secret.mount, secret.path);
     let vault = |error| ReadError::Vault { path: path(), error };
-    let source = {
+    let (_, spec) = {
         let mut connection = pool::acquire(&app.pool).await.map_err(store)?;
-        lockstep_store::source::get(&mut connection, secret.source.as_str()).await.map_err(store)?
+        source::spec(&mut connection, &secret.source).await.map_err(store)?
     };
-    let client = app.sources.client(&secret.source, &source.spec.spec).await.map_err(vault)?;
+    let client = app.sources.client(&secret.source, &spec).await.map_err(vault)?;
     let (number, matches): (_, Box<dyn Fn(_) -> bool + Send>) = match choice {
         Choice::Newest(version) => (version.id.number, Box::new(move |created| created == version.created)),
         // Of a pinned version only its incarnation is on record: it cannot be older than that.

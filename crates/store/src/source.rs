@@ -7,6 +7,7 @@ use lockstep_core::revision::Seq;
 use lockstep_core::source::SourceSpec;
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::meta::{MetaRow, Registered, Written, stored};
 use crate::page::{Page, cut};
@@ -60,6 +61,14 @@ pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered
     let row: Option<Row> =
         sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where s.name = $1"))).bind(name).fetch_optional(connection).await?;
     row.map(Into::into).ok_or_else(|| StoreError::NotFound { kind: "source", name: name.to_owned() })
+}
+
+/// What reading from a source takes. [`get`] also tells how it is, which counts all its secrets: too much for every single read.
+pub async fn spec(connection: &mut PgConnection, name: &SourceName) -> Result<(SourceId, SourceSpec)> {
+    let row: Option<(Uuid, Json<SourceSpec>)> =
+        sqlx::query_as("select id, spec from source where name = $1").bind(name.as_str()).fetch_optional(connection).await?;
+    let (id, Json(spec)) = row.ok_or_else(|| StoreError::NotFound { kind: "source", name: name.to_string() })?;
+    Ok((id.into(), spec))
 }
 
 /// One page.

@@ -40,6 +40,7 @@ async fn projects_sources_and_grants() -> Result<()> {
         (Some("for people"), new.labels.clone(), new.annotations.clone())
     );
     let source = source::get(&mut c, "new").await?;
+    assert_eq!(source::spec(&mut c, &"new".parse()?).await?, (source.id.into(), source.spec.spec.clone()));
     assert_eq!((&source.spec.spec, source.spec.swept_at, source.spec.secrets), (&spec, None, 0));
 
     source::note_watch(&mut c, source.id.into(), Some("sealed")).await?;

@@ -99,9 +99,8 @@ impl Sweeper {
     pub(super) async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Result<bool, SweepError> {
         let (spec, bound) = {
             let mut connection = pool::acquire(&self.app.pool).await?;
-            let source = source::get(&mut connection, self.name.as_str()).await?;
-            let bound = secret::bound(&mut connection, source.id.into()).await?;
-            (source.spec.spec, bound)
+            let (id, spec) = source::spec(&mut connection, &self.name).await?;
+            (spec, secret::bound(&mut connection, id).await?)
         };
         let is_due = self.due.is_none_or(|due| due <= Instant::now());
         if is_due && bound.iter().all(|s| self.covered.contains(&s.id)) {

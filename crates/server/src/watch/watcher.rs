@@ -153,8 +153,8 @@ impl Watcher {
         }
         let note = async {
             let mut fenced = lease::begin_fenced(&self.app.pool, lease).await?;
-            let id = source::get(&mut fenced, self.name.as_str()).await?.id;
-            source::note_watch(&mut fenced, id.into(), failing).await?;
+            let (id, _) = source::spec(&mut fenced, &self.name).await?;
+            source::note_watch(&mut fenced, id, failing).await?;
             Ok(fenced.commit().await?)
         };
         if let Err(error) = pool::within(SWEEP_GRACE, note).await {
