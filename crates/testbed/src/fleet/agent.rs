@@ -104,6 +104,14 @@ impl Agent {
         Ok(reqwest::get(format!("http://{}/metrics", self.metrics)).await?.text().await?)
     }
 
+    /// Requests by which its Secret sink would have written anything since it was started, by its own count.
+    pub async fn secret_writes(&self) -> Result<usize> {
+        let metrics = self.metrics().await?;
+        let writes = |line: &&str| ["create", "patch", "delete"].iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")));
+        let of_sink = metrics.lines().filter(|line| line.starts_with("lockstep_agent_kubernetes_requests_total{"));
+        of_sink.filter(writes).filter_map(|line| line.rsplit(' ').next()).map(|n| Ok(n.parse::<usize>()?)).sum()
+    }
+
     /// Its process.
     pub fn process(&self) -> Result<&Process> {
         self.process.as_ref().with_context(|| format!("agent {} was not started", self.name))

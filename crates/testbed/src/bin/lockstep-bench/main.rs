@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use lockstep_testbed::Interrupt;
 
 mod bare;
 mod figures;
 mod first_sync;
 mod observer;
+mod printing;
 mod process;
 mod propagation;
 
@@ -17,7 +18,7 @@ mod propagation;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --output json\n  cargo xtask bench first-sync"
+    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --runs 1 --output json\n  cargo xtask bench first-sync"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -30,22 +31,6 @@ enum Bench {
     Propagation(propagation::Arguments),
     /// Many secrets into one cluster at once, and a reconnect with nothing to do; against parallel KV reads and server-side applies.
     FirstSync(first_sync::Arguments),
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, Args)]
-struct Printing {
-    /// For people or for programs.
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
 }
 
 #[tokio::main]

@@ -6,22 +6,25 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
 /// A process's resident memory, in KiB.
-pub(crate) fn resident_kib(process: &Process) -> Result<u64> {
+fn resident_kib(process: &Process) -> Result<u32> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).context("reading a process's memory")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel does not tell the memory")?;
     line.trim().trim_end_matches(" kB").trim().parse().context("reading a process's memory")
 }
 
-/// The most that any replica has, in KiB.
-pub(crate) fn server_kib(fleet: &Fleet) -> Result<u64> {
-    let each: Vec<u64> = fleet.replicas.iter().map(|r| resident_kib(r.process()?)).collect::<Result<_>>()?;
-    each.into_iter().max().context("there is no replica")
+/// The most resident memory that any replica has, in MiB.
+pub(crate) fn server_mib(fleet: &Fleet) -> Result<f64> {
+    most_mib(fleet.replicas.iter().map(|replica| replica.process()))
 }
 
-/// The most that any agent has, in KiB.
-pub(crate) fn agent_kib(fleet: &Fleet) -> Result<u64> {
-    let each: Vec<u64> = fleet.agents.iter().map(|a| resident_kib(a.process()?)).collect::<Result<_>>()?;
-    each.into_iter().max().context("there is no agent")
+/// The most resident memory that any agent has, in MiB.
+pub(crate) fn agent_mib(fleet: &Fleet) -> Result<f64> {
+    most_mib(fleet.agents.iter().map(|agent| agent.process()))
+}
+
+fn most_mib<'a>(processes: impl Iterator<Item = Result<&'a Process>>) -> Result<f64> {
+    let each: Vec<u32> = processes.map(|process| resident_kib(process?)).collect::<Result<_>>()?;
+    Ok(f64::from(each.into_iter().max().context("there is no such process")?) / 1024.0)
 }
 
 /// Transactions that ended so far in the registry's database, by Postgres' own statistics.
