@@ -47,9 +47,9 @@ impl Printing {
             Output::Table => {
                 println!("{bench}, {BUILD} build");
                 for (row, Figure(name, _, goal)) in measurements.first().into_iter().flatten().enumerate() {
-                    let values: String = measurements.iter().map(|figures| format!("{:>12.2}", figures[row].1)).collect();
+                    let values: Vec<String> = measurements.iter().map(|figures| format!("{:>12.2}", figures[row].1)).collect();
                     let goal = goal.map(|goal| format!("   goal: at most {goal}")).unwrap_or_default();
-                    println!("{name:<34}{values}{goal}");
+                    println!("{name:<34}{}{goal}", values.concat());
                 }
             }
         }
