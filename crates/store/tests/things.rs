@@ -47,7 +47,7 @@ async fn projects_sources_and_grants() -> Result<()> {
     assert_eq!(source::get(&mut c, "new").await?.spec.failing.as_deref(), Some("sealed"));
     source::note_watch(&mut c, source.id.into(), None).await?;
     source::note_watch(&mut c, source.id.into(), Some("sealed again")).await?;
-    lease::acquire(&mut c, "watch/new", "replica-a", Duration::from_mins(1)).await?.context("it is free")?;
+    lease::acquire(&mut c, "watch/new", "replica-a", lease::Claim::Fresh, Duration::from_mins(1)).await?.context("it is free")?;
     let watched = source::get(&mut c, "new").await?.spec;
     assert!(watched.swept_at.is_some() && watched.failing.as_deref() == Some("sealed again"));
     assert_eq!(watched.watched_by.as_deref(), Some("replica-a"));

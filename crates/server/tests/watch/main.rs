@@ -6,4 +6,5 @@ mod long_looks;
 mod pauses;
 mod problems;
 mod relay;
+mod restarts;
 mod scans;
