@@ -2,6 +2,7 @@
 
 mod bindings;
 mod cli;
+mod closed_pipe;
 mod deletions;
 mod drift;
 mod joining;

@@ -131,7 +131,7 @@ impl Args {
             Action::Remove { name, secrets } => {
                 let left = client.remove_cluster(name, *secrets).await;
                 client.explained(CLUSTER, name, left).await?;
-                terminal::print(&format!("{} removing", title(Registered::Cluster, name)))?;
+                terminal::tell(&format!("{} removing", title(Registered::Cluster, name)))?;
                 aftermath::tell_of_cluster(&client, name, *secrets).await;
                 Ok(())
             }
@@ -139,7 +139,7 @@ impl Args {
             Action::RevokeTokens { name } => {
                 let revoked = client.revoke_join_tokens(name).await;
                 client.explained(CLUSTER, name, revoked).await?;
-                Ok(terminal::print(&format!("{} join tokens revoked", title(Registered::Cluster, name)))?)
+                Ok(terminal::tell(&format!("{} join tokens revoked", title(Registered::Cluster, name)))?)
             }
         }
     }
@@ -148,5 +148,5 @@ impl Args {
 async fn turn(client: &Client, name: &str, verb: &str) -> anyhow::Result<()> {
     let turned = client.post::<Value>(&[Registered::Cluster.plural(), name, verb], &json!({})).await;
     client.explained(CLUSTER, name, turned).await?;
-    Ok(terminal::print(&format!("{} {verb}d", title(Registered::Cluster, name)))?)
+    Ok(terminal::tell(&format!("{} {verb}d", title(Registered::Cluster, name)))?)
 }
