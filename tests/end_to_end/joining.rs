@@ -114,3 +114,45 @@ async fn a_paused_cluster_gets_nothing_a_resumed_one_catches_up_and_a_removed_on
     assert_eq!(changes["items"][0]["kind"], "ClusterRemoved");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_cluster_whose_agent_is_gone_for_good_is_forgotten_and_its_name_is_free() -> Result<()> {
+    let mut fleet = fleet().await?;
+    fleet.bao.kv_put(KV, "shop/db", &json!({ "password": "one" })).await?;
+    fleet.apply(&format!("{}---\n{}", fleet.basics(), Fleet::binding("db"))).await?;
+    fleet.await_delivery(CLUSTER, "db", "InSync").await?;
+    let connected = fleet.cli_any(&["cluster", "remove", CLUSTER, "--force"]).await?;
+    assert!(connected.code == 1 && connected.stderr.contains("is connected, to replica a"), "{}", connected.stderr);
+
+    fleet.agents[0].process()?.kill9()?;
+    // As it goes today: the removal waits for an agent that never comes, and so does what was deleted meanwhile.
+    fleet.cli(&["cluster", "remove", CLUSTER]).await?;
+    fleet.cli(&["delete", "binding/db", "grant/shop-prod"]).await?;
+    let used = fleet.cli_any(&["delete", "project", "shop"]).await?;
+    assert!(used.code == 1 && used.stderr.contains("not every cluster has given up yet"), "{}", used.stderr);
+
+    let forgotten = wait::until("the agent's stream to end", STORY_LIMIT, async || {
+        let forgotten = fleet.cli_any(&["cluster", "remove", CLUSTER, "--force"]).await?;
+        ensure!(forgotten.code == 0, "{}", forgotten.stderr);
+        anyhow::Ok(forgotten)
+    })
+    .await?;
+    assert_eq!(forgotten.stdout, "cluster/cluster-1 removed\n");
+    let left = "stays there, and nobody updates or deletes it any more: the targets of binding db.";
+    assert!(forgotten.stderr.contains(left), "{}", forgotten.stderr);
+    fleet.cli(&["delete", "project", "shop"]).await?;
+    let changes = fleet.cli(&["get", "changes", "--subject", "cluster/cluster-1", "-o", "json"]).await?.json()?;
+    assert_eq!(changes["items"][0]["kind"], "ClusterForgotten");
+
+    // The agent comes back after all: it is let in no more, also where its name is, and keeps what it has.
+    fleet.cli(&["cluster", "register", CLUSTER, "--label", "env=prod", "-o", "json"]).await?;
+    fleet.agents[0].start()?;
+    wait::until("the agent to be refused", STORY_LIMIT, async || {
+        let log = fleet.agents[0].process()?.log();
+        ensure!(log.contains("this cluster is not registered; what it holds stays"), "{log}");
+        anyhow::Ok(())
+    })
+    .await?;
+    assert_eq!(fleet.file(CLUSTER, "db", "password")?.as_deref(), Some("one"));
+    Ok(())
+}
