@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use lockstep_testbed::fleet::{Agent, KV, STORY_LIMIT, Settings};
 use lockstep_testbed::{Fleet, wait};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 const CLUSTER: &str = "cluster-1";
 
@@ -50,10 +51,12 @@ async fn a_join_token_works_once_in_time_for_one_key_and_its_misuse_is_on_record
     fleet.await_linked().await?;
     fleet.await_cluster(CLUSTER, "Ready", STORY_LIMIT).await?;
 
-    let sentence = "the join token is not valid: it is unknown, expired, revoked, or used by another key";
+    let sentence = "the join token is not valid: it is unknown, expired, revoked, used by another key, or of another cluster";
     let thief = refused(fleet.install_agent("thief", &used)?).await?;
     assert!(thief.contains(sentence) && thief.contains("lockstep cluster token"), "{thief}");
     assert_eq!(recorded(&fleet).await?, ["already used by another key"]);
+    refused(fleet.install_agent("thief-again", &used)?).await?;
+    assert_eq!(recorded(&fleet).await?, ["already used by another key"], "whoever has an old token could fill the history");
 
     let short = token(&fleet, "1s").await?;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
@@ -69,8 +72,12 @@ async fn a_join_token_works_once_in_time_for_one_key_and_its_misuse_is_on_record
 
     let mut invented = token(&fleet, "1h").await?;
     invented["token"] = json!(format!("lsjt_{}", "A".repeat(43)));
+    let mut registry = PgConnection::connect(fleet.database.url()).await?;
+    let mut writing = registry.begin().await?;
+    sqlx::query("select from registry for update").execute(&mut *writing).await?;
     let guess = refused(fleet.install_agent("guess", &invented)?).await?;
-    assert!(guess.contains(sentence), "{guess}");
+    assert!(guess.contains(sentence), "guesses do not wait for what changes the registry, so they cannot make it wait: {guess}");
+    writing.rollback().await?;
     assert_eq!(recorded(&fleet).await?, reasons, "anybody could fill the history with tokens that never were");
 
     // An agent that pins another root does not even show its token.
@@ -81,6 +88,27 @@ async fn a_join_token_works_once_in_time_for_one_key_and_its_misuse_is_on_record
     assert!(deceived.contains("pin"), "{deceived}");
     assert_eq!(recorded(&fleet).await?, reasons);
     fleet.await_cluster(CLUSTER, "Ready", STORY_LIMIT).await
+}
+
+#[tokio::test]
+async fn an_agent_that_knows_its_cluster_takes_no_other_cluster_over() -> Result<()> {
+    let mut fleet = fleet().await?;
+    let right = token(&fleet, "1h").await?;
+    let mut mixed_up = right.clone();
+    mixed_up["cluster"] = json!("cluster-2");
+    let stranger = refused(fleet.install_agent("stranger", &mixed_up)?).await?;
+    assert!(stranger.contains("or of another cluster"), "{stranger}");
+    assert_eq!(recorded(&fleet).await?, ["shown by an agent of another cluster"]);
+
+    // It used nothing up: in its own cluster the token still works, once.
+    let mut second = fleet.install_agent("second", &right)?;
+    second.start()?;
+    wait::until("the old agent to be told", STORY_LIMIT, async || {
+        fleet.agents[0].process().is_ok_and(|p| p.log().contains("another agent installation has joined this cluster since"))
+    })
+    .await?;
+    fleet.agents[0] = second;
+    fleet.await_linked().await
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ impl Fixture {
             join_servers: vec![format!("https://{}", server.join).parse().unwrap()],
             token_file: Some(token_file),
             pin: Some(server.shared.authority.pin),
+            cluster_name: String::new(),
             metrics_listen: None,
             lease_term: 0,
             log_format: LogFormat::Json,

@@ -439,6 +439,9 @@ pub struct JoinRequest {
     /// The server takes nothing from it but the public key.
     #[prost(bytes = "vec", tag = "2")]
     pub csr_der: ::prost::alloc::vec::Vec<u8>,
+    /// The name of the cluster that the agent was told it is in; empty: it was not told. It gives nothing: a token of another cluster is refused.
+    #[prost(string, tag = "3")]
+    pub cluster: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JoinResponse {

@@ -82,7 +82,7 @@ impl Agent {
             .args(["--server", &self.servers.join(","), "--join", &self.join.join(",")])
             .arg("--token-file")
             .arg(path("join.token"))
-            .args(["--pin", &self.pin])
+            .args(["--pin", &self.pin, "--cluster", &self.name])
             .args(["--metrics-listen", &self.metrics.to_string()])
             .env("LOCKSTEP_LOG", &self.log);
         self.process = Some(Process::spawn("agent", spec, &self.folder)?);
