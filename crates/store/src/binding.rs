@@ -76,10 +76,11 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
 
 /// All bindings, or those of a project, for the planner.
 pub async fn of_project(connection: &mut PgConnection, project: Option<ProjectId>) -> Result<Vec<Binding>> {
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} and ($1::uuid is null or b.project_id = $1)")))
-        .bind(project.map(ProjectId::uuid))
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} and ($1::uuid is null or b.project_id = $1) order by b.id")))
+            .bind(project.map(ProjectId::uuid))
+            .fetch_all(connection)
+            .await?;
     rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| r.spec.binding)).collect()
 }
 
