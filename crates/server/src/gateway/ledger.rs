@@ -8,7 +8,7 @@ use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, SecretId};
 use lockstep_core::plan::{Difference, Reported, Want, diff};
-use lockstep_core::revision::{Revision, Seq};
+use lockstep_core::revision::{Epoch, Revision, Seq};
 use lockstep_core::version::VersionNumber;
 use lockstep_store::desired::Facts;
 use tokio::time::Instant;
@@ -19,6 +19,9 @@ mod pending;
 pub(super) use guard::Guard;
 use guard::Verdict;
 use pending::Pending;
+
+/// The revision of what is there and follows from no change that is known: it differs from all that are desired.
+const NONE: Revision = Revision { epoch: Epoch::new(0), seq: Seq::new(0) };
 
 /// The first pause after a delivery failed, doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
@@ -267,11 +270,13 @@ impl Ledger {
         is_under_way
     }
 
-    /// The agent needs these again: what it said of them no longer holds.
+    /// The agent needs these again: what it said of them no longer holds, so that they are of no revision. It still has them, in whatever form:
+    /// deleting them is a deletion. What it refused waits as long as before: it may ask again every half minute.
     pub(super) fn needed(&mut self, ids: &[BindingId]) {
         for id in ids {
-            self.reported.remove(id);
-            self.refused.remove(id);
+            if let Some(reported) = self.reported.get_mut(id) {
+                reported.revision = NONE;
+            }
         }
     }
 

@@ -295,6 +295,36 @@ fn what_deletes_nothing_of_ours_is_not_guarded() {
 }
 
 #[test]
+fn what_the_agent_needs_again_is_still_held_and_deleting_it_is_a_deletion() {
+    let (mut ledger, now) = (holding(4, 32), Instant::now());
+    ledger.needed(&[id(0), id(1), id(2)]);
+    assert_eq!(ledger.held().len(), 4);
+    ledger.offer(purges(0..2, 5), head(5));
+    assert_eq!(sent(&mut ledger, now + LATER), 0);
+    assert_eq!(ledger.held_back(), Some((2, Seq::new(0))), "two of four, though the agent has lost what they were");
+    ledger.offer(vec![facts(2, 1)], head(5));
+    assert_eq!(sent(&mut ledger, now + LATER), 1, "the third is sent anew, though its revision is what the agent once had");
+}
+
+#[test]
+fn needing_it_again_does_not_shorten_the_pause_after_a_refusal() {
+    let (mut ledger, mut now) = (holding(1, 8), Instant::now());
+    let mut tries = 0;
+    for _ in 0..20 {
+        // As often as an agent may ask.
+        ledger.needed(&[id(0)]);
+        ledger.offer(vec![facts(0, 5)], head(5));
+        if next_seq(&mut ledger, now).is_some() {
+            tries += 1;
+            left(&mut ledger, 0, 5, now);
+            assert!(ledger.rejected(id(0), revision(5), now));
+        }
+        now += Duration::from_secs(30);
+    }
+    assert!(tries < 12, "{tries} tries in ten minutes, and the pause is two minutes in the end");
+}
+
+#[test]
 fn what_only_observes_is_no_part_of_what_a_cluster_holds() {
     let (mut ledger, now) = (holding(10, 32), Instant::now());
     let mut observing: Vec<Facts> = (2..10).map(|n| facts(n, 1)).collect();
