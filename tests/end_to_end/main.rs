@@ -1,6 +1,7 @@
 //! Stories on all the real parts.
 
 mod bindings;
+mod certificates;
 mod cli;
 mod closed_pipe;
 mod deletions;

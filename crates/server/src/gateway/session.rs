@@ -30,6 +30,7 @@ mod held_back;
 mod noticed;
 mod offers;
 mod outgoing;
+mod renewing;
 
 type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 
@@ -60,6 +61,9 @@ struct Session {
     /// What the registry was last told of deletions held back.
     noted: Option<held_back::Noted>,
     noting: FuturesUnordered<BoxFuture<'static, Result<held_back::Noted, StoreError>>>,
+    /// The answer to a request for a new certificate, if one is being made.
+    renewing: FuturesUnordered<BoxFuture<'static, server_message::Message>>,
+    renewed_at: Option<Instant>,
     /// The newest point of the history that an offer came from.
     seen: Mark,
     heard: Instant,
@@ -87,6 +91,8 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
         withheld: admitted.held.clone(),
         noted: None,
         noting: FuturesUnordered::new(),
+        renewing: FuturesUnordered::new(),
+        renewed_at: None,
         seen: admitted.registry.head,
         heard: now,
         said: now,
@@ -137,6 +143,7 @@ impl Session {
                 Some(()) = self.admitted.inbox.reload.recv() => self.reload_at = Some(Instant::now()),
                 Some(ready) = self.preparing.next() => self.ready(ready),
                 Some(reloaded) = self.reloading.next() => self.reloaded(reloaded).await,
+                Some(certificate) = self.renewing.next() => self.say(certificate),
                 Some(noted) = self.noting.next() => self.noted = noted.ok(),
                 Some(answer) = self.asking.next() => self.leave_answered(&answer),
                 room = outbox.reserve(), if self.outgoing.is_due(!self.asking.is_empty()) => match room {
