@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::authority::request_key_hash;
-use crate::gateway::listener;
+use crate::gateway::listener::{self, Bounds};
 use crate::tls::Tls;
 use crate::token::hash;
 use crate::{actor, clock};
@@ -34,8 +34,8 @@ mod renewal;
 const UNDER_WAY_MAX: usize = 16;
 /// A join or renewal is a few kilobytes.
 const MESSAGE_MAX_BYTES: usize = 64 << 10;
-/// Handshakes under way.
-const HANDSHAKES_MAX: usize = 64;
+/// Anybody may connect; an agent calls at once, and hangs up.
+const BOUNDS: Bounds = Bounds { handshakes: 64, open: 256, silence: Duration::from_secs(20) };
 /// How long one call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(15);
 
@@ -47,7 +47,7 @@ pub async fn serve(
     tls: Arc<Tls>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let incoming = listener::incoming(listener, move || tls.join(), HANDSHAKES_MAX, app.metrics.clone());
+    let incoming = listener::incoming(listener, move || tls.join(), BOUNDS, app.metrics.clone());
     let service = join_server::JoinServer::new(Service { app, digests, under_way: Semaphore::new(UNDER_WAY_MAX) })
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
     Server::builder()
