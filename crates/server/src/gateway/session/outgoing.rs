@@ -28,6 +28,7 @@ struct Waiting {
 }
 
 /// What is to be done with room on the link.
+#[expect(clippy::large_enum_variant, reason = "taken apart at once, and never kept")]
 enum Next {
     Say(server_message::Message),
     Send(Delivery),
