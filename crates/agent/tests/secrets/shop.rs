@@ -56,6 +56,15 @@ pub(crate) fn value(text: &str) -> String {
     format!("{CANARY}-{text}")
 }
 
+/// Values for a test, as a Secret's data.
+pub(crate) fn encoded(values: &[(&str, &str)]) -> Value {
+    values
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), BASE64_STANDARD.encode(value(text)).into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
 impl Shop {
     /// An agent that may use all Secrets of one namespace.
     pub(crate) async fn open() -> Self {

@@ -57,14 +57,16 @@ impl Shared {
             return Ok(false);
         }
         let (version, known) = self.memory.known(location, binding);
-        // What this binding never had is looked at first: keys may be there that no field manager guards.
-        let version = version.filter(|_| known.is_some());
         refuse_newer(known.as_deref(), job)?;
         // The API server would let two managers own a field that they agree on.
         let fields = job.fields().map(|(field, _)| field).collect();
-        let mut failure = if self.memory.is_contested(location, binding, &fields) {
+        let must_look =
+            self.memory.is_contested(location, binding, &fields) || known.as_ref().is_some_and(|mark| !mark.covers(&fields));
+        let mut failure = if must_look {
             None
         } else {
+            // Where nothing of this binding is known, nothing at all may be there.
+            let version = version.filter(|_| known.is_some());
             let changed = self.changed(job, known.as_deref(), None);
             match self.write(job, location, version.as_deref(), changed, false).await? {
                 Ok(()) => return Ok(true),

@@ -45,16 +45,10 @@ pub(super) fn plan(
                 "{field} of Secret {location} belongs to binding {other}: take it out of one of the two bindings, or map it to another name"
             )));
         }
-        let is_somebodys = differs && (!owners.is_empty() || view.is_unowned(&field));
-        if !is_somebodys {
-            continue;
-        }
-        force = true;
-        let owner = owners.into_iter().next().unwrap_or_default();
-        // What we wrote and somebody took over is restored.
-        let was_ours = view.mark.as_ref().is_some_and(|mark| mark.fields.contains(&field));
-        if !was_ours && !job.target.adopt {
-            conflicts.push((field, owner));
+        let others: Vec<String> = owners.into_iter().filter(|owner| !binding_of(owner).is_some_and(&is_delivered)).collect();
+        force |= differs && !others.is_empty();
+        if !job.target.adopt && view.is_somebodys(&field, differs, &others) {
+            conflicts.push((field, others.into_iter().next().unwrap_or_default()));
         }
     }
     if !conflicts.is_empty() {

@@ -16,6 +16,10 @@ use crate::state::keyring::Keys;
 
 /// See [`Vouched::context`].
 const MARK_CONTEXT: &str = "lockstep secret mark v1";
+/// See [`SecretMark::format`].
+const FORMAT: u8 = 1;
+/// Stands where a text's length would, before what marks of format 0 do not say.
+const NO_TEXT: u64 = u64::MAX;
 /// The longest mark that is read. The API server takes 256 KiB of annotations.
 const MARK_MAX_BYTES: usize = 256 << 10;
 
@@ -31,6 +35,9 @@ pub(crate) struct Changed {
 /// The mark, as stored. The binding is in the annotation's name, the place is where it is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SecretMark {
+    /// 0 is an agent's that also wrote, and named here, what another tool had already with the same value.
+    #[serde(default)]
+    format: u8,
     registry: RegistryId,
     pub(super) revision: Revision,
     pub(super) digest: Digest,
@@ -54,7 +61,7 @@ impl SecretMark {
     ) -> Result<Self, SinkError> {
         let Stamp { revision, digest } = stamp.clone();
         let fields = fields.into_iter().collect();
-        let mark = Self { registry: owner.registry, revision, digest, changed, fields, hmac: Seal::default() };
+        let mark = Self { format: FORMAT, registry: owner.registry, revision, digest, changed, fields, hmac: Seal::default() };
         let hmac = mark.vouched(owner.binding, &location.to_string(), stamp, &mark.rest()).seal(keys)?;
         Ok(Self { hmac, ..mark })
     }
@@ -68,6 +75,17 @@ impl SecretMark {
     /// What it stands for.
     pub(super) fn stamp(&self) -> Stamp {
         Stamp { revision: self.revision, digest: self.digest.clone() }
+    }
+
+    /// Whether all that it names was this binding's to write: nobody's before, or taken over as `adopt` asked.
+    pub(super) fn names_only_ours(&self) -> bool {
+        self.format >= 1
+    }
+
+    /// Whether all of these are known to be this binding's. Of others a look must tell: who applied `stringData` has keys that no field
+    /// manager guards.
+    pub(super) fn covers(&self, fields: &BTreeSet<Field>) -> bool {
+        self.names_only_ours() && fields.iter().all(|field| self.fields.contains(field))
     }
 
     fn is_valid(&self, owner: Owner, location: &Location, keys: &Keys) -> bool {
@@ -92,6 +110,10 @@ impl SecretMark {
         }
         for field in &self.fields {
             extend_with_text(&mut rest, &String::from(field.clone()));
+        }
+        if self.format > 0 {
+            rest.extend_from_slice(&NO_TEXT.to_be_bytes());
+            rest.push(self.format);
         }
         rest
     }

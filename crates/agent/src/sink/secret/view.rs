@@ -62,10 +62,22 @@ impl<'a> View<'a> {
         owners
     }
 
-    /// Whether it is a key that is there, that we never wrote, and that no manager owns. It is somebody's all the same.
-    pub(super) fn is_unowned(&self, field: &Field) -> bool {
-        let Field::Key(key) = field else { return false };
-        self.object.data.contains_key(key) && !self.fields().contains(field) && self.other_owners(field).is_empty()
+    /// Whether writing `field` would take it from one of `others`, its other owners; `differs`: whether it has another value now.
+    pub(super) fn is_somebodys(&self, field: &Field, differs: bool, others: &[String]) -> bool {
+        let is_ours = self.object.metadata.owned_by(&self.manager).contains(field);
+        let Some(mark) = self.mark.as_ref().filter(|mark| mark.fields.contains(field)) else {
+            // What no manager owns is somebody's all the same.
+            return !others.is_empty() || !is_ours && self.object.is_there(field) && self.other_owners(field).is_empty();
+        };
+        // What we wrote and somebody took over is restored. What somebody owns beside us is another thing: an older agent took it because
+        // it was the same, or somebody applied the same later and says so still. An update that changes nothing owns nothing, so whoever
+        // owns by an update had it before us, and we took it because we were told to.
+        is_ours
+            && if mark.names_only_ours() {
+                differs && others.iter().any(|other| self.object.metadata.is_applied_by(field, other))
+            } else {
+                !others.is_empty()
+            }
     }
 
     /// What only this binding wrote: it goes with the binding.
@@ -82,7 +94,7 @@ impl<'a> View<'a> {
     pub(super) fn lost_marks(&self) -> bool {
         let ours = |field: &Field| field.is_lockstep() && matches!(field, Field::Label(_)) || self.is_own_annotation(field);
         let entries = self.object.metadata.managed_fields.iter().filter(|entry| binding_of(&entry.manager).is_none());
-        entries.flat_map(|entry| &entry.fields).any(ours)
+        entries.flat_map(|entry| entry.fields.iter()).any(ours)
     }
 
     fn is_own_annotation(&self, field: &Field) -> bool {
