@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
@@ -21,6 +22,8 @@ pub(crate) struct Put {
     pub(crate) binding: BindingId,
     /// The binding's name, for people.
     pub(crate) name: String,
+    /// When the binding was registered, where the server says it.
+    pub(crate) registered: Option<DateTime<Utc>>,
     pub(crate) revision: Revision,
     /// The history's head when this was decided.
     pub(crate) head: Mark,

@@ -7,11 +7,13 @@ pub(crate) mod directory;
 mod error;
 mod mark;
 mod observed;
+mod rank;
 pub(crate) mod secret;
 pub(crate) mod touched;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, RegistryId};
@@ -82,12 +84,13 @@ impl Sinks {
         directory.chain(self.secrets.iter().map(|_| "secret")).collect()
     }
 
-    /// Writes content whole, over whatever `owner` had there. What is another's is refused. Answers in how many places, and what is
-    /// there now, if that is known without a look.
+    /// Writes content whole, over whatever `owner` had there. What is another's is refused. `registered`: when the binding was. Answers
+    /// in how many places, and what is there now, if that is known without a look.
     pub(crate) async fn apply(
         &self,
         place: Place<'_>,
         owner: Owner,
+        registered: Option<DateTime<Utc>>,
         stamp: &Stamp,
         content: &Arc<Rendered>,
         keys: &Keys,
@@ -101,7 +104,7 @@ impl Sinks {
             }
             Target::Secret(target) => {
                 let destination = Destination { target, allowed: place.allowed };
-                let targets = self.secrets()?.apply(destination, owner, stamp, content, keys).await?;
+                let targets = self.secrets()?.apply(destination, owner, registered, stamp, content, keys).await?;
                 // The API server answers only when it has it.
                 Ok((targets, Some(keys.digests(content))))
             }

@@ -28,7 +28,7 @@ impl Holdings {
         if put.observe {
             return self.try_compare(put, owner).await;
         }
-        let (targets, there) = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
+        let (targets, there) = self.sinks.apply(place, owner, put.registered, &stamp, &put.content, &keys).await?;
         let applied = put.clone();
         self.books(move |books| books.record_applied(&applied)).await?;
         self.remove_former(put.binding).await;

@@ -115,12 +115,13 @@ impl Secrets {
         &self,
         destination: Destination<'_>,
         owner: Owner,
+        registered: Option<DateTime<Utc>>,
         stamp: &Stamp,
         content: &Rendered,
         keys: &Keys,
     ) -> Result<Targets, SinkError> {
         let locations = self.locate(destination, owner.binding, &stamp.digest, false).await?;
-        let job = Job { owner, target: destination.target, stamp, content, keys, digests: keys.digests(content) };
+        let job = Job { owner, registered, target: destination.target, stamp, content, keys, digests: keys.digests(content) };
         let results = side_by_side(locations.iter().map(|location| self.shared.apply_at(&job, location))).await;
         self.count();
         self.shared.older.came(owner.binding);

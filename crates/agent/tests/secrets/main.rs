@@ -19,6 +19,7 @@ mod observing;
 mod ownership;
 mod rbac;
 mod scale;
+mod seniority;
 #[path = "../link/server.rs"]
 mod server;
 mod shop;

@@ -49,6 +49,8 @@ pub(crate) struct Delivery {
     pub(crate) target: SecretTarget,
     pub(crate) values: Vec<(&'static str, String)>,
     pub(crate) observe: bool,
+    /// When the binding was registered.
+    pub(crate) registered_us: u64,
 }
 
 /// A value for a test.
@@ -163,7 +165,7 @@ impl Shop {
             ..SecretTarget::default()
         };
         let values = values.iter().map(|(key, text)| (*key, value(text))).collect();
-        Delivery { binding: ONE, seq, target, values, observe: false }
+        Delivery { binding: ONE, seq, target, values, observe: false, registered_us: 1_700_000_000_000_000 }
     }
 
     /// Says it, and hears what becomes of it.
@@ -311,6 +313,7 @@ impl Delivery {
             content: entries(&content),
             digest: digest(&content),
             observe: self.observe,
+            registered_us: self.registered_us,
             ..put(self.seq, "", &content)
         }
     }

@@ -163,6 +163,9 @@ pub struct Put {
     /// What restarts when the content has changed. Absent: nothing.
     #[prost(message, optional, tag = "10")]
     pub restart: ::core::option::Option<Restart>,
+    /// When the binding was registered, in microseconds since 1970: of two that want one key the older has it. 0: not said.
+    #[prost(uint64, tag = "11")]
+    pub registered_us: u64,
 }
 /// What restarts, in the namespaces of the target.
 #[derive(Clone, PartialEq, ::prost::Message)]

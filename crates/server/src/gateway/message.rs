@@ -92,6 +92,7 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
         trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
         observe: delivered.mode == Mode::Observe,
         restart: convert::restart_message(&delivered.restart),
+        registered_us: facts.registered.timestamp_micros().try_into().unwrap_or_default(),
     })
 }
 

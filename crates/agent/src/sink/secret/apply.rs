@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::SecretTarget;
 use lockstep_core::render::Rendered;
 
@@ -16,6 +17,7 @@ use super::mark::{self, Changed, SecretMark};
 use super::memory::Seen;
 use super::object::SecretObject;
 use super::view::{View, manager};
+use crate::sink::rank::Rank;
 use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::{Digests, Keys};
 
@@ -28,6 +30,8 @@ pub(super) const NO_VERSION: &str = "1";
 /// What is to be written, wherever.
 pub(super) struct Job<'a> {
     pub(super) owner: Owner,
+    /// When the binding was.
+    pub(super) registered: Option<DateTime<Utc>>,
     pub(super) target: &'a SecretTarget,
     pub(super) stamp: &'a Stamp,
     pub(super) content: &'a Rendered,
@@ -36,6 +40,11 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// The binding's place among others.
+    pub(super) fn rank(&self) -> Rank {
+        Rank { binding: self.owner.binding, registered: self.registered }
+    }
+
     /// What will be ours, but for the mark and its label, and the values.
     pub(super) fn fields(&self) -> impl Iterator<Item = (Field, &[u8])> {
         let keys = self.content.iter().map(|(key, value)| (Field::Key(key.to_owned()), value.expose()));
@@ -79,18 +88,22 @@ impl Shared {
             }
             // What is there is not what was known, or somebody else owns some of it.
             let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
+            conflict::refuse_claimed(job, location, &self.memory.claims(location, binding))?;
             let (version, changed, plan) = match &object {
-                None => (None, self.changed(job, known.as_deref(), None), Plan { force: false }),
+                None => (None, self.changed(job, known.as_deref(), None), Plan::default()),
                 Some(object) => {
                     let view = View::of(object, job.owner, location, job.keys);
                     refuse_newer(view.mark.as_deref(), job)?;
-                    let plan = conflict::plan(job, location, &view, |binding| self.memory.is_located(binding))?;
+                    let plan = conflict::plan(job, location, &view, |binding| self.memory.is_delivered(location, binding))?;
                     let before = view.mark.as_deref().or(known.as_deref());
                     (Some(object.metadata.resource_version.as_str()), self.changed(job, before, Some(object)), plan)
                 }
             };
             match self.write(job, location, version, changed, plan.force).await? {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    self.touched.add(self.memory.took_from(location, &plan.losers));
+                    return Ok(true);
+                }
                 Err(again) => failure = Some(again),
             }
         }
@@ -123,7 +136,7 @@ impl Shared {
         force: bool,
     ) -> Result<Result<(), Failure>, SinkError> {
         let fields: BTreeSet<Field> = job.fields().map(|(field, _)| field).collect();
-        let mark = SecretMark::sign(job.owner, location, job.stamp, changed, fields, job.keys)?;
+        let mark = SecretMark::sign(job.owner, job.registered, location, job.stamp, changed, fields, job.keys)?;
         let (annotation, text) = (mark::annotation(job.owner.binding), mark.to_text());
         let mut body = Applied::nothing(location, version.unwrap_or(NO_VERSION));
         body.secret_type = Some(job.target.secret_type.as_str());

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::field::{Field, MARK_PREFIX};
 use super::location::Location;
 use crate::sink::mark::{Seal, Vouched, extend_with_text};
+use crate::sink::rank::Rank;
 use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
 
@@ -43,6 +44,9 @@ pub(super) struct SecretMark {
     pub(super) digest: Digest,
     /// `None`: the first content, or the same as was there.
     pub(super) changed: Option<Changed>,
+    /// When the binding was registered, where the server said it.
+    #[serde(default)]
+    registered: Option<DateTime<Utc>>,
     /// What was written. A manager that takes one of these over took it from us.
     pub(super) fields: Box<[Field]>,
     #[serde(with = "hex::serde")]
@@ -53,6 +57,7 @@ impl SecretMark {
     /// A mark for what is about to be written.
     pub(super) fn sign(
         owner: Owner,
+        registered: Option<DateTime<Utc>>,
         location: &Location,
         stamp: &Stamp,
         changed: Option<Changed>,
@@ -61,7 +66,8 @@ impl SecretMark {
     ) -> Result<Self, SinkError> {
         let Stamp { revision, digest } = stamp.clone();
         let fields = fields.into_iter().collect();
-        let mark = Self { format: FORMAT, registry: owner.registry, revision, digest, changed, fields, hmac: Seal::default() };
+        let (format, registry, hmac) = (FORMAT, owner.registry, Seal::default());
+        let mark = Self { format, registry, revision, digest, changed, registered, fields, hmac };
         let hmac = mark.vouched(owner.binding, &location.to_string(), stamp, &mark.rest()).seal(keys)?;
         Ok(Self { hmac, ..mark })
     }
@@ -75,6 +81,11 @@ impl SecretMark {
     /// What it stands for.
     pub(super) fn stamp(&self) -> Stamp {
         Stamp { revision: self.revision, digest: self.digest.clone() }
+    }
+
+    /// Its binding's place among others.
+    pub(super) fn rank(&self, binding: BindingId) -> Rank {
+        Rank { binding, registered: self.registered }
     }
 
     /// Whether all that it names was this binding's to write: nobody's before, or taken over as `adopt` asked.
@@ -114,6 +125,8 @@ impl SecretMark {
         if self.format > 0 {
             rest.extend_from_slice(&NO_TEXT.to_be_bytes());
             rest.push(self.format);
+            let us = self.registered.map(|at| at.timestamp_micros().to_be_bytes());
+            rest.extend(us.iter().flatten());
         }
         rest
     }

@@ -23,34 +23,63 @@ pub(super) struct Memory(Mutex<Inner>);
 struct Inner {
     objects: HashMap<Location, Known>,
     /// Where each binding has its content.
-    uses: HashMap<BindingId, Box<[Location]>>,
+    uses: HashMap<BindingId, Use>,
     /// Watches that tell of every change.
     synced: HashSet<Scope>,
     /// How many have content of ours.
     filled: usize,
 }
 
+#[derive(Debug, Default)]
+struct Use {
+    locations: Box<[Location]>,
+    /// Whether it only compares there.
+    observes: bool,
+}
+
 impl Memory {
-    /// From now on `binding` has its content at these places, and what is known of it elsewhere is forgotten.
-    pub(super) fn locate(&self, binding: BindingId, locations: &[Location]) {
+    /// From now on `binding` has its content at these places, or only `observes` them, and what is known of it elsewhere is forgotten.
+    pub(super) fn locate(&self, binding: BindingId, locations: &[Location], observes: bool) {
         let mut inner = self.lock();
         for location in locations {
             inner.objects.entry(location.clone()).or_default().entries.make(binding);
         }
-        let before = inner.uses.insert(binding, locations.into()).unwrap_or_default();
-        inner.leave(binding, before.iter().filter(|location| !locations.contains(location)));
+        let before = inner.uses.insert(binding, Use { locations: locations.into(), observes }).unwrap_or_default();
+        inner.leave(binding, before.locations.iter().filter(|location| !locations.contains(location)));
     }
 
     /// `binding` has no content any more.
     pub(super) fn forget(&self, binding: BindingId) {
         let mut inner = self.lock();
         let before = inner.uses.remove(&binding).unwrap_or_default();
-        inner.leave(binding, before.iter());
+        inner.leave(binding, before.locations.iter());
     }
 
-    /// Whether `binding` has content in this cluster.
-    pub(super) fn is_located(&self, binding: BindingId) -> bool {
-        self.lock().uses.contains_key(&binding)
+    /// Whether `binding` delivers there.
+    pub(super) fn is_delivered(&self, location: &Location, binding: BindingId) -> bool {
+        self.lock().is_delivered(location, binding)
+    }
+
+    /// The newest marks of the other bindings that deliver there, also while the Secret is not there.
+    pub(super) fn claims(&self, location: &Location, binding: BindingId) -> Vec<(BindingId, Arc<SecretMark>)> {
+        let inner = self.lock();
+        let entries = inner.objects.get(location).into_iter().flat_map(|known| known.entries.iter());
+        let others = entries.filter(|(other, _)| *other != binding && inner.is_delivered(location, *other));
+        others.filter_map(|(other, entry)| Some((other, entry.mark.clone()?))).collect()
+    }
+
+    /// A write took something from these. Answers which of them are to look at what they have left.
+    pub(super) fn took_from(&self, location: &Location, bindings: &BTreeSet<BindingId>) -> Vec<BindingId> {
+        let mut inner = self.lock();
+        let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
+        let mut told = Vec::new();
+        for binding in bindings {
+            let Some(entry) = known.entries.get_mut(*binding) else { continue };
+            entry.at = None;
+            told.extend(entry.seen.take().map(|_| *binding));
+        }
+        inner.count(location);
+        told
     }
 
     /// The version that was last read or written for the binding, and its newest mark.
@@ -79,14 +108,14 @@ impl Memory {
     /// Where the binding's content was found changed, and by whom.
     pub(super) fn changed_by(&self, binding: BindingId) -> Option<(Location, String)> {
         let inner = self.lock();
-        let mut locations = inner.uses.get(&binding)?.iter();
+        let mut locations = inner.uses.get(&binding)?.locations.iter();
         locations.find_map(|at| Some((at.clone(), inner.objects.get(at)?.entries.get(binding)?.changed_by.clone()?)))
     }
 
     /// Marks of the binding that were seen, by place.
     pub(super) fn marks(&self, binding: BindingId) -> Vec<(Location, Arc<SecretMark>)> {
         let inner = self.lock();
-        let locations = inner.uses.get(&binding).into_iter().flat_map(|locations| locations.iter());
+        let locations = inner.uses.get(&binding).into_iter().flat_map(|used| used.locations.iter());
         locations.filter_map(|at| Some((at.clone(), inner.objects.get(at)?.entries.get(binding)?.mark.clone()?))).collect()
     }
 
@@ -216,6 +245,10 @@ impl Memory {
 }
 
 impl Inner {
+    fn is_delivered(&self, location: &Location, binding: BindingId) -> bool {
+        self.uses.get(&binding).is_some_and(|used| !used.observes && used.locations.contains(location))
+    }
+
     fn leave<'a>(&mut self, binding: BindingId, locations: impl Iterator<Item = &'a Location>) {
         for location in locations {
             if let Some(known) = self.objects.get_mut(location) {

@@ -4,7 +4,7 @@ use super::Destination;
 use super::Shared;
 use super::location::Location;
 use super::memory::Look;
-use super::view::View;
+use super::view::{View, manager};
 use crate::sink::{Observed, Owner, SinkError};
 use crate::state::keyring::Keys;
 
@@ -28,7 +28,13 @@ impl Shared {
             let is_new = known.is_none() && !destination.target.namespaces.contains(&location.namespace);
             return Ok(if is_new { Observed::Incomplete } else { Observed::Absent });
         };
-        let (observed, look) = View::of(&object, owner, location, keys).look(destination.target, keys);
+        let view = View::of(&object, owner, location, keys);
+        let (mut observed, mut look) = view.look(destination.target, keys);
+        if let Some(taker) = view.taken_by(destination.target, |other| self.memory.is_delivered(location, other)) {
+            // Also where both say the same: content would be refused.
+            observed = Observed::Foreign;
+            (look.seen, look.changed_by) = (None, Some(manager(taker)));
+        }
         self.memory.looked(location, owner.binding, look);
         Ok(observed)
     }

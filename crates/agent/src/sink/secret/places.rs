@@ -14,7 +14,8 @@ use crate::sink::{Owner, SinkError};
 use crate::state::keyring::Keys;
 
 impl Secrets {
-    /// Where a binding's content is, from now on; begins to watch there.
+    /// Where a binding's content is, from now on; begins to watch there. `by_name`: it is only compared there, so what is there may not
+    /// carry our label.
     pub(super) async fn locate(
         &self,
         destination: Destination<'_>,
@@ -31,7 +32,7 @@ impl Secrets {
             }
             None => self.shared.namespaces.forget(binding),
         }
-        self.shared.memory.locate(binding, &locations);
+        self.shared.memory.locate(binding, &locations, by_name);
         self.watches.want(&self.shared, binding, scopes);
         Ok(locations)
     }

@@ -12,6 +12,7 @@ use crate::state::keyring::{KeyRing, Keys};
 
 mod memory;
 mod objects;
+mod older_marks;
 mod texts;
 
 fn at(name: &str) -> Location {

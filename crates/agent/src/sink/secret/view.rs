@@ -12,6 +12,7 @@ use super::location::Location;
 use super::mark::{self, SecretMark};
 use super::memory::{Look, Seen};
 use super::object::SecretObject;
+use crate::sink::rank::Rank;
 use crate::sink::{Observed, Owner};
 use crate::state::keyring::Keys;
 
@@ -28,6 +29,7 @@ pub(super) fn binding_of(manager: &str) -> Option<BindingId> {
 /// What one binding has in a Secret, and what others have.
 pub(super) struct View<'a> {
     pub(super) object: &'a SecretObject,
+    binding: BindingId,
     manager: String,
     /// This binding's, if it is valid.
     pub(super) mark: Option<Arc<SecretMark>>,
@@ -39,7 +41,7 @@ impl<'a> View<'a> {
     pub(super) fn of(object: &'a SecretObject, owner: Owner, location: &Location, keys: &Keys) -> Self {
         let mut others = mark::valid_marks(&object.metadata.annotations, location, owner.registry, keys);
         let mark = others.remove(&owner.binding).map(Arc::new);
-        Self { object, manager: manager(owner.binding), mark, others }
+        Self { object, binding: owner.binding, manager: manager(owner.binding), mark, others }
     }
 
     /// The fields that this binding wrote, whoever owns them now.
@@ -60,6 +62,29 @@ impl<'a> View<'a> {
             }
         }
         owners
+    }
+
+    /// Another binding's place among bindings, as its mark says it.
+    pub(super) fn rank_of(&self, other: BindingId) -> Rank {
+        self.others.get(&other).map_or(Rank { binding: other, registered: None }, |mark| mark.rank(other))
+    }
+
+    /// The older binding that has something here which this one wrote. `is_delivered` tells of another binding whether it delivers here.
+    pub(super) fn taken_by(&self, target: &SecretTarget, is_delivered: impl Fn(BindingId) -> bool) -> Option<BindingId> {
+        let mark = self.mark.as_ref()?;
+        let is_lost = |field: &Field| match field {
+            Field::Key(_) => !target.immutable,
+            Field::Label(name) => target.labels.get(name).is_some_and(|value| !self.object.has(field, value.as_bytes())),
+            Field::Annotation(name) => {
+                target.annotations.get(name).is_some_and(|value| !self.object.has(field, value.as_bytes()))
+            }
+            Field::Other(_) => false,
+        };
+        let mut older = self.others.iter().filter(|(other, theirs)| theirs.rank(**other).is_before(mark.rank(self.binding)));
+        let taker = older.find(|(other, theirs)| {
+            is_delivered(**other) && mark.fields.iter().any(|field| theirs.fields.contains(field) && is_lost(field))
+        });
+        taker.map(|(other, _)| *other)
     }
 
     /// Whether writing `field` would take it from one of `others`, its other owners; `differs`: whether it has another value now.

@@ -41,6 +41,7 @@ fn facts(n: u128, seq: u64) -> Facts {
         cluster: Uuid::from_u128(1).into(),
         name: "b".to_owned(),
         binding: Binding { id: id(n), project: Uuid::from_u128(2).into(), spec, spec_seq: Seq::new(1) },
+        registered: DateTime::UNIX_EPOCH,
         placement: Placement::Placed,
         desired: Desired { revision: revision(seq), want: Want::Content(Vec::new()) },
         secrets: Vec::new(),

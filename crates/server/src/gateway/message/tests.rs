@@ -1,3 +1,4 @@
+use chrono::DateTime;
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Restart, SecretTarget, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::{ChangeHash, Mark};
@@ -17,6 +18,7 @@ fn work(delivered: &Delivered, placement: &Placement) -> Work {
         cluster: Uuid::from_u128(3).into(),
         name: "b".to_owned(),
         binding: Binding { id, project, spec, spec_seq: Seq::new(1) },
+        registered: DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(),
         placement: placement.clone(),
         desired: Desired { revision: Revision { epoch: Epoch::new(1), seq: Seq::new(5) }, want: Want::Content(Vec::new()) },
         secrets: Vec::new(),
@@ -46,6 +48,7 @@ fn a_put_says_where_what_restarts_and_whether_to_write() {
     assert_eq!(convert::allowed_namespaces(&sent).unwrap(), allowed);
     assert_eq!((Target::try_from(sent).unwrap(), within.observe), (target.clone(), true));
     assert_eq!(convert::restart(within.restart).unwrap(), Restart::Auto);
+    assert_eq!(within.registered_us, 1_700_000_000_000_001);
 
     // An older planner's answer knows of no namespaces: then none is allowed.
     let plain = put(&Delivered::new(Vec::new(), target), &Placement::Placed);

@@ -11,7 +11,7 @@ use crate::sink::secret::watch::Scope;
 fn seen() -> Seen {
     let (content, keys) = (content(&[("A", "a")]), keys(&[1]));
     let fields = BTreeSet::from([Field::Key("A".into())]);
-    let mark = SecretMark::sign(owner(1), &at("db"), &stamp(5, &content), None, fields, &keys).unwrap();
+    let mark = SecretMark::sign(owner(1), None, &at("db"), &stamp(5, &content), None, fields, &keys).unwrap();
     Seen { digests: keys.digests(&content), mark: Arc::new(mark) }
 }
 
@@ -22,7 +22,7 @@ fn namespace() -> Scope {
 /// Binding 1 has content in `db`, written as version 5.
 fn written() -> (Memory, Location) {
     let (memory, db) = (Memory::default(), at("db"));
-    memory.locate(id(1), std::slice::from_ref(&db));
+    memory.locate(id(1), std::slice::from_ref(&db), false);
     memory.writes(&db);
     assert!(memory.wrote(&db, id(1), None, "5", seen()).is_empty());
     (memory, db)
@@ -67,7 +67,7 @@ fn what_is_told_during_a_write_is_told_when_it_was_not_our_own() {
 fn a_binding_s_write_leaves_what_was_seen_of_another_one() {
     let (memory, db) = written();
     memory.set_synced(&namespace(), true);
-    memory.locate(id(2), std::slice::from_ref(&db));
+    memory.locate(id(2), std::slice::from_ref(&db), false);
     assert!(memory.is_contested(&db, id(2), &[Field::Key("A".into())].into()));
     assert!(!memory.is_contested(&db, id(2), &[Field::Key("B".into())].into()));
     assert!(!memory.is_contested(&db, id(1), &[Field::Key("A".into())].into()), "its own");
@@ -84,24 +84,24 @@ fn a_binding_s_write_leaves_what_was_seen_of_another_one() {
 #[test]
 fn what_nobody_has_content_in_is_forgotten() {
     let (memory, db) = written();
-    assert_eq!((memory.count(), memory.is_located(id(1))), (1, true));
+    assert_eq!((memory.count(), memory.is_delivered(&db, id(1))), (1, true));
     memory.looked(&db, id(1), Look::default());
     assert_eq!(memory.count(), 0);
     assert!(memory.known(&db, id(1)).1.is_some(), "a mark outlives its Secret");
     memory.looked(&db, id(1), Look { version: Some("9".into()), seen: Some(seen()), ..Look::default() });
     assert_eq!((memory.count(), memory.below(&namespace())), (1, vec![db.clone()]));
     assert_eq!(memory.not_listed(&db), [id(1)]);
-    memory.locate(id(1), &[at("other")]);
+    memory.locate(id(1), &[at("other")], false);
     assert_eq!((memory.count(), memory.known(&db, id(1)).1.is_none()), (0, true));
     memory.forget(id(1));
-    assert!(!memory.is_located(id(1)));
+    assert!(!memory.is_delivered(&at("other"), id(1)));
     assert!(memory.told(&db, "10", true).is_empty());
 }
 
 #[test]
 fn a_comparison_holds_until_its_own_watch_tells_of_another_version() {
     let (memory, db) = (Memory::default(), at("db"));
-    memory.locate(id(1), std::slice::from_ref(&db));
+    memory.locate(id(1), std::slice::from_ref(&db), false);
     let compared = "5".to_owned();
     let differs = |memory: &Memory| memory.differs_from_compared(&db, id(1), Some(&compared));
     assert!(!differs(&memory), "nothing is known yet");
