@@ -37,6 +37,7 @@ fn head(seq: u64) -> Mark {
 fn put(seq: u64, target: &str, value: &str) -> Put {
     let content = Rendered::of([("K".to_owned(), Material::new(value.as_bytes().to_vec()))]).unwrap();
     Put {
+        registered: None,
         binding: binding(),
         name: "b".into(),
         revision: revision(1, seq),

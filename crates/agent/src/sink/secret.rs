@@ -184,12 +184,14 @@ impl Secrets {
         content: &Rendered,
     ) -> Result<(Comparison, Versions), SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
-        let results = side_by_side(locations.iter().map(|location| self.shared.compare_at(binding, content, location))).await;
+        let target = destination.target;
+        let results =
+            side_by_side(locations.iter().map(|location| self.shared.compare_at(binding, target, content, location))).await;
         let (mut sum, mut versions) = (Comparison::default(), Versions::new());
         for (location, compared) in locations.into_iter().zip(results) {
             let (comparison, version) = compared?;
             sum = sum + comparison;
-            versions.extend(version.map(|version| (location.namespace, version)));
+            versions.insert(location.namespace, version);
         }
         Ok((sum, versions))
     }
@@ -203,8 +205,10 @@ impl Secrets {
         versions: &Versions,
     ) -> Result<bool, SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
-        let differs = |at: &Location| self.shared.memory.differs_from_compared(at, binding, versions.get(&at.namespace));
-        Ok(!locations.iter().any(differs))
+        let results =
+            side_by_side(locations.iter().map(|at| self.shared.is_compared_at(binding, at, versions.get(&at.namespace))));
+        let is_compared: Vec<bool> = results.await.into_iter().collect::<Result<_, _>>()?;
+        Ok(is_compared.into_iter().all(|is_compared| is_compared))
     }
 
     /// Nothing of `binding` is here any more, or nobody looks after it.

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::shop::{ONE, Shop, value};
+use crate::shop::{Delivery, ONE, Shop, TWO, value};
 
 impl Shop {
     /// The Secrets of the namespace with our label, in order of their first value.
@@ -71,5 +71,27 @@ async fn an_immutable_secret_that_was_deleted_is_restored() {
     shop.needed(ONE).await;
     shop.deliver(&delivery).await.unwrap();
     assert_eq!(shop.names().await, [name]);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn two_immutable_bindings_with_the_same_content_share_a_secret_and_the_last_one_takes_it_away() {
+    let mut shop = Shop::open().await;
+    for (seq, binding) in [(5, ONE), (6, TWO)] {
+        let mut delivery = Delivery { binding, ..shop.delivery(seq, &[("K", "1")]) };
+        delivery.target.immutable = true;
+        shop.deliver(&delivery).await.unwrap();
+    }
+    let names = shop.names().await;
+    assert_eq!(names.len(), 1);
+    shop.restart().await;
+    assert_eq!(shop.hello.inventory.len(), 2);
+    assert_eq!(shop.hello.inventory[0].digest, shop.hello.inventory[1].digest);
+    shop.remove(ONE, 7, true).await.unwrap();
+    let secret = shop.get(&names[0]).await.unwrap();
+    assert_eq!(secret["data"], json!({ "K": value("1") }));
+    assert!(secret["metadata"]["annotations"].get(format!("lockstep.dev/binding.{ONE}")).is_none());
+    shop.remove(TWO, 8, true).await.unwrap();
+    assert!(shop.get(&names[0]).await.is_none());
     shop.close().await;
 }

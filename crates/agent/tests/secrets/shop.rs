@@ -36,6 +36,8 @@ pub(crate) struct Shop {
     pub(crate) link: Link,
     pub(crate) hello: Hello,
     pub(crate) running: Option<Running>,
+    /// How often the agent looks at everything: so rarely that what is seen earlier a watch saw.
+    pub(crate) verify_interval_ms: u32,
     /// All that the agent said.
     pub(crate) said: Vec<FromAgent>,
     log: &'static Lines,
@@ -108,8 +110,9 @@ impl Shop {
         (cluster.namespace, cluster.pod_name) = (Some(home.clone()), Some("agent".to_owned()));
         cluster.kubeconfig = Some(kubeconfig(kubernetes, &home).await);
         let running = Some(fixture.start());
-        let (link, hello) = linked(&mut fixture).await;
-        Self { fixture, kubernetes, home, namespace, link, hello, running, said: Vec::new(), log }
+        let verify_interval_ms = 3_600_000;
+        let (link, hello) = linked(&mut fixture, verify_interval_ms).await;
+        Self { fixture, kubernetes, home, namespace, link, hello, running, verify_interval_ms, said: Vec::new(), log }
     }
 
     /// Ends the agent and starts it again.
@@ -120,12 +123,12 @@ impl Shop {
 
     pub(crate) async fn restart_from_ended(&mut self) {
         self.running = Some(self.fixture.start());
-        (self.link, self.hello) = linked(&mut self.fixture).await;
+        self.linked_again().await;
     }
 
     /// An agent that is not this process' links.
     pub(crate) async fn linked_again(&mut self) {
-        (self.link, self.hello) = linked(&mut self.fixture).await;
+        (self.link, self.hello) = linked(&mut self.fixture, self.verify_interval_ms).await;
     }
 
     /// Makes sure that a delivery was applied, which may be heard already.
@@ -327,11 +330,11 @@ async fn kubeconfig(kubernetes: &Kubernetes, home: &str) -> PathBuf {
     kubernetes.kubeconfig_for(&kubernetes.token(home, "agent", &[]).await.unwrap()).unwrap()
 }
 
-/// The next link, greeted; the agent looks at everything only once an hour, so what is seen earlier a watch saw.
-async fn linked(fixture: &mut Fixture) -> (Link, Hello) {
+/// The next link, greeted.
+async fn linked(fixture: &mut Fixture, verify_interval_ms: u32) -> (Link, Hello) {
     let mut link = tokio::time::timeout(PATIENCE, fixture.server.link()).await.expect("the agent links");
     let FromAgent::Hello(hello) = link.hear().await else { panic!("the first message is Hello") };
-    let limits = Limits { heartbeat_interval_ms: 5_000, in_flight: 32, verify_interval_ms: 3_600_000 };
+    let limits = Limits { heartbeat_interval_ms: 5_000, in_flight: 32, verify_interval_ms };
     link.say(FromServer::Welcome(v1::Welcome { limits: Some(limits), ..welcome(REGISTRY) }));
     (link, hello)
 }

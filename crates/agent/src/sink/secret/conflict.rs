@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use lockstep_core::binding::SecretTarget;
 use lockstep_core::id::BindingId;
+use lockstep_core::render::Rendered;
 
 use super::apply::Job;
 use super::explain;
@@ -11,6 +13,7 @@ use super::failure::Failure;
 use super::field::Field;
 use super::location::Location;
 use super::mark::SecretMark;
+use super::object::SecretObject;
 use super::view::{View, binding_of};
 use crate::sink::SinkError;
 
@@ -50,9 +53,7 @@ pub(super) fn plan(
             "Secret {location} is being deleted, and waits for a finalizer; it is tried again"
         )));
     }
-    if object.secret_type != job.target.secret_type.as_str() {
-        return Err(explain::type_mismatch(location, Some((&object.secret_type, job.target.secret_type.as_str()))));
-    }
+    refuse_type(job.target, location, object)?;
     let Plan { mut force, mut losers } = Plan::default();
     let mut conflicts = Vec::new();
     for (field, value) in job.fields() {
@@ -80,10 +81,20 @@ pub(super) fn plan(
     if !conflicts.is_empty() {
         return Err(conflict(&conflicts, location));
     }
-    if object.immutable && job.content.iter().any(|(key, value)| !object.has(&Field::Key(key.to_owned()), value.expose())) {
-        return Err(explain::immutable(location));
-    }
+    refuse_immutable(job.content, location, object)?;
     Ok(Plan { force: force || view.lost_marks(), losers })
+}
+
+/// A Secret's type never changes.
+pub(super) fn refuse_type(target: &SecretTarget, location: &Location, object: &SecretObject) -> Result<(), SinkError> {
+    let (there, wanted) = (object.secret_type.as_str(), target.secret_type.as_str());
+    if there == wanted { Ok(()) } else { Err(explain::type_mismatch(location, Some((there, wanted)))) }
+}
+
+/// What an immutable Secret holds never changes.
+pub(super) fn refuse_immutable(content: &Rendered, location: &Location, object: &SecretObject) -> Result<(), SinkError> {
+    let differs = || content.iter().any(|(key, value)| !object.has(&Field::Key(key.to_owned()), value.expose()));
+    if object.immutable && differs() { Err(explain::immutable(location)) } else { Ok(()) }
 }
 
 /// Two bindings want one thing, and `other` has it.

@@ -141,18 +141,23 @@ impl Memory {
         inner.count(location);
     }
 
-    /// Whether a watch tells of another version than the one that was compared; `version`: that one, where it was another run of the
-    /// agent that compared it.
-    pub(super) fn differs_from_compared(&self, location: &Location, binding: BindingId, version: Option<&String>) -> bool {
+    /// The version that was compared, empty where there was no Secret; `recorded`: that one, where it was another run of the agent that
+    /// compared it. `None`: it never was.
+    pub(super) fn compared(&self, location: &Location, binding: BindingId, recorded: Option<&String>) -> Option<String> {
         let mut inner = self.lock();
-        let is_watched = inner.is_watched(location, true);
-        let Some(known) = inner.objects.get_mut(location) else { return false };
-        let now = known.version().cloned();
-        let Some(entry) = known.entries.get_mut(binding) else { return false };
+        let entry = inner.objects.get_mut(location)?.entries.get_mut(binding)?;
         if !entry.compared {
-            *entry = Entry { at: version.cloned(), compared: true, ..Entry::default() };
+            let version = recorded?.clone();
+            *entry = Entry { at: Some(version).filter(|version| !version.is_empty()), compared: true, ..Entry::default() };
         }
-        is_watched && entry.at != now
+        Some(entry.at.clone().unwrap_or_default())
+    }
+
+    /// The Secret's present version, `None` within if there is none, where a watch by its name tells it.
+    pub(super) fn watched(&self, location: &Location) -> Option<Option<String>> {
+        let inner = self.lock();
+        let known = inner.objects.get(location).filter(|_| inner.is_watched(location, true))?;
+        Some(known.version().cloned())
     }
 
     /// A write begins; it ends with [`Memory::wrote`] or [`Memory::did_not_write`].

@@ -64,7 +64,7 @@ fn written(spec: &BindingSpec) -> Option<&SecretTarget> {
 /// The first namespace and key that both name.
 fn overlap(one: &BindingSpec, other: &BindingSpec) -> Option<Overlap> {
     let (a, b) = (written(one)?, written(other)?);
-    // The name of an immutable Secret has a hash of its content: it is no other binding's Secret.
+    // The name of an immutable Secret has a hash of its content: what meets there says the same, and the agent lets both have it.
     if a.name != b.name || a.immutable || b.immutable {
         return None;
     }

@@ -101,17 +101,23 @@ fn what_nobody_has_content_in_is_forgotten() {
 #[test]
 fn a_comparison_holds_until_its_own_watch_tells_of_another_version() {
     let (memory, db) = (Memory::default(), at("db"));
-    memory.locate(id(1), std::slice::from_ref(&db), false);
-    let compared = "5".to_owned();
-    let differs = |memory: &Memory| memory.differs_from_compared(&db, id(1), Some(&compared));
-    assert!(!differs(&memory), "nothing is known yet");
+    memory.locate(id(1), std::slice::from_ref(&db), true);
+    let recorded = "5".to_owned();
+    let compared = |memory: &Memory, recorded| memory.compared(&db, id(1), recorded);
+    assert_eq!(compared(&memory, None), None, "a namespace that came since");
+    assert_eq!(compared(&memory, Some(&recorded)), Some("5".into()), "by another run");
     memory.set_synced(&namespace(), true);
-    assert!(!differs(&memory), "that watch sees only what carries our label");
+    assert_eq!(memory.watched(&db), None, "that watch sees only what carries our label");
     memory.told(&db, "5", true);
     memory.set_synced(&Scope::Object(db.clone()), true);
-    assert!(!differs(&memory) && memory.below(&namespace()).is_empty());
+    assert!(memory.watched(&db) == Some(Some("5".into())) && memory.below(&namespace()).is_empty());
     memory.told(&db, "6", true);
-    assert!(differs(&memory));
+    assert_eq!(memory.watched(&db), Some(Some("6".into())));
     memory.looked(&db, id(1), Look { version: Some("6".into()), compared: true, ..Look::default() });
-    assert!(!differs(&memory));
+    assert_eq!(compared(&memory, Some(&recorded)), Some("6".into()));
+    memory.told(&db, "7", false);
+    assert_eq!(memory.watched(&db), Some(None));
+    memory.looked(&db, id(1), Look { compared: true, ..Look::default() });
+    assert_eq!(compared(&memory, Some(&recorded)), Some(String::new()), "there was none");
+    assert!(!memory.is_delivered(&db, id(1)), "it only observes");
 }

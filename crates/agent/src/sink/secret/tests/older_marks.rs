@@ -23,7 +23,7 @@ fn older_mark() -> Value {
 /// Key `A` is owned by this binding and by these, each with how.
 fn secret(mark: &Value, others: &[(&str, &str)]) -> SecretObject {
     let ours = manager(id(1));
-    let owners = others.iter().chain([&(ours.as_str(), "Apply")]);
+    let owners = others.iter().copied().chain([(ours.as_str(), "Apply")]);
     let entries = owners.map(
         |(manager, operation)| json!({ "manager": manager, "operation": operation, "fieldsV1": { "f:data": { "f:A": {} } } }),
     );
