@@ -250,7 +250,9 @@ async fn a_secret_that_somebody_else_makes_anew_first_is_theirs() {
     shop.deliver(&delivery).await.unwrap();
     shop.delete("db").await;
     shop.make("external-secrets", json!({ "metadata": { "name": "db" }, "data": encoded(&[("K", "v")]) })).await;
-    let reject = shop.deliver(&Delivery { seq: 6, ..delivery.clone() }).await.unwrap_err();
+    let reject = shop.deliver(&Delivery { seq: 6, ..delivery.clone() }).await;
+    println!("{reject:?} {:#}", shop.get("db").await.unwrap());
+    let reject = reject.unwrap_err();
     println!("{}", reject.cause);
     assert!(reject.kind() == Kind::Conflict && reject.cause.contains("external-secrets"), "{}", reject.cause);
     // A copy that was kept with our mark is ours, whoever brings it back.

@@ -45,7 +45,7 @@ async fn the_older_of_two_bindings_has_a_key_whoever_came_first() {
         names_the_older(&shop.deliver(&younger).await.unwrap_err());
         assert_eq!(shop.data().await.unwrap()["K"], value("the same"));
         // From then on they stand as they are: the older rotates, the younger is refused.
-        shop.deliver(&Delivery { seq: 7, ..self::older(&shop, 7, &[("K", "rotated")]) }).await.unwrap();
+        shop.deliver(&self::older(&shop, 7, &[("K", "rotated")])).await.unwrap();
         names_the_older(&shop.deliver(&self::younger(&shop, 8, &[("K", "more"), ("Y", "y")])).await.unwrap_err());
         assert_eq!(shop.data().await.unwrap()["K"], value("rotated"));
         shop.close().await;

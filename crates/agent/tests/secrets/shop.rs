@@ -264,7 +264,7 @@ impl Shop {
 
     /// Another tool takes fields of the Secret `db` over.
     pub(crate) async fn take(&self, manager: &str, mut secret: Value) {
-        (secret["apiVersion"], secret["kind"]) = ("v1".into(), "Secret".into());
+        (secret["apiVersion"], secret["kind"], secret["metadata"]["name"]) = ("v1".into(), "Secret".into(), "db".into());
         let path = format!("{}?fieldManager={manager}&force=true", path(&self.namespace, "db"));
         self.kubernetes.request("PATCH", &path, Some(secret)).await.unwrap();
     }

@@ -105,9 +105,15 @@ impl<'a> View<'a> {
             }
     }
 
+    /// Whether somebody else has it too. A binding that was removed from here stays on record for what it could not take, but left no mark.
+    fn is_kept_by_others(&self, field: &Field) -> bool {
+        let has_mark = |binding| self.object.metadata.annotations.contains_key(&mark::annotation(binding));
+        self.other_owners(field).iter().any(|owner| binding_of(owner).is_none_or(has_mark))
+    }
+
     /// What only this binding wrote: it goes with the binding.
     pub(super) fn own_alone(&self) -> impl Iterator<Item = &Field> {
-        self.fields().into_iter().filter(|field| self.other_owners(field).is_empty())
+        self.fields().into_iter().filter(|field| !self.is_kept_by_others(field))
     }
 
     /// Whether no other binding has content here.
@@ -130,7 +136,7 @@ impl<'a> View<'a> {
     pub(super) fn is_shared(&self) -> bool {
         let ours = self.fields();
         let mut keys = self.object.data.keys().map(|key| Field::Key(key.clone()));
-        keys.any(|key| !ours.contains(&key) || !self.other_owners(&key).is_empty())
+        keys.any(|key| !ours.contains(&key) || self.is_kept_by_others(&key))
     }
 
     /// The content: what there is of the keys that this binding wrote.
