@@ -89,6 +89,14 @@ impl Memory {
         entry.map(|entry| (entry.at.clone(), entry.mark.clone())).unwrap_or_default()
     }
 
+    /// Whether the binding's content was not there, or not as it writes it, when the Secret was last seen. Its newest mark then says nothing
+    /// of whose the keys are: somebody else may have made the Secret anew.
+    pub(super) fn is_strange(&self, location: &Location, binding: BindingId) -> bool {
+        let inner = self.lock();
+        let entry = inner.objects.get(location).and_then(|known| known.entries.get(binding));
+        entry.is_some_and(|entry| entry.at.is_some() && entry.seen.is_none())
+    }
+
     /// Whether another binding wrote one of these fields.
     pub(super) fn is_contested(&self, location: &Location, binding: BindingId, fields: &BTreeSet<Field>) -> bool {
         let inner = self.lock();
