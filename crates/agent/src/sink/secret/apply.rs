@@ -69,8 +69,9 @@ impl Shared {
         refuse_newer(known.as_deref(), job)?;
         // The API server would let two managers own a field that they agree on.
         let fields = job.fields().map(|(field, _)| field).collect();
-        let must_look =
-            self.memory.is_contested(location, binding, &fields) || known.as_ref().is_some_and(|mark| !mark.covers(&fields));
+        let must_look = self.memory.is_contested(location, binding, &fields)
+            || self.memory.is_strange(location, binding)
+            || known.as_ref().is_some_and(|mark| !mark.covers(&fields));
         let mut failure = if must_look {
             None
         } else {

@@ -48,6 +48,18 @@ fn only_a_watch_vouches_for_what_was_seen() {
 }
 
 #[test]
+fn a_mark_that_outlives_its_secret_does_not_make_the_next_one_ours() {
+    let (memory, db) = written();
+    assert!(!memory.is_strange(&db, id(1)));
+    memory.looked(&db, id(1), Look::default());
+    assert!(!memory.is_strange(&db, id(1)), "where nothing is, nothing is taken");
+    memory.looked(&db, id(1), Look { version: Some("9".into()), ..Look::default() });
+    assert!(memory.is_strange(&db, id(1)) && memory.known(&db, id(1)).1.is_some());
+    memory.looked(&db, id(1), Look { version: Some("9".into()), seen: Some(seen()), ..Look::default() });
+    assert!(!memory.is_strange(&db, id(1)));
+}
+
+#[test]
 fn what_is_told_during_a_write_is_told_when_it_was_not_our_own() {
     for (told, is_there, want) in [("6", true, 0), ("7", true, 1), ("7", false, 1)] {
         let (memory, db) = written();
