@@ -208,7 +208,8 @@ impl Secrets {
         let results =
             side_by_side(locations.iter().map(|at| self.shared.is_compared_at(binding, at, versions.get(&at.namespace))));
         let is_compared: Vec<bool> = results.await.into_iter().collect::<Result<_, _>>()?;
-        Ok(is_compared.into_iter().all(|is_compared| is_compared))
+        // A namespace that went is not to be counted any more.
+        Ok(locations.len() == versions.len() && is_compared.into_iter().all(|is_compared| is_compared))
     }
 
     /// Nothing of `binding` is here any more, or nobody looks after it.
