@@ -76,9 +76,12 @@ impl Shared {
         let now = match self.memory.watched(location) {
             Some(told) => told,
             // No watch tells.
-            None => self.api.version(location).await.map_err(|failure| failure.explain("look at", "get", location))?,
+            None => {
+                let version = self.api.version(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
+                version.unwrap_or_default()
+            }
         };
-        Ok(compared == now.unwrap_or_default())
+        Ok(compared == now)
     }
 }
 

@@ -161,11 +161,11 @@ impl Memory {
         Some(entry.at.clone().unwrap_or_default())
     }
 
-    /// The Secret's present version, `None` within if there is none, where a watch by its name tells it.
-    pub(super) fn watched(&self, location: &Location) -> Option<Option<String>> {
+    /// The Secret's present version, empty if there is none, where a watch by its name tells it.
+    pub(super) fn watched(&self, location: &Location) -> Option<String> {
         let inner = self.lock();
         let known = inner.objects.get(location).filter(|_| inner.is_watched(location, true))?;
-        Some(known.version().cloned())
+        Some(known.version().cloned().unwrap_or_default())
     }
 
     /// A write begins; it ends with [`Memory::wrote`] or [`Memory::did_not_write`].
