@@ -11,6 +11,7 @@ use crate::state::StateDir;
 use crate::state::keyring::{KeyRing, Keys};
 
 mod memory;
+mod namespaces;
 mod objects;
 mod texts;
 
