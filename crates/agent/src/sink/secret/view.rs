@@ -49,11 +49,14 @@ impl<'a> View<'a> {
         fields
     }
 
-    /// Who else owns `field`, the newest first; another binding's mark counts for it.
+    /// Who else owns `field`, the newest first; another binding's mark counts for it, unless it is what that one left and this one
+    /// adopted.
     pub(super) fn other_owners(&self, field: &Field) -> Vec<String> {
         let mut owners: Vec<String> =
             self.object.metadata.other_owners(field, &self.manager).into_iter().map(str::to_owned).collect();
-        for (binding, mark) in &self.others {
+        let names_it = self.mark.as_ref().is_some_and(|mark| mark.fields.contains(field));
+        let is_adopted = names_it && self.object.metadata.owned_by(&self.manager).contains(field);
+        for (binding, mark) in self.others.iter().filter(|_| !is_adopted) {
             let manager = manager(*binding);
             if mark.fields.contains(field) && !owners.contains(&manager) {
                 owners.push(manager);
@@ -71,6 +74,13 @@ impl<'a> View<'a> {
     /// What only this binding wrote: it goes with the binding.
     pub(super) fn own_alone(&self) -> impl Iterator<Item = &Field> {
         self.fields().into_iter().filter(|field| self.other_owners(field).is_empty())
+    }
+
+    /// Whether nothing tells of this binding: no mark, valid or not, and no field that its manager owns.
+    pub(super) fn has_nothing(&self) -> bool {
+        let annotations = &self.object.metadata.annotations;
+        !annotations.keys().any(|name| self.is_own_annotation(&Field::Annotation(name.clone())))
+            && self.object.metadata.owned_by(&self.manager).is_empty()
     }
 
     /// Whether no other binding has content here.
