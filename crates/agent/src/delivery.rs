@@ -31,6 +31,8 @@ pub(crate) struct Put {
     pub(crate) observe: bool,
     /// What restarts when the content changes.
     pub(crate) restart: Restart,
+    /// Whether content at places that the target has no longer is deleted, or kept and only forgotten.
+    pub(crate) purge_former: bool,
     pub(crate) content: Arc<Rendered>,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<TraceId>,

@@ -58,6 +58,7 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
             target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
             observe: message.observe,
             restart: convert::restart(message.restart)?,
+            purge_former: message.purge_former,
             content: Arc::new(content(message.content)?),
             digest: message.digest.ok_or(ProtocolError::Missing("digest"))?.try_into()?,
             trace,

@@ -40,7 +40,7 @@ use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 
 use super::touched::Touched;
-use super::{Observed, Owner, SinkError, Stamp, Targets};
+use super::{Expected, Observed, Owner, SinkError, Stamp, Targets};
 use crate::agent::Surroundings;
 use crate::clock::Clock;
 use crate::command::SecretAccess;
@@ -122,6 +122,9 @@ impl Secrets {
         let locations = self.locate(destination, owner.binding, &stamp.digest, false).await?;
         let job = Job { owner, target: destination.target, stamp, content, keys, digests: keys.digests(content) };
         let results = side_by_side(locations.iter().map(|location| self.shared.apply_at(&job, location))).await;
+        for (location, result) in locations.iter().zip(&results) {
+            self.shared.memory.set_refused(location, owner.binding, result.is_err());
+        }
         self.count();
         self.shared.older.came(owner.binding);
         self.tell(&locations, stamp, &results);
@@ -136,14 +139,17 @@ impl Secrets {
         &self,
         destination: Destination<'_>,
         owner: Owner,
-        digest: &Digest,
+        expected: Expected<'_>,
         keys: &Keys,
     ) -> Result<Observed, SinkError> {
-        let locations = self.locate(destination, owner.binding, digest, false).await?;
-        let results =
-            side_by_side(locations.iter().map(|location| self.shared.observe_at(destination, owner, location, keys))).await;
+        let locations = self.locate(destination, owner.binding, expected.digest, false).await?;
+        let looks = locations.iter().map(|location| self.shared.observe_at(destination, owner, location, expected, keys));
+        let results = side_by_side(looks).await;
         self.count();
-        self.shared.tidy(owner, destination.target, &locations, keys).await;
+        // Where the newest content did not come, the one before is all there is.
+        if !expected.unfinished {
+            self.shared.tidy(owner, destination.target, &locations, keys).await;
+        }
         let observed = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Observed::together(observed))
     }
@@ -158,6 +164,8 @@ impl Secrets {
         except: Option<Destination<'_>>,
     ) -> Result<(), SinkError> {
         let mut locations = self.locations(destination, owner.binding, digest).await?;
+        // With a namespace goes what was in it, and the right to look there.
+        locations.retain(|location| !self.is_gone(&location.namespace));
         if destination.target.immutable {
             locations = self.hashed(destination, owner, &locations, except.is_some(), keys).await?;
         }

@@ -17,6 +17,7 @@ mod fixture;
 mod immutable;
 mod observing;
 mod ownership;
+mod places;
 mod rbac;
 mod scale;
 #[path = "../link/server.rs"]

@@ -92,6 +92,36 @@ async fn a_binding_may_adopt_what_one_that_is_gone_left() {
 }
 
 #[tokio::test]
+async fn a_binding_may_adopt_what_another_left_that_has_another_target_now() {
+    let mut shop = Shop::open().await;
+    let mut delivery = shop.delivery(5, &[("A", "a")]);
+    shop.deliver(&delivery).await.unwrap();
+    (delivery.seq, delivery.target.name) = (6, "renamed".into());
+    shop.deliver(&delivery).await.unwrap();
+    let mut heir = Delivery { binding: TWO, ..shop.delivery(7, &[("A", "b")]) };
+    assert_eq!(shop.deliver(&heir).await.unwrap_err().kind(), Kind::Conflict);
+    (heir.seq, heir.target.adopt) = (8, true);
+    shop.deliver(&heir).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "A": value("b") }));
+    assert_eq!(shop.get("renamed").await.unwrap()["data"], json!({ "A": value("a") }));
+    // It is the heir's now, and goes with it.
+    shop.remove(TWO, 9, true).await.unwrap();
+    assert!(shop.get("db").await.is_none());
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_another_tool_made_anew_does_not_keep_a_purge() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("K", "a")])).await.unwrap();
+    shop.delete("db").await;
+    shop.make("external-secrets", foreign(&[("K", "theirs")])).await;
+    shop.remove(ONE, 6, true).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "K": value("theirs") }));
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn another_type_and_an_immutable_secret_are_conflicts_that_say_so() {
     let mut shop = Shop::open().await;
     shop.make("helm", foreign(&[("THEIRS", "t")])).await;

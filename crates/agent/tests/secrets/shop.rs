@@ -9,7 +9,7 @@ use lockstep_agent::command::SecretAccess;
 use lockstep_proto::convert::entries;
 use lockstep_proto::v1::agent_message::Message as FromAgent;
 use lockstep_proto::v1::server_message::Message as FromServer;
-use lockstep_proto::v1::{self, Ack, Hello, Limits, Put, Reject, SecretTarget};
+use lockstep_proto::v1::{self, Ack, Hello, Limits, NamespaceRule, Put, Reject, Requirement, SecretTarget, Selector};
 use lockstep_testbed::Kubernetes;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -49,6 +49,8 @@ pub(crate) struct Delivery {
     pub(crate) target: SecretTarget,
     pub(crate) values: Vec<(&'static str, String)>,
     pub(crate) observe: bool,
+    /// Whether what its target has no longer is deleted.
+    pub(crate) purge_former: bool,
 }
 
 /// A value for a test.
@@ -136,12 +138,39 @@ impl Shop {
         running.end().await.unwrap();
     }
 
+    /// Gives a namespace another label `team`, or none.
+    pub(crate) async fn set_team(&self, namespace: &str, team: Option<&str>) {
+        let change = json!({ "metadata": { "labels": { "team": team } } });
+        self.kubernetes.request("PATCH", &format!("/api/v1/namespaces/{namespace}"), Some(change)).await.unwrap();
+    }
+
+    /// A delivery to all namespaces whose label `team` is this shop's.
+    pub(crate) fn delivery_to_team(&self, seq: u64, values: &[(&'static str, &str)]) -> Delivery {
+        let mut delivery = self.delivery(seq, values);
+        delivery.target.namespaces.clear();
+        let requirement = Requirement { key: "team".into(), operator: "In".into(), values: vec![self.namespace.clone()] };
+        delivery.target.namespace_selector = Some(Selector { requirements: vec![requirement] });
+        delivery.target.allowed_namespaces = vec![NamespaceRule { globs: vec![format!("{}-*", self.namespace)] }];
+        delivery
+    }
+
+    /// Whether the agent ever asked for a binding's content.
+    pub(crate) fn was_asked_for(&self, binding: Uuid) -> bool {
+        let asks = |message: &FromAgent| matches!(message, FromAgent::Need(need) if need.bindings.iter().any(|b| b == binding.as_bytes()));
+        self.said.iter().any(asks)
+    }
+
     /// Another namespace where the agent may deliver.
     pub(crate) async fn namespace(&self, suffix: &str, labels: Value) -> String {
         let name = format!("{}-{suffix}", self.namespace);
         let namespace = json!({ "metadata": { "name": name, "labels": labels } });
         self.kubernetes.request("POST", "/api/v1/namespaces", Some(namespace)).await.unwrap();
         rbac::allow(self.kubernetes, &self.home, &name, "shop", rbac::of_namespace()).await;
+        // The API server takes its time to see a role.
+        let token = self.kubernetes.token(&self.home, "agent", &[]).await.unwrap();
+        let secrets = format!("/api/v1/namespaces/{name}/secrets");
+        let may = async || self.kubernetes.request_as(&token, "GET", &secrets, None).await;
+        lockstep_testbed::wait::until("the role to be seen", PATIENCE, may).await.unwrap();
         name
     }
 
@@ -154,7 +183,7 @@ impl Shop {
             ..SecretTarget::default()
         };
         let values = values.iter().map(|(key, text)| (*key, value(text))).collect();
-        Delivery { binding: ONE, seq, target, values, observe: false }
+        Delivery { binding: ONE, seq, target, values, observe: false, purge_former: false }
     }
 
     /// Says it, and hears what becomes of it.
@@ -244,7 +273,11 @@ impl Shop {
 
     /// Another tool makes a Secret.
     pub(crate) async fn make(&self, manager: &str, secret: Value) {
-        let path = format!("/api/v1/namespaces/{}/secrets?fieldManager={manager}", self.namespace);
+        self.make_in(&self.namespace, manager, secret).await;
+    }
+
+    pub(crate) async fn make_in(&self, namespace: &str, manager: &str, secret: Value) {
+        let path = format!("/api/v1/namespaces/{namespace}/secrets?fieldManager={manager}");
         self.kubernetes.request("POST", &path, Some(secret)).await.unwrap();
     }
 
@@ -302,6 +335,7 @@ impl Delivery {
             content: entries(&content),
             digest: digest(&content),
             observe: self.observe,
+            purge_former: self.purge_former,
             ..put(self.seq, "", &content)
         }
     }

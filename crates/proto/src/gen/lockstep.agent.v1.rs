@@ -163,6 +163,9 @@ pub struct Put {
     /// What restarts when the content has changed. Absent: nothing.
     #[prost(message, optional, tag = "10")]
     pub restart: ::core::option::Option<Restart>,
+    /// Whether what was delivered to places that the target has no longer is deleted (true) or kept and only forgotten.
+    #[prost(bool, tag = "11")]
+    pub purge_former: bool,
 }
 /// What restarts, in the namespaces of the target.
 #[derive(Clone, PartialEq, ::prost::Message)]

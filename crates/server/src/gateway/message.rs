@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockstep_core::binding::Mode;
+use lockstep_core::binding::{DeletionPolicy, Mode};
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::id::BindingId;
 use lockstep_core::namespaces::AllowedNamespaces;
@@ -79,6 +79,7 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
         Placement::PlacedWithin(allowed) => allowed,
         Placement::Placed | Placement::Denied(_) | Placement::Removed(_) => AllowedNamespaces::default(),
     };
+    let purge_former = facts.binding.spec.deletion_policy == DeletionPolicy::Delete;
     let delivered = facts.binding.spec.delivered;
     let trace = facts.secrets.iter().max_by_key(|s| s.known.seqs.chosen).and_then(|s| s.trace);
     server_message::Message::Put(v1::Put {
@@ -92,6 +93,7 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
         trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
         observe: delivered.mode == Mode::Observe,
         restart: convert::restart_message(&delivered.restart),
+        purge_former,
     })
 }
 

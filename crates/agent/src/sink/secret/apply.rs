@@ -82,7 +82,7 @@ impl Shared {
                 Some(object) => {
                     let view = View::of(object, job.owner, location, job.keys);
                     refuse_newer(view.mark.as_deref(), job)?;
-                    let plan = conflict::plan(job, location, &view, |binding| self.memory.is_located(binding))?;
+                    let plan = conflict::plan(job, location, &view, |binding| self.memory.is_located(binding, location))?;
                     let before = view.mark.as_deref().or(known.as_deref());
                     (Some(object.metadata.resource_version.as_str()), self.changed(job, before, Some(object)), plan)
                 }
@@ -144,7 +144,12 @@ impl Shared {
                 let seen = Seen { digests: job.digests.clone(), mark: Arc::new(mark) };
                 (Ok(()), self.memory.wrote(location, job.owner.binding, version, &metadata.resource_version, seen))
             }
-            Err(failure) => (Err(failure), self.memory.did_not_write(location)),
+            Err(failure) => {
+                if !matches!(failure, Failure::Refused(_)) {
+                    self.memory.set_uncertain(location, job.owner.binding);
+                }
+                (Err(failure), self.memory.did_not_write(location))
+            }
         };
         self.touched.add(told);
         Ok(result)

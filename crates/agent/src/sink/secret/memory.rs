@@ -12,6 +12,7 @@ use super::field::Field;
 use super::location::Location;
 use super::mark::SecretMark;
 use super::watch::Scope;
+use crate::sink::Stamp;
 use known::{Entry, Known, is_newer};
 pub(super) use known::{Look, Seen};
 
@@ -48,9 +49,48 @@ impl Memory {
         inner.leave(binding, before.iter());
     }
 
-    /// Whether `binding` has content in this cluster.
-    pub(super) fn is_located(&self, binding: BindingId) -> bool {
-        self.lock().uses.contains_key(&binding)
+    /// Where `binding` has its content.
+    pub(super) fn locations(&self, binding: BindingId) -> Vec<Location> {
+        self.lock().uses.get(&binding).map(|locations| locations.to_vec()).unwrap_or_default()
+    }
+
+    /// Whether `binding` has its content there: not what it was delivered to before, and left.
+    pub(super) fn is_located(&self, binding: BindingId, location: &Location) -> bool {
+        self.lock().uses.get(&binding).is_some_and(|locations| locations.contains(location))
+    }
+
+    /// Whether content was last refused there, so that the server knows and sends it again by itself.
+    pub(super) fn set_refused(&self, location: &Location, binding: BindingId, refused: bool) {
+        let mut inner = self.lock();
+        if let Some(entry) = inner.objects.get_mut(location).and_then(|known| known.entries.get_mut(binding)) {
+            entry.refused = refused;
+        }
+    }
+
+    /// Whether content was last refused there, and nothing changed since as far as is known.
+    pub(super) fn is_refused(&self, location: &Location, binding: BindingId) -> bool {
+        let inner = self.lock();
+        inner.objects.get(location).and_then(|known| known.entries.get(binding)).is_some_and(|entry| entry.refused)
+    }
+
+    /// Nobody knows whether it was written.
+    pub(super) fn set_uncertain(&self, location: &Location, binding: BindingId) {
+        let mut inner = self.lock();
+        if let Some(entry) = inner.objects.get_mut(location).and_then(|known| known.entries.get_mut(binding)) {
+            entry.uncertain = true;
+        }
+    }
+
+    /// Whether content of this stamp is in any place of `binding`, or may be.
+    pub(super) fn may_have(&self, binding: BindingId, stamp: &Stamp) -> bool {
+        let inner = self.lock();
+        let mut entries = inner
+            .uses
+            .get(&binding)
+            .into_iter()
+            .flat_map(|locations| locations.iter())
+            .filter_map(|location| inner.objects.get(location)?.entries.get(binding));
+        entries.any(|entry| entry.uncertain || entry.mark.as_ref().is_some_and(|mark| mark.stamp() == *stamp))
     }
 
     /// The version that was last read or written for the binding, and its newest mark.
@@ -108,7 +148,8 @@ impl Memory {
         let Some(entry) = known.entries.get_mut(binding) else { return };
         let mark = look.mark.or(entry.mark.take());
         let Look { version, seen, changed_by, compared, .. } = look;
-        *entry = Entry { at: version, seen, mark, changed_by, compared };
+        let refused = entry.refused;
+        *entry = Entry { at: version, seen, mark, changed_by, compared, refused, uncertain: false };
         inner.count(location);
     }
 
@@ -181,6 +222,7 @@ impl Memory {
             return Vec::new();
         }
         known.set(version, is_there);
+        known.entries.iter_mut().for_each(|entry| entry.refused = false);
         known.whom_to_tell()
     }
 
@@ -189,6 +231,7 @@ impl Memory {
         let mut inner = self.lock();
         let Some(known) = inner.objects.get_mut(location) else { return Vec::new() };
         known.is_there = false;
+        known.entries.iter_mut().for_each(|entry| entry.refused = false);
         known.whom_to_tell()
     }
 

@@ -10,7 +10,7 @@ use super::location::{self, Location};
 use super::watch::Scope;
 use super::{Destination, Secrets};
 use crate::command::SecretAccess;
-use crate::sink::{Owner, SinkError};
+use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
 
 impl Secrets {
@@ -34,6 +34,36 @@ impl Secrets {
         self.shared.memory.locate(binding, &locations);
         self.watches.want(&self.shared, binding, scopes);
         Ok(locations)
+    }
+
+    /// See [`crate::sink::Sinks::locate`].
+    pub(crate) async fn settle(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+    ) -> Result<(), SinkError> {
+        self.locate(destination, binding, digest, false).await.map(drop)
+    }
+
+    /// The namespaces of the places that a binding was last located at.
+    pub(crate) fn located(&self, binding: BindingId) -> BTreeSet<Namespace> {
+        self.shared.memory.locations(binding).into_iter().map(|location| location.namespace).collect()
+    }
+
+    /// The namespaces in which content of a binding was found.
+    pub(crate) fn found(&self, binding: BindingId) -> BTreeSet<Namespace> {
+        self.shared.memory.marks(binding).into_iter().map(|(location, _)| location.namespace).collect()
+    }
+
+    /// See [`crate::sink::Sinks::may_have`].
+    pub(crate) fn may_have(&self, binding: BindingId, stamp: &Stamp) -> bool {
+        self.shared.memory.may_have(binding, stamp)
+    }
+
+    /// Whether a namespace is known not to be there.
+    pub(crate) fn is_gone(&self, namespace: &Namespace) -> bool {
+        self.shared.namespaces.is_gone(namespace)
     }
 
     /// `by_name`: what is there may not carry our label.

@@ -1,4 +1,4 @@
-use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Restart, SecretTarget, Target};
+use lockstep_core::binding::{Binding, BindingSpec, Delivered, Restart, SecretTarget, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::{ChangeHash, Mark};
 use lockstep_core::plan::{Desired, Want};
@@ -26,10 +26,24 @@ fn work(delivered: &Delivered, placement: &Placement) -> Work {
 }
 
 fn put(delivered: &Delivered, placement: &Placement) -> v1::Put {
+    put_of(work(delivered, placement))
+}
+
+fn put_of(work: Work) -> v1::Put {
     let digest = Digest { key: DigestKeyId::new("k".to_owned()), hmac: [0; 32] };
     let prepared = Prepared { content: Rendered::default(), digest };
-    let server_message::Message::Put(put) = message(work(delivered, placement), Some(prepared)) else { unreachable!("a put") };
+    let server_message::Message::Put(put) = message(work, Some(prepared)) else { unreachable!("a put") };
     put
+}
+
+#[test]
+fn a_put_says_what_becomes_of_the_places_that_its_target_has_no_longer() {
+    let delivered = Delivered::new(Vec::new(), Target::Directory { name: "d".parse().unwrap() });
+    for (policy, purge) in [(DeletionPolicy::Retain, false), (DeletionPolicy::Delete, true)] {
+        let mut work = work(&delivered, &Placement::Placed);
+        work.facts.binding.spec.deletion_policy = policy;
+        assert_eq!(put_of(work).purge_former, purge, "{policy:?}");
+    }
 }
 
 #[test]

@@ -42,6 +42,10 @@ pub(super) struct Entry {
     pub(super) changed_by: Option<String>,
     /// Whether it was only compared then.
     pub(super) compared: bool,
+    /// Whether content was last refused here, and nobody changed it since.
+    pub(super) refused: bool,
+    /// Whether content was sent here, and nobody knows whether it came.
+    pub(super) uncertain: bool,
 }
 
 /// Content that is as the sink writes it.

@@ -84,7 +84,7 @@ fn a_binding_s_write_leaves_what_was_seen_of_another_one() {
 #[test]
 fn what_nobody_has_content_in_is_forgotten() {
     let (memory, db) = written();
-    assert_eq!((memory.count(), memory.is_located(id(1))), (1, true));
+    assert_eq!((memory.count(), memory.is_located(id(1), &db)), (1, true));
     memory.looked(&db, id(1), Look::default());
     assert_eq!(memory.count(), 0);
     assert!(memory.known(&db, id(1)).1.is_some(), "a mark outlives its Secret");
@@ -93,8 +93,9 @@ fn what_nobody_has_content_in_is_forgotten() {
     assert_eq!(memory.not_listed(&db), [id(1)]);
     memory.locate(id(1), &[at("other")]);
     assert_eq!((memory.count(), memory.known(&db, id(1)).1.is_none()), (0, true));
+    assert!(!memory.is_located(id(1), &db) && memory.is_located(id(1), &at("other")));
     memory.forget(id(1));
-    assert!(!memory.is_located(id(1)));
+    assert!(!memory.is_located(id(1), &at("other")));
     assert!(memory.told(&db, "10", true).is_empty());
 }
 
