@@ -1,5 +1,6 @@
 //! Stories on all the real parts.
 
+mod binary;
 mod bindings;
 mod cli;
 mod deletions;

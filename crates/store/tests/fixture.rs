@@ -1,6 +1,6 @@
 //! A registry on a database of its own, and short ways to change it as the server does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -222,7 +222,7 @@ pub(crate) fn source_spec() -> Result<SourceSpec> {
 
 pub(crate) fn item(path: &str) -> Result<Item> {
     let secret = SecretRef { source: "corp".parse()?, mount: "kv".parse()?, path: path.parse()? };
-    Ok(Item { secret, keys: BTreeMap::new(), pin: None })
+    Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
 }
 
 /// A binding of these paths to the clusters that `clusters` selects; both policies `Retain`.

@@ -121,6 +121,24 @@ fn each_mistake_of_mode_templates_and_restart_says_what_to_do() {
 }
 
 #[test]
+fn each_mistake_of_base64_says_what_to_do() {
+    let items = |keys: &Value, base64: &Value| json!({"items": [{"source": "corp", "mount": "kv", "path": "a/b", "keys": keys, "base64": base64}]});
+    let many: Vec<String> = (0..257).map(|n| format!("k{n}")).collect();
+    for (keys, base64, field, part) in [
+        (json!({"x": "Y"}), json!(["Y"]), "base64[0]", "on the left of keys"),
+        (json!({"x": "Y"}), json!(["x", "x"]), "base64[1]", "once is enough"),
+        (json!({}), json!(many), "base64", "257 are more than the 256"),
+    ] {
+        let found = mistakes(&spec(&items(&keys, &base64)));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("spec.items[0].{field}: ")) && found[0].contains(part), "{}", found[0]);
+    }
+    for (keys, base64) in [(json!({"x": "Y"}), json!(["x"])), (json!({"x": "Y"}), json!(["*"])), (json!({}), json!(["any"]))] {
+        assert!(CheckedBinding::try_from(&spec(&items(&keys, &base64))).is_ok(), "{keys} {base64}");
+    }
+}
+
+#[test]
 fn what_was_written_reads_back_with_its_defaults_shown() {
     let wire: BindingSpec = serde_json::from_value(json!({
         "project": "payments",
@@ -143,7 +161,7 @@ fn everything_that_can_be_said_of_a_secret_reads_back_as_it_was_written() {
     let all = json!({
         "project": "payments",
         "clusters": {},
-        "items": [{"source": "corp", "mount": "kv", "path": "a/b", "keys": {"x": "Y"}}],
+        "items": [{"source": "corp", "mount": "kv", "path": "a/b", "keys": {"x": "Y"}, "version": 2, "base64": ["x"]}],
         "target": {"secret": {
             "name": "s.v2",
             "namespaces": ["n"],

@@ -1,6 +1,6 @@
 //! A registry with one source, and a watcher of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ impl Watched {
     pub(crate) async fn bind(&self, mount: &str, paths: &[&str]) -> Result<()> {
         let item = |path: &&str| {
             let secret = SecretRef { source: "corp".parse()?, mount: mount.parse()?, path: path.parse()? };
-            Ok(Item { secret, keys: BTreeMap::new(), pin: None })
+            Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
         };
         let spec = BindingSpec {
             clusters: Selector::default(),
