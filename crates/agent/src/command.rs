@@ -110,6 +110,9 @@ pub struct KubernetesArguments {
     /// The most workloads that are restarted at a time because a Secret of theirs changed; 0: none ever is.
     #[arg(long, env = "LOCKSTEP_AGENT_RESTART_BUDGET", default_value_t = 3)]
     pub restart_budget: usize,
+    /// How long an older content of an immutable Secret is kept at least, once there is a newer one; after that, until nothing known refers to it.
+    #[arg(long, env = "LOCKSTEP_AGENT_KEEP_OLDER_SECONDS", default_value_t = 86_400)]
+    pub keep_older_seconds: u32,
 }
 
 /// Which Secrets the agent may use.

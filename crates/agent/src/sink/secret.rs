@@ -30,6 +30,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use lockstep_core::binding::SecretTarget;
@@ -92,7 +93,13 @@ struct Shared {
 
 impl Secrets {
     /// A sink that tells `touched` of every change that is not its own.
-    pub(crate) fn new(kubernetes: &Kubernetes, access: SecretAccess, surroundings: &Surroundings, touched: Arc<Touched>) -> Self {
+    pub(crate) fn new(
+        kubernetes: &Kubernetes,
+        access: SecretAccess,
+        keep_older: Duration,
+        surroundings: &Surroundings,
+        touched: Arc<Touched>,
+    ) -> Self {
         let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
         let api = Api::new(kubernetes, metrics);
         let shared = Shared {
@@ -102,7 +109,7 @@ impl Secrets {
             clock,
             memory: Memory::default(),
             namespaces: Namespaces::default(),
-            older: Older::default(),
+            older: Older::kept(keep_older),
             events: Budget::default(),
             pod: kubernetes.pod.clone(),
             touched,

@@ -61,6 +61,7 @@ impl Fixture {
                 lease_duration_seconds: 15,
                 secret_access: SecretAccess::Names,
                 restart_budget: 3,
+                keep_older_seconds: 0,
             },
             servers: vec![format!("https://{}", server.agents).parse().unwrap()],
             join_servers: vec![format!("https://{}", server.join).parse().unwrap()],

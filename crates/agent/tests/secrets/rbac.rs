@@ -51,6 +51,10 @@ pub(crate) fn of_namespace() -> Value {
         { "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] },
         { "apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "daemonsets"], "verbs": ["get", "list", "patch"] },
         { "apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": ["list"] },
+        { "apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["list"] },
+        { "apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"] },
+        { "apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["list"] },
+        { "apiGroups": ["gateway.networking.k8s.io"], "resources": ["gateways"], "verbs": ["list"] },
     ])
 }
 

@@ -73,6 +73,7 @@ impl Secrets {
         let mut all = Vec::new();
         for Location { namespace, .. } in locations {
             let hashed = self.shared.hashed(owner, destination.target, namespace, keys).await?;
+            let hashed: Vec<Location> = hashed.into_iter().map(|hashed| hashed.location).collect();
             let used = if unused { self.shared.mentioned(namespace, &hashed).await? } else { BTreeSet::new() };
             if let Some(name) = used.first() {
                 return Err(SinkError::Kubernetes(format!(
