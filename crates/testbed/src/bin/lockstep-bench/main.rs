@@ -9,6 +9,8 @@ use lockstep_testbed::Interrupt;
 mod bare;
 mod figures;
 mod first_sync;
+mod many;
+mod memory;
 mod observer;
 mod process;
 mod propagation;
@@ -17,7 +19,7 @@ mod propagation;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --output json\n  cargo xtask bench first-sync"
+    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --output json\n  cargo xtask bench first-sync\n  cargo xtask bench memory"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -30,6 +32,8 @@ enum Bench {
     Propagation(propagation::Arguments),
     /// Many secrets into one cluster at once, and a reconnect with nothing to do; against parallel KV reads and server-side applies.
     FirstSync(first_sync::Arguments),
+    /// The memory of an agent that holds many Secrets beside large ones of others, and of its server.
+    Memory(memory::Arguments),
 }
 
 /// How results are printed.
@@ -65,6 +69,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         match arguments.bench {
             Bench::Propagation(arguments) => propagation::run(&arguments).await,
             Bench::FirstSync(arguments) => first_sync::run(&arguments).await,
+            Bench::Memory(arguments) => memory::run(&arguments).await,
         }
     };
     tokio::select! {
