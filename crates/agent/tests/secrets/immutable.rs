@@ -2,7 +2,7 @@ use lockstep_agent::command::SecretAccess;
 use serde_json::{Value, json};
 
 use crate::rbac;
-use crate::shop::{Delivery, ONE, Shop, value};
+use crate::shop::{Delivery, ONE, PATIENCE, Shop, value};
 
 impl Shop {
     /// The Secrets of the namespace with our label, in order of their first value.
@@ -110,6 +110,10 @@ async fn an_older_content_is_kept_where_the_agent_may_not_see_who_refers_to_it()
     shop.restart().await;
     assert_eq!((names.len(), shop.names().await), (2, names));
     rbac::allow(shop.kubernetes, &shop.home, &shop.namespace, "rest", rbac::of_namespace()).await;
+    let token = shop.kubernetes.token(&shop.home, "agent", &[]).await.unwrap();
+    let ingresses = format!("/apis/networking.k8s.io/v1/namespaces/{}/ingresses", shop.namespace);
+    let may_list = async || shop.kubernetes.request_as(&token, "GET", &ingresses, None).await;
+    lockstep_testbed::wait::until("the right to list them", PATIENCE, may_list).await.unwrap();
     shop.restart().await;
     assert_eq!(shop.names().await.len(), 1);
     shop.close().await;

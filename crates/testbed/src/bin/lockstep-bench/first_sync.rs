@@ -1,15 +1,24 @@
 //! Many secrets into one cluster at once, and a restarted agent with nothing to do.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use lockstep_testbed::Fleet;
+use lockstep_testbed::fleet::{KV, Settings, Sink};
+use serde_json::json;
 
 use crate::Printing;
 use crate::bare::Bare;
-use crate::many::{self, IN_FLIGHT, LIMIT};
-use crate::observer::Observer;
-use crate::process::{self, mib};
+use crate::observer::{KEY, Observer};
+use crate::process;
 use crate::propagation::print;
+
+const LIMIT: Duration = Duration::from_secs(600);
+/// In flight in the bare loop, and writes of the secrets beforehand.
+const IN_FLIGHT: usize = 32;
+/// Bindings in one file of manifests, for one run of the CLI.
+const MANIFESTS: usize = 500;
 
 /// Of `first-sync`.
 #[derive(Debug, clap::Args)]
@@ -23,9 +32,28 @@ pub(crate) struct Arguments {
 
 /// Runs it and prints.
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
-    let mut fleet = many::fleet().await?;
+    let mut fleet = Fleet::start(Settings {
+        replicas: 1,
+        clusters: 1,
+        watch_interval_ms: 1_000,
+        log: "info".to_owned(),
+        sink: Sink::Secret,
+        ..Settings::default()
+    })
+    .await?;
+    let names: Vec<String> = (0..arguments.secrets).map(|number| format!("sync-{number:05}")).collect();
+    eprintln!("writing {} secrets", names.len());
+    let write =
+        async |name: &String| fleet.bao.kv_put(KV, &format!("shop/{name}"), &json!({ "username": name, KEY: name })).await;
+    stream::iter(&names).map(write).buffer_unordered(IN_FLIGHT).try_collect::<Vec<_>>().await?;
+    eprintln!("applying as many bindings, to a cluster that is paused");
+    fleet.cli(&["cluster", "pause", "cluster-1"]).await?;
+    fleet.apply(&fleet.basics()).await?;
+    for some in names.chunks(MANIFESTS) {
+        fleet.apply(&some.iter().map(|name| Fleet::binding_to_secret(name)).collect::<String>()).await?;
+    }
     // Detecting is not part of it: all versions are known before the cluster is resumed.
-    let names = many::written(&fleet, "sync-", arguments.secrets).await?;
+    fleet.await_secret(&format!("shop/{}", names[names.len() - 1]), "Live", 1).await?;
     let observer = Observer::start(&fleet).await?;
 
     eprintln!("resuming the cluster");
@@ -57,8 +85,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
             ("bare_s", bare.as_secs_f64()),
             ("first_sync_to_bare", synced.as_secs_f64() / bare.as_secs_f64()),
             ("secrets_per_s", number(names.len()) / synced.as_secs_f64()),
-            ("server_resident_mib", mib(server_kib)),
-            ("agent_resident_mib", mib(agent_kib)),
+            ("server_resident_mib", number(usize::try_from(server_kib)?) / 1024.0),
+            ("agent_resident_mib", number(usize::try_from(agent_kib)?) / 1024.0),
             ("resync_s", resynced.as_secs_f64()),
             ("resync_vault_reads", number(fleet.data_reads()? - reads)),
             ("resync_writes", number(observer.count() - states)),

@@ -13,7 +13,7 @@ use crate::observer::KEY;
 /// How long anything may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 /// Writes of the secrets at once.
-pub(crate) const IN_FLIGHT: usize = 32;
+const IN_FLIGHT: usize = 32;
 /// Bindings in one file of manifests, for one run of the CLI.
 const MANIFESTS: usize = 500;
 

@@ -6,21 +6,10 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
 /// A process's resident memory, in KiB.
-fn resident_kib(process: &Process) -> Result<u64> {
-    memory_kib(process, "VmRSS:")
-}
-
-/// What Linux says of a process's memory (proc_pid_status(5)), in KiB.
-fn memory_kib(process: &Process, what: &str) -> Result<u64> {
+pub(crate) fn resident_kib(process: &Process) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).context("reading a process's memory")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).context("the kernel does not tell the memory")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel does not tell the memory")?;
     line.trim().trim_end_matches(" kB").trim().parse().context("reading a process's memory")
-}
-
-/// KiB in MiB.
-#[expect(clippy::cast_precision_loss, reason = "no process has that much memory")]
-pub(crate) fn mib(kib: u64) -> f64 {
-    kib as f64 / 1024.0
 }
 
 /// The most that any replica has, in KiB.
@@ -32,12 +21,6 @@ pub(crate) fn server_kib(fleet: &Fleet) -> Result<u64> {
 /// The most that any agent has, in KiB.
 pub(crate) fn agent_kib(fleet: &Fleet) -> Result<u64> {
     let each: Vec<u64> = fleet.agents.iter().map(|a| resident_kib(a.process()?)).collect::<Result<_>>()?;
-    each.into_iter().max().context("there is no agent")
-}
-
-/// The most that any agent has had since it was started, in KiB.
-pub(crate) fn agent_peak_kib(fleet: &Fleet) -> Result<u64> {
-    let each: Vec<u64> = fleet.agents.iter().map(|a| memory_kib(a.process()?, "VmHWM:")).collect::<Result<_>>()?;
     each.into_iter().max().context("there is no agent")
 }
 
