@@ -41,10 +41,14 @@ fn leaves(value: &Value) -> BTreeMap<String, Value> {
         match value {
             Value::Object(fields) if !fields.is_empty() => {
                 let dot = if path.is_empty() { "" } else { "." };
-                fields.iter().for_each(|(name, value)| walk(&format!("{path}{dot}{name}"), value, into));
+                for (name, value) in fields {
+                    walk(&format!("{path}{dot}{name}"), value, into);
+                }
             }
             Value::Array(items) if items.iter().any(Value::is_object) => {
-                items.iter().for_each(|item| walk(&format!("{path}[]"), item, into));
+                for item in items {
+                    walk(&format!("{path}[]"), item, into);
+                }
             }
             // In a list of objects, one of them may be without it.
             Value::Null if into.contains_key(path) || path.contains("[]") => {}
