@@ -139,9 +139,16 @@ impl Shop {
     /// Another namespace where the agent may deliver.
     pub(crate) async fn namespace(&self, suffix: &str, labels: Value) -> String {
         let name = format!("{}-{suffix}", self.namespace);
-        let namespace = json!({ "metadata": { "name": name, "labels": labels } });
+        let namespace = json!({ "metadata": { "name": name } });
         self.kubernetes.request("POST", "/api/v1/namespaces", Some(namespace)).await.unwrap();
         rbac::allow(self.kubernetes, &self.home, &name, "shop", rbac::of_namespace()).await;
+        // It is selected only once the agent may look there: refused, it would look again in an hour.
+        let token = self.kubernetes.token(&self.home, "agent", &[]).await.unwrap();
+        let secrets = format!("/api/v1/namespaces/{name}/secrets");
+        let may_list = async || self.kubernetes.request_as(&token, "GET", &secrets, None).await;
+        lockstep_testbed::wait::until("the right to look there", PATIENCE, may_list).await.unwrap();
+        let labels = json!({ "metadata": { "labels": labels } });
+        self.kubernetes.request("PATCH", &format!("/api/v1/namespaces/{name}"), Some(labels)).await.unwrap();
         name
     }
 

@@ -7,6 +7,9 @@ use lockstep_core::revision::Revision;
 
 use super::super::location::Location;
 
+/// Where it is not known since when it is an older one, it is asked again after this long at least.
+const UNKNOWN_AGAIN: Duration = Duration::from_secs(60);
+
 /// One content of an immutable target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Hashed {
@@ -27,9 +30,6 @@ pub(super) fn left_to_keep(older: &Hashed, all: &[Hashed], keep: Duration, now: 
     let age = superseded.filter(|_| older.created.is_some()).map(|at| (now - at).to_std().unwrap_or_default());
     age.map_or(keep.max(UNKNOWN_AGAIN), |age| keep.saturating_sub(age))
 }
-
-/// Where it is not known since when it is an older one, it is asked again after this long at least.
-const UNKNOWN_AGAIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
