@@ -28,7 +28,8 @@ impl Holdings {
         if put.observe {
             return self.try_compare(put, owner).await;
         }
-        let (targets, there) = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
+        let applied = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await;
+        let (targets, there) = applied.inspect_err(|_| self.see_to_restarts_of_failed(put))?;
         let applied = put.clone();
         self.books(move |books| books.record_applied(&applied)).await?;
         self.remove_former(put.binding).await;

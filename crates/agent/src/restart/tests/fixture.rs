@@ -113,8 +113,7 @@ impl Shop {
             name: secret.to_owned(),
             policy: Policy::Auto,
             secret: secret.to_owned(),
-            namespaces: vec![self.namespace.to_owned()],
-            changed: Changed { revision, at: now() },
+            changes: [(self.namespace.to_owned(), Changed { revision, at: now() })].into(),
         }
     }
 }
