@@ -38,7 +38,7 @@ impl Tries {
         self.taken = None;
     }
 
-    /// What its template says now; `by`: who wrote it last.
+    /// What its template says now; `by`: who wrote it last, as far as that is on record: who only takes away is not.
     pub(super) fn note(&mut self, found: Option<Restarted>, by: &str, now: DateTime<Utc>, pauses: Pauses) {
         let is_taken = |wrote: Revision| found.is_none_or(|found| found.revision < wrote);
         if self.wrote.is_some_and(is_taken) {
@@ -52,7 +52,7 @@ impl Tries {
     /// Why it is not tried now.
     pub(super) fn waits(&self, now: DateTime<Utc>) -> Option<String> {
         let taken = self.taken.as_ref().filter(|taken| now < taken.again_at)?;
-        Some(format!("{} takes the restart annotation away", taken.by))
+        Some(format!("somebody takes the restart annotation away; {} wrote the workload last", taken.by))
     }
 }
 
@@ -77,7 +77,10 @@ mod tests {
             for found in [Some(restarted(4)), None] {
                 tries.note(found, "flux", at(10), pauses);
             }
-            assert_eq!(tries.waits(at(9 + pause)).as_deref(), Some("flux takes the restart annotation away"));
+            assert_eq!(
+                tries.waits(at(9 + pause)).as_deref(),
+                Some("somebody takes the restart annotation away; flux wrote the workload last")
+            );
             assert_eq!(tries.waits(at(10 + pause)), None);
         }
     }

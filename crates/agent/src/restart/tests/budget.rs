@@ -63,6 +63,7 @@ async fn an_agent_that_is_restarted_amid_a_rollout_keeps_its_slots() -> Result<(
     let mut slow = workload("Deployment", "a-slow", &["db"]);
     slow["spec"]["template"]["spec"]["nodeName"] = json!("slots-node");
     shop.apply("deployments", &slow).await?;
+    shop.await_pod("a-slow").await?;
     shop.deploy("b", &["db"]).await?;
     let agent = Agent::start(Settings { budget: 1, ..settings() }).await?;
     let change = shop.due(1, "db", 10);
@@ -128,6 +129,7 @@ async fn a_rollout_that_takes_too_long_is_stuck_whatever_its_controller_says() -
     let mut manifest = workload("StatefulSet", "a-slow", &["db"]);
     manifest["spec"]["template"]["spec"]["nodeName"] = json!("no-such-node");
     shop.apply("statefulsets", &manifest).await?;
+    shop.await_pod("a-slow").await?;
     shop.deploy("b", &["db"]).await?;
     let agent = Agent::start(Settings { budget: 1, stuck_after: Duration::from_secs(2), ..settings() }).await?;
     agent.restarts.want(shop.due(1, "db", 10));
