@@ -132,7 +132,7 @@ impl TryFrom<&BindingSpec> for CheckedBinding {
         let deletion_policy = check_policy(wire.deletion_policy.as_deref(), "spec.deletionPolicy", &mut mistakes);
         let source_deletion_policy =
             check_policy(wire.source_deletion_policy.as_deref(), "spec.sourceDeletionPolicy", &mut mistakes);
-        let restart = restart::check(wire.restart.as_ref(), &mut mistakes);
+        let restart = restart::check(wire.restart.as_ref(), &wire.target, &mut mistakes);
         let checked = || {
             let delivered = Delivered {
                 items: items.into_iter().collect::<Option<_>>()?,
