@@ -141,7 +141,8 @@ impl Secrets {
     ) -> Result<Observed, SinkError> {
         let locations = self.locate(destination, owner.binding, digest, false).await?;
         let results =
-            side_by_side(locations.iter().map(|location| self.shared.observe_at(destination, owner, location, keys))).await;
+            side_by_side(locations.iter().map(|location| self.shared.observe_at(destination, owner, location, digest, keys)))
+                .await;
         self.count();
         self.shared.tidy(owner, destination.target, &locations, keys).await;
         let observed = results.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -216,7 +217,7 @@ impl Secrets {
     /// See [`super::Sinks::changes`].
     pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
         let marks = self.shared.memory.marks(binding).into_iter();
-        marks.filter_map(|(location, mark)| Some((location.namespace, mark.changed?))).collect()
+        marks.filter_map(|(location, mark)| Some((location.namespace, mark.changed()?))).collect()
     }
 
     /// Nothing more comes for `binding` until a person decides, and this is why.

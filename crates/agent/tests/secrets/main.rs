@@ -18,6 +18,7 @@ mod immutable;
 mod observing;
 mod ownership;
 mod rbac;
+mod restarting;
 mod scale;
 #[path = "../link/server.rs"]
 mod server;

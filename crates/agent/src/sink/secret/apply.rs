@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lockstep_core::binding::SecretTarget;
+use lockstep_core::digest::Digest;
 use lockstep_core::render::Rendered;
 
 use super::Shared;
@@ -65,7 +66,7 @@ impl Shared {
         let mut failure = if self.memory.is_contested(location, binding, &fields) {
             None
         } else {
-            let changed = self.changed(job, known.as_deref(), None);
+            let changed = self.changed(job, location, known.as_deref(), None);
             match self.write(job, location, version.as_deref(), changed, false).await? {
                 Ok(()) => return Ok(true),
                 Err(failure) => Some(failure),
@@ -78,13 +79,13 @@ impl Shared {
             // What is there is not what was known, or somebody else owns some of it.
             let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
             let (version, changed, plan) = match &object {
-                None => (None, self.changed(job, known.as_deref(), None), Plan { force: false }),
+                None => (None, self.changed(job, location, known.as_deref(), None), Plan { force: false }),
                 Some(object) => {
                     let view = View::of(object, job.owner, location, job.keys);
                     refuse_newer(view.mark.as_deref(), job)?;
                     let plan = conflict::plan(job, location, &view, |binding| self.memory.is_located(binding))?;
                     let before = view.mark.as_deref().or(known.as_deref());
-                    (Some(object.metadata.resource_version.as_str()), self.changed(job, before, Some(object)), plan)
+                    (Some(object.metadata.resource_version.as_str()), self.changed(job, location, before, Some(object)), plan)
                 }
             };
             match self.write(job, location, version, changed, plan.force).await? {
@@ -97,14 +98,25 @@ impl Shared {
     }
 
     /// Since when the content is another one than before. `before`: the newest mark; `object`: what is there now.
-    fn changed(&self, job: &Job<'_>, before: Option<&SecretMark>, object: Option<&SecretObject>) -> Option<Changed> {
+    fn changed(
+        &self,
+        job: &Job<'_>,
+        location: &Location,
+        before: Option<&SecretMark>,
+        object: Option<&SecretObject>,
+    ) -> Option<Changed> {
+        let is_same = |digest: &Digest| job.digests.under(&digest.key) == Some(digest);
         let now = Changed { revision: job.stamp.revision, at: self.soon() };
         match before {
-            Some(mark) if job.digests.under(&mark.digest.key) == Some(&mark.digest) => mark.changed,
+            Some(mark) if is_same(&mark.digest) => mark.changed(),
             Some(_) => Some(now),
-            // Taken over: whoever uses it has the values that are there.
             None => {
-                let object = object?;
+                let Some(object) = object else {
+                    // It went while no agent was there: whoever uses it has what the ledger says was in it.
+                    let former = self.memory.former(location, job.owner.binding)?;
+                    return (!is_same(&former)).then_some(now);
+                };
+                // Taken over: whoever uses it has the values that are there.
                 let other = |(key, value): (&str, &[u8])| object.value(key).is_some_and(|there| there.expose() != value);
                 job.content.iter().map(|(key, value)| (key, value.expose())).any(other).then_some(now)
             }
@@ -141,7 +153,8 @@ impl Shared {
         let written = self.api.apply(location, &manager(job.owner.binding), force, &body).await;
         let (result, told) = match written {
             Ok((_, metadata)) => {
-                let seen = Seen { digests: job.digests.clone(), mark: Arc::new(mark) };
+                let mark = Arc::new(mark.written(&metadata, job.owner.binding));
+                let seen = Seen { digests: job.digests.clone(), mark };
                 (Ok(()), self.memory.wrote(location, job.owner.binding, version, &metadata.resource_version, seen))
             }
             Err(failure) => (Err(failure), self.memory.did_not_write(location)),

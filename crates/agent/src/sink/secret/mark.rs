@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, RegistryId};
 use lockstep_core::revision::Revision;
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::field::{Field, MARK_PREFIX};
 use super::location::Location;
+use super::object::ObjectMeta;
+use super::view::manager;
 use crate::sink::mark::{Seal, Vouched, extend_with_text};
 use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
@@ -18,6 +20,8 @@ use crate::state::keyring::Keys;
 const MARK_CONTEXT: &str = "lockstep secret mark v1";
 /// The longest mark that is read. The API server takes 256 KiB of annotations.
 const MARK_MAX_BYTES: usize = 256 << 10;
+/// How much later than it was begun a write may be said to have been made, the clocks' difference included.
+const WRITE_MAX: TimeDelta = TimeDelta::minutes(1);
 
 /// When content last replaced other content. Restarts are decided from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,11 +39,14 @@ pub(super) struct SecretMark {
     pub(super) revision: Revision,
     pub(super) digest: Digest,
     /// `None`: the first content, or the same as was there.
-    pub(super) changed: Option<Changed>,
+    changed: Option<Changed>,
     /// What was written. A manager that takes one of these over took it from us.
     pub(super) fields: Box<[Field]>,
     #[serde(with = "hex::serde")]
     hmac: Seal,
+    /// When, by the API server's clock, in whole seconds: told with the Secret, and no part of the mark.
+    #[serde(skip)]
+    written: Option<DateTime<Utc>>,
 }
 
 impl SecretMark {
@@ -54,9 +61,24 @@ impl SecretMark {
     ) -> Result<Self, SinkError> {
         let Stamp { revision, digest } = stamp.clone();
         let fields = fields.into_iter().collect();
-        let mark = Self { registry: owner.registry, revision, digest, changed, fields, hmac: Seal::default() };
+        let mark = Self { registry: owner.registry, revision, digest, changed, fields, hmac: Seal::default(), written: None };
         let hmac = mark.vouched(owner.binding, &location.to_string(), stamp, &mark.rest()).seal(keys)?;
         Ok(Self { hmac, ..mark })
+    }
+
+    /// The same, with what the API server says of its writing.
+    pub(super) fn written(self, metadata: &ObjectMeta, binding: BindingId) -> Self {
+        Self { written: metadata.written_by(&manager(binding)), ..self }
+    }
+
+    /// When content last replaced other content. The time in the mark is this agent's, before the write: a slow write came later, and
+    /// a clock may be behind. So the API server's counts where it is later, unless it is so much later that it must be that of a
+    /// repair, which replaced nothing.
+    pub(super) fn changed(&self) -> Option<Changed> {
+        let changed = self.changed?;
+        let written = self.written.filter(|_| self.revision == changed.revision).map(|written| written + TimeDelta::seconds(1));
+        let written = written.filter(|written| (changed.at..=changed.at + WRITE_MAX).contains(written));
+        Some(Changed { at: written.unwrap_or(changed.at), ..changed })
     }
 
     /// The annotation's value.

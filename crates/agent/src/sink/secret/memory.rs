@@ -6,6 +6,7 @@ mod known;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lockstep_core::digest::Digest;
 use lockstep_core::id::BindingId;
 
 use super::field::Field;
@@ -60,6 +61,11 @@ impl Memory {
         entry.map(|entry| (entry.at.clone(), entry.mark.clone())).unwrap_or_default()
     }
 
+    /// Of what was to be there, where it was looked for in vain.
+    pub(super) fn former(&self, location: &Location, binding: BindingId) -> Option<Digest> {
+        self.lock().objects.get(location)?.entries.get(binding)?.former.clone()
+    }
+
     /// Whether another binding wrote one of these fields.
     pub(super) fn is_contested(&self, location: &Location, binding: BindingId, fields: &BTreeSet<Field>) -> bool {
         let inner = self.lock();
@@ -107,8 +113,8 @@ impl Memory {
         }
         let Some(entry) = known.entries.get_mut(binding) else { return };
         let mark = look.mark.or(entry.mark.take());
-        let Look { version, seen, changed_by, compared, .. } = look;
-        *entry = Entry { at: version, seen, mark, changed_by, compared };
+        let Look { version, seen, changed_by, former, compared, .. } = look;
+        *entry = Entry { at: version, seen, mark, former, changed_by, compared };
         inner.count(location);
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, Utc};
 use lockstep_core::material::Material;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -79,6 +80,12 @@ impl ObjectMeta {
     /// What `manager` owns.
     pub(super) fn owned_by(&self, manager: &str) -> BTreeSet<&Field> {
         self.managed_fields.iter().filter(|entry| entry.manager == manager).flat_map(|entry| &entry.fields).collect()
+    }
+
+    /// When `manager` last wrote; not at all what is no time.
+    pub(super) fn written_by(&self, manager: &str) -> Option<DateTime<Utc>> {
+        let times = self.managed_fields.iter().filter(|entry| entry.manager == manager).map(|entry| &entry.time);
+        times.filter_map(|time| DateTime::parse_from_rfc3339(time).ok()).map(|time| time.to_utc()).max()
     }
 
     /// Who owns `field`, the newest first, but for `manager`.

@@ -1,5 +1,7 @@
 //! Looking at one Secret.
 
+use lockstep_core::digest::Digest;
+
 use super::Destination;
 use super::Shared;
 use super::location::Location;
@@ -9,12 +11,13 @@ use crate::sink::{Observed, Owner, SinkError};
 use crate::state::keyring::Keys;
 
 impl Shared {
-    /// What is in one Secret of a target. Where a watch vouches that nothing changed, nobody is asked.
+    /// What is in one Secret of a target; `digest`: of what should be there. Where a watch vouches that nothing changed, nobody is asked.
     pub(super) async fn observe_at(
         &self,
         destination: Destination<'_>,
         owner: Owner,
         location: &Location,
+        digest: &Digest,
         keys: &Keys,
     ) -> Result<Observed, SinkError> {
         if let Some(seen) = self.memory.unchanged(location, owner.binding) {
@@ -23,7 +26,7 @@ impl Shared {
         let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
         let Some(object) = object else {
             let (_, known) = self.memory.known(location, owner.binding);
-            self.memory.looked(location, owner.binding, Look::default());
+            self.memory.looked(location, owner.binding, Look { former: Some(digest.clone()), ..Look::default() });
             // In a namespace that was selected only now nothing was ever written.
             let is_new = known.is_none() && !destination.target.namespaces.contains(&location.namespace);
             return Ok(if is_new { Observed::Incomplete } else { Observed::Absent });

@@ -10,6 +10,7 @@ use crate::sink::{Owner, Stamp};
 use crate::state::StateDir;
 use crate::state::keyring::{KeyRing, Keys};
 
+mod marks;
 mod memory;
 mod objects;
 mod texts;

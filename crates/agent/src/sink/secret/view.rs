@@ -38,7 +38,7 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub(super) fn of(object: &'a SecretObject, owner: Owner, location: &Location, keys: &Keys) -> Self {
         let mut others = mark::valid_marks(&object.metadata.annotations, location, owner.registry, keys);
-        let mark = others.remove(&owner.binding).map(Arc::new);
+        let mark = others.remove(&owner.binding).map(|mark| Arc::new(mark.written(&object.metadata, owner.binding)));
         Self { object, manager: manager(owner.binding), mark, others }
     }
 
