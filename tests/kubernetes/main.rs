@@ -8,4 +8,5 @@ mod ownership;
 mod restarts;
 mod shop;
 mod strict;
+mod takeover;
 mod workload;

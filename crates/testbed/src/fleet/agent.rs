@@ -61,32 +61,34 @@ impl Agent {
     /// Starts it, or starts it again.
     pub fn start(&mut self) -> Result<()> {
         self.process = None;
+        let spec = self.spec(&self.name, self.metrics)?;
+        self.process = Some(Process::spawn("agent", spec, &self.folder)?);
+        Ok(())
+    }
+
+    /// Starts a second replica beside it, in the same cluster, with the same rights and the same Lease.
+    pub fn start_second(&self) -> Result<Process> {
+        let spec = self.spec(&format!("{}-second", self.name), SocketAddr::from(([127, 0, 0, 1], port::free()?)))?;
+        Process::spawn("agent-second", spec, &self.folder)
+    }
+
+    fn spec(&self, pod: &str, metrics: SocketAddr) -> Result<Spec> {
         let path = |name: &str| self.folder.join(name);
         let spec = Spec::new(bin("lockstep-agent")?).arg("run");
         let spec = match &self.site {
             Site::Folder => spec.arg("--state-dir").arg(path("state")).arg("--directory-root").arg(path("targets")),
             Site::Cluster(cluster) => spec
-                .args([
-                    "--kubernetes",
-                    "--namespace",
-                    AGENT_NAMESPACE,
-                    "--pod-name",
-                    &self.name,
-                    "--secret-access",
-                    cluster.access,
-                ])
+                .args(["--kubernetes", "--namespace", AGENT_NAMESPACE, "--pod-name", pod, "--secret-access", cluster.access])
                 .arg("--kubeconfig")
                 .arg(&cluster.kubeconfig),
         };
-        let spec = spec
+        Ok(spec
             .args(["--server", &self.servers.join(","), "--join", &self.join.join(",")])
             .arg("--token-file")
             .arg(path("join.token"))
             .args(["--pin", &self.pin])
-            .args(["--metrics-listen", &self.metrics.to_string()])
-            .env("LOCKSTEP_LOG", &self.log);
-        self.process = Some(Process::spawn("agent", spec, &self.folder)?);
-        Ok(())
+            .args(["--metrics-listen", &metrics.to_string()])
+            .env("LOCKSTEP_LOG", &self.log))
     }
 
     /// Dials these from the next start on.
