@@ -7,7 +7,8 @@ use lockstep_testbed::wait;
 use serde_json::{Value, json};
 
 use crate::fixture::revision;
-use crate::shop::{Delivery, ONE, PATIENCE, Shop, path, value};
+use crate::rbac;
+use crate::shop::{Delivery, ONE, PATIENCE, Shop};
 
 impl Shop {
     /// A Deployment that uses the Secret `db`, and its pod. No controller runs here.
@@ -26,6 +27,12 @@ impl Shop {
             "spec": { "selector": { "matchLabels": labels }, "template": template },
         });
         post(format!("/apis/apps/v1/namespaces/{namespace}/deployments"), deployment).await;
+    }
+
+    /// What the agent may do in a namespace, from now on.
+    async fn set_rules(&self, namespace: &str, rules: &Value) {
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/shop");
+        self.kubernetes.request("PATCH", &path, Some(json!({ "rules": rules }))).await.unwrap();
     }
 
     /// What the Deployment was last restarted for.
@@ -64,6 +71,13 @@ impl Shop {
     }
 }
 
+/// All but writing Secrets.
+fn without_patch() -> Value {
+    let mut rules = rbac::of_namespace();
+    rules[0]["verbs"] = json!(["get", "list", "watch"]);
+    rules
+}
+
 impl Delivery {
     async fn put(&self, shop: &mut Shop) -> Result<lockstep_proto::v1::Ack, lockstep_proto::v1::Reject> {
         let restart = Some(Restart { policy: "Auto".to_owned(), ..Restart::default() });
@@ -86,24 +100,25 @@ async fn a_partly_failed_delivery_restarts_just_where_it_came() {
     for namespace in [&here, &there] {
         shop.user(namespace).await;
     }
-    let theirs = json!({ "apiVersion": "v1", "kind": "Secret", "stringData": { "K": value("theirs") } });
-    let theirs_at = format!("{}?fieldManager=kubectl&force=true", path(&there, "db"));
-    shop.kubernetes.request("PATCH", &theirs_at, Some(theirs)).await.unwrap();
-    let reject = delivery(&shop, 6, "six").put(&mut shop).await.unwrap_err();
-    assert_eq!(reject.kind(), Kind::Conflict, "{}", reject.cause);
-    shop.await_restart(&here, "1.6").await;
+    delivery(&shop, 6, "six").put(&mut shop).await.unwrap();
+    for namespace in [&here, &there] {
+        shop.await_restart(namespace, "1.6").await;
+    }
+    shop.set_rules(&there, &without_patch()).await;
+    let reject = delivery(&shop, 7, "seven").put(&mut shop).await.unwrap_err();
+    assert_eq!(reject.kind(), Kind::Failed, "{}", reject.cause);
+    shop.await_restart(&here, "1.7").await;
 
     // An agent that knows only what is there takes nothing else for due.
     shop.restart().await;
-    shop.restarts(|report| report.revision == revision(6) && report.restarted == report.total).await;
-    assert_eq!(shop.restarted_for(&there).await, None, "its content is the old one");
+    shop.restarts(|report| report.revision == revision(7) && (report.restarted, report.total) == (2, 2)).await;
+    assert_eq!(shop.restarted_for(&there).await.as_deref(), Some("1.6"), "its content is the old one");
 
     // Repaired, with the same revision: now it is.
-    let mut adopting = delivery(&shop, 6, "six");
-    adopting.target.adopt = true;
-    adopting.put(&mut shop).await.unwrap();
-    shop.await_restart(&there, "1.6").await;
-    assert_eq!(shop.restarted_for(&here).await.as_deref(), Some("1.6"));
+    shop.set_rules(&there, &rbac::of_namespace()).await;
+    delivery(&shop, 7, "seven").put(&mut shop).await.unwrap();
+    shop.await_restart(&there, "1.7").await;
+    assert_eq!(shop.restarted_for(&here).await.as_deref(), Some("1.7"));
     shop.close().await;
 }
 
