@@ -11,7 +11,8 @@ use crate::rbac;
 use crate::shop::{Delivery, ONE, PATIENCE, Shop};
 
 impl Shop {
-    /// A Deployment that uses the Secret `db`, and its pod. No controller runs here.
+    /// A Deployment that uses the Secret `db`, and a pod that it selects. No controller runs here: with no replicas wanted it is
+    /// rolled out all the same.
     async fn user(&self, namespace: &str) {
         let post = async |path: String, object: Value| {
             self.kubernetes.request("POST", &path, Some(object)).await.unwrap();
@@ -24,7 +25,7 @@ impl Shop {
         let template = json!({ "metadata": { "labels": labels }, "spec": spec });
         let deployment = json!({
             "metadata": { "name": "user" },
-            "spec": { "selector": { "matchLabels": labels }, "template": template },
+            "spec": { "replicas": 0, "selector": { "matchLabels": labels }, "template": template },
         });
         post(format!("/apis/apps/v1/namespaces/{namespace}/deployments"), deployment).await;
     }
