@@ -54,6 +54,7 @@ async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Resul
         ("digest-keys.json", "key"),
         ("metrics of a", "lockstep_reads_total"),
         ("lockstep get deliveries", "more than the"),
+        ("lockstep get deliveries", "is not base64"),
         ("answer to PUT /v1/bindings/good", "problem+json"),
     ] {
         ensure!(traces.mention(place, text), "{place} with {text:?} was not gathered");
@@ -85,6 +86,7 @@ async fn bad_values(fleet: &Fleet, traces: &mut Traces) -> Result<()> {
     put(fleet, traces, "missing-key", "password").await?;
     put(fleet, traces, "conflict", "password").await?;
     put(fleet, traces, "twice", "password").await?;
+    put(fleet, traces, "not-base64", "password").await?;
     let nested = Canary::new("a nested value");
     let list = json!([nested.text(), { "deep": nested.text() }]);
     fleet.bao.kv_put(KV, "shop/nested", &json!({ "object": { "password": nested.text() }, "list": list })).await?;
@@ -106,6 +108,7 @@ async fn bad_values(fleet: &Fleet, traces: &mut Traces) -> Result<()> {
     let item = |path: &str, keys: &str| format!("{{source: corp, mount: {KV}, path: shop/{path}{keys}}}");
     manifests +=
         &Fleet::binding("missing-key").replace("path: shop/missing-key}", "path: shop/missing-key, keys: {absent: ABSENT}}");
+    manifests += &Fleet::binding("not-base64").replace("path: shop/not-base64}", "path: shop/not-base64, base64: [password]}");
     manifests += &Fleet::binding("twice").replace(
         &item("twice", ""),
         &format!("{}, {}", item("twice", ", keys: {password: P}"), item("good", ", keys: {password: P}")),
@@ -114,9 +117,14 @@ async fn bad_values(fleet: &Fleet, traces: &mut Traces) -> Result<()> {
         &Fleet::binding("large").replace(&item("large", ""), &format!("{}, {}", item("large-0", ""), item("large-1", "")));
     fleet.apply(&manifests).await?;
     fleet.bao.kv_soft_delete(KV, "shop/deleted", &[1]).await?;
-    for (name, status) in
-        [("bad-key", "Failed"), ("missing-key", "Failed"), ("twice", "Failed"), ("large", "Failed"), ("conflict", "Conflict")]
-    {
+    for (name, status) in [
+        ("bad-key", "Failed"),
+        ("missing-key", "Failed"),
+        ("not-base64", "Failed"),
+        ("twice", "Failed"),
+        ("large", "Failed"),
+        ("conflict", "Conflict"),
+    ] {
         wait::until(&format!("{name} to be {status}"), LIMIT, async || {
             let deliveries = fleet.deliveries().await?;
             let mut of_it = deliveries.iter().filter(|d| d["binding"] == name);

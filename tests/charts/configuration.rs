@@ -1,5 +1,6 @@
 //! What the charts give to the programs, read by the real programs: the server's configuration, the agent's arguments.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -7,7 +8,7 @@ use lockstep_testbed::charts::{Chart, objects};
 use lockstep_testbed::{Folder, bin};
 use serde_json::{Value, json};
 
-use crate::cases::cases;
+use crate::cases::{cases, changed};
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Result<&'a Value> {
     objects.iter().find(|object| object["kind"] == kind).with_context(|| format!("the chart renders no {kind}"))
@@ -52,7 +53,7 @@ fn every_file_that_it_names_is_mounted() -> Result<()> {
 #[test]
 fn another_configuration_makes_other_pods() -> Result<()> {
     let sum = |changes: Value| -> Result<Value> {
-        let rendered = Chart::Server.objects("lockstep", &crate::cases::changed(Chart::Server, &changes))?;
+        let rendered = Chart::Server.objects("lockstep", &changed(Chart::Server, &changes))?;
         Ok(of_kind(&rendered, "Deployment")?["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone())
     };
     let before = sum(json!({}))?;
@@ -100,5 +101,65 @@ fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
     }
     let wrong = Command::new(bin("lockstep-agent")?).args(["run", "--nonsense", "--help"]).output()?;
     assert_eq!(wrong.status.code(), Some(2), "an unknown argument would be noticed");
+    Ok(())
+}
+
+/// The agent's options of `run`, and the value of the chart that sets each, or why there is none.
+const OPTIONS: [(&str, Result<&str, &str>); 19] = [
+    ("--kubernetes", Err("always")),
+    ("--namespace", Err("the pod's")),
+    ("--pod-name", Err("the pod's")),
+    ("--kubeconfig", Err("as the pod")),
+    ("--state-dir", Err("of a host")),
+    ("--lease-term", Err("of a host: the Lease tells it")),
+    ("--directory-root", Err("the pod has no volume that others could read")),
+    ("--state-secret", Ok("fullnameOverride")),
+    ("--lease", Ok("fullnameOverride")),
+    ("--lease-duration-seconds", Ok("lease.durationSeconds")),
+    ("--secret-access", Ok("rbac.mode")),
+    ("--server", Ok("server.addresses")),
+    ("--join", Ok("server.join")),
+    ("--token-file", Ok("join.existingSecret")),
+    ("--pin", Ok("server.pin")),
+    ("--metrics-listen", Ok("listenAddress")),
+    ("--restart-budget", Ok("restarts.budget")),
+    ("--keep-older-seconds", Ok("immutableSecrets.keepOlderSeconds")),
+    ("--log-format", Ok("log.format")),
+];
+
+/// The agent's arguments, from option to value.
+fn arguments(values: &Value) -> Result<BTreeMap<String, String>> {
+    let objects = Chart::Agent.objects("lockstep", values)?;
+    let arguments = &of_kind(&objects, "Deployment")?["spec"]["template"]["spec"]["containers"][0]["args"];
+    let arguments = arguments.as_array().context("no arguments")?.iter().filter_map(Value::as_str);
+    Ok(arguments.map(|argument| argument.split_once('=').unwrap_or((argument, ""))).map(|(k, v)| (k.into(), v.into())).collect())
+}
+
+#[test]
+fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to() -> Result<()> {
+    // From the program itself, so that a new option is missed here by nobody.
+    let help = String::from_utf8(Command::new(bin("lockstep-agent")?).args(["run", "--help"]).output()?.stdout)?;
+    let named = help.lines().filter_map(|line| line.trim_start().strip_prefix("-h, ").or(Some(line.trim_start())));
+    let options: BTreeSet<&str> = named.filter(|line| line.starts_with("--")).filter_map(|line| line.split(' ').next()).collect();
+    let known: BTreeSet<&str> = OPTIONS.iter().map(|(option, _)| *option).chain(["--help"]).collect();
+    assert_eq!(options, known, "say which value of the chart sets it");
+
+    let other = json!({
+        "fullnameOverride": "other", "lease": { "durationSeconds": 30 }, "rbac": { "mode": "namespace", "strict": { "secrets": [] } },
+        "server": { "addresses": ["https://other:1"], "join": ["https://other:2"], "pin": "" }, "join": { "existingSecret": "" },
+        "listenAddress": "[::]", "restarts": { "budget": 7 }, "immutableSecrets": { "keepOlderSeconds": 604_800 }, "log": { "format": "text" },
+    });
+    let (before, after) = (arguments(&changed(Chart::Agent, &json!({})))?, arguments(&changed(Chart::Agent, &other))?);
+    let documented = std::fs::read_to_string(Chart::Agent.folder().join("values.yaml"))?;
+    let documented = objects(&documented)?.remove(0);
+    for (option, set_by) in OPTIONS {
+        let Ok(path) = set_by else {
+            assert_eq!(before.get(option), after.get(option), "{option}");
+            continue;
+        };
+        let pointer = format!("/{}", path.replace('.', "/"));
+        assert!(documented.pointer(&pointer).is_some() && other.pointer(&pointer).is_some(), "there is no value {path}");
+        assert_ne!(before.get(option), after.get(option), "{path} does not change {option}");
+    }
     Ok(())
 }

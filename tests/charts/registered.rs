@@ -89,7 +89,8 @@ async fn the_printed_commands_install_the_agent_and_repeated_keep_its_rights() -
     assert!(!desk.kept("arguments")?.contains(&token), "the token is in nobody's arguments");
     let with = arguments(kubernetes).await?;
     let replica = &fleet.replicas[0];
-    for argument in [format!("--server={}", replica.agents_url()), format!("--join={}", replica.join_url())] {
+    let (server, join) = (format!("--server={}", replica.agents_url()), format!("--join={}", replica.join_url()));
+    for argument in [server, join, "--cluster=prod-eu".to_owned()] {
         assert!(with.contains(&argument), "{with:?} lacks {argument}");
     }
     assert!(

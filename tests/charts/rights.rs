@@ -233,6 +233,18 @@ async fn workloads_are_changed_only_where_restarts_are_enabled() -> Result<()> {
                 agent.may_not("GET", &read, None).await?;
             }
         }
+        for read in [
+            format!("/api/v1/namespaces/{namespace}/serviceaccounts"),
+            format!("/apis/apps/v1/namespaces/{namespace}/replicasets"),
+            format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses"),
+        ] {
+            if namespace == "restart-wide" {
+                agent.may("GET", &read, None).await?;
+                agent.may_not("GET", &format!("{read}/any"), None).await?;
+            } else {
+                agent.may_not("GET", &read, None).await?;
+            }
+        }
     }
     Ok(())
 }

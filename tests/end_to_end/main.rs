@@ -1,7 +1,12 @@
 //! Stories on all the real parts.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads the clock as it likes")]
+
+mod binary;
 mod bindings;
+mod certificates;
 mod cli;
+mod closed_pipe;
 mod deletions;
 mod drift;
 mod joining;

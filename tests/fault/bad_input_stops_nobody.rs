@@ -22,6 +22,7 @@ async fn every_mistake_is_shown_with_a_next_step_and_a_good_binding_never_notice
 
     shop::set(&fleet, "db", "one").await?;
     shop::set(&fleet, "foreign", "one").await?;
+    shop::set(&fleet, "nobase64", "one!").await?;
     shop::set(&fleet, "ungranted", "one").await?;
     shop::set(&fleet, "unselected", "one").await?;
     fleet.bao.kv_put(KV, "outside/forbidden", &json!({ "password": "one" })).await?;
@@ -38,6 +39,7 @@ async fn every_mistake_is_shown_with_a_next_step_and_a_good_binding_never_notice
         ("badkey", "Failed", "map it to a name of letters"),
         ("large", "Failed", "deliver fewer keys, or split the binding"),
         ("nokey", "Failed", "correct spec.items[].keys"),
+        ("nobase64", "Failed", "write it as `base64 FILE` prints it"),
         // A Vault does not tell strangers which mounts it has: this is one more that the policy forbids.
         ("nomount", "Failed", "extend the policy"),
         ("down", "Failed", "connection refused: check address and port"),
@@ -123,6 +125,7 @@ fn manifests(fleet: &Fleet, down: &str) -> String {
         binding("forbidden", "shop", "prod", &item("corp", KV, "outside/forbidden")),
         binding("large", "shop", "prod", &large),
         binding("nokey", "shop", "prod", "{source: corp, mount: kv, path: shop/db, keys: {passphrase: PASSPHRASE}}"),
+        binding("nobase64", "shop", "prod", "{source: corp, mount: kv, path: shop/nobase64, base64: [password]}"),
         binding("nomount", "shop", "prod", &item("corp", "nowhere", "shop/db")),
         binding("down", "shop", "prod", &item("gone", KV, "shop/db")),
         binding("refused", "shop", "prod", &item("strange", KV, "shop/db")),

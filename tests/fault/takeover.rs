@@ -3,6 +3,8 @@
 use anyhow::{Context as _, Result};
 use lockstep_testbed::Fleet;
 use lockstep_testbed::fleet::Settings;
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 
 use crate::shop;
 
@@ -46,6 +48,33 @@ async fn every_agent_of_a_killed_replica_goes_to_another_and_gets_later_writes()
     shop::connected(&fleet.replicas[crowded], 3, shop::LIMIT).await?;
     shop::set(&fleet, "db", "three").await?;
     shop::arrives_everywhere(&fleet, "db", "three", shop::LIMIT).await?;
+    fleet.await_deliveries("InSync", 3, shop::LIMIT).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replica_that_was_killed_and_started_again_goes_on_at_once() -> Result<()> {
+    // It must neither wait for its end nor take its predecessor's looks for later ones.
+    let settings = Settings { replicas: 1, clusters: 1, lease_ms: 60_000, ..Settings::default() };
+    let mut fleet = shop::open(settings).await?;
+    for name in ["mail", "queue"] {
+        shop::set(&fleet, name, "one").await?;
+        fleet.apply(&Fleet::binding(name)).await?;
+    }
+    fleet.await_deliveries("InSync", 3, shop::LIMIT).await?;
+    shop::set(&fleet, "db", "two").await?;
+    shop::arrives_everywhere(&fleet, "db", "two", shop::LIMIT).await?;
+    let mut registry = PgConnection::connect(fleet.database.url()).await?;
+    // As if it had watched for weeks before that write: so many requests of its went before.
+    sqlx::query("update secret set began_ordinal = began_ordinal + 10000000").execute(&mut registry).await?;
+
+    fleet.replicas[0].process()?.kill9()?;
+    shop::set(&fleet, "mail", "two").await?;
+    fleet.start_replica(0).await?;
+    shop::set(&fleet, "db", "three").await?;
+    for (name, password) in [("mail", "two"), ("db", "three"), ("queue", "one")] {
+        shop::arrives_everywhere(&fleet, name, password, shop::LIMIT).await?;
+    }
     fleet.await_deliveries("InSync", 3, shop::LIMIT).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Stories on all the real parts, with a real kube-apiserver, a controller manager and kwok where something rolls out. The agent has
 //! the rights of its chart's own ServiceAccount, and no others.
 
+mod binary;
 mod deletion;
 mod drift;
 mod observe;
@@ -8,4 +9,5 @@ mod ownership;
 mod restarts;
 mod shop;
 mod strict;
+mod takeover;
 mod workload;

@@ -12,13 +12,13 @@ use crate::tls::pin::Pin;
 const RUN_EXAMPLE: &str = "Example:
   lockstep-agent run --state-dir /var/lib/lockstep --directory-root /run/secrets/lockstep \\
     --server https://lockstep.example:8444 \\
-    --join https://lockstep.example:8445 --token-file /etc/lockstep/token --pin sha256:4f0c...
+    --join https://lockstep.example:8445 --token-file /etc/lockstep/token --pin sha256:4f0c... --cluster prod-eu
 
 In a cluster, as a Deployment with two replicas and no volume:
   lockstep-agent run --kubernetes --server https://lockstep.example:8444 \\
-    --join https://lockstep.example:8445 --token-file /etc/lockstep/token --pin sha256:4f0c...
+    --join https://lockstep.example:8445 --token-file /etc/lockstep/token --pin sha256:4f0c... --cluster prod-eu
 
-Once it has joined, --token-file and --pin are not used any more; --join is used to renew an expired certificate.";
+Once it has joined, --token-file, --pin and --cluster are not used any more; --join is used to renew an expired certificate.";
 
 const STATUS_EXAMPLE: &str = "Example:
   lockstep-agent status --state-dir /var/lib/lockstep
@@ -68,6 +68,9 @@ pub struct RunArguments {
     /// The public key of the servers' root: sha256: and 64 hex digits.
     #[arg(long, env = "LOCKSTEP_AGENT_PIN")]
     pub pin: Option<Pin>,
+    /// The cluster's name as registered: a token of another cluster is then refused, so that a mix-up takes no cluster from its agent.
+    #[arg(long = "cluster", env = "LOCKSTEP_AGENT_CLUSTER", value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub cluster_name: String,
     /// Where to serve /metrics, /healthz and /readyz, such as 127.0.0.1:9090; nowhere if not given.
     #[arg(long, env = "LOCKSTEP_AGENT_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
@@ -110,6 +113,9 @@ pub struct KubernetesArguments {
     /// The most workloads that are restarted at a time because a Secret of theirs changed; 0: none ever is.
     #[arg(long, env = "LOCKSTEP_AGENT_RESTART_BUDGET", default_value_t = 3)]
     pub restart_budget: usize,
+    /// How long an older content of an immutable Secret is kept at least, once there is a newer one; after that, until nothing known refers to it.
+    #[arg(long, env = "LOCKSTEP_AGENT_KEEP_OLDER_SECONDS", default_value_t = 86_400)]
+    pub keep_older_seconds: u32,
 }
 
 /// Which Secrets the agent may use.

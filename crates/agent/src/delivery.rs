@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
@@ -21,6 +22,8 @@ pub(crate) struct Put {
     pub(crate) binding: BindingId,
     /// The binding's name, for people.
     pub(crate) name: String,
+    /// When the binding was registered, where the server says it.
+    pub(crate) registered: Option<DateTime<Utc>>,
     pub(crate) revision: Revision,
     /// The history's head when this was decided.
     pub(crate) head: Mark,
@@ -31,6 +34,8 @@ pub(crate) struct Put {
     pub(crate) observe: bool,
     /// What restarts when the content changes.
     pub(crate) restart: Restart,
+    /// Whether content at places that the target has no longer is deleted, or kept and only forgotten.
+    pub(crate) purge_former: bool,
     pub(crate) content: Arc<Rendered>,
     pub(crate) digest: Digest,
     pub(crate) trace: Option<TraceId>,

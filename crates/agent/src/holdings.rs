@@ -5,19 +5,18 @@
 
 mod books;
 mod check;
+mod former;
 mod give_up;
+mod inventory;
 mod put;
 mod restarting;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::stream::{self, StreamExt as _};
 use lockstep_core::digest::{ClusterKey, Digest};
-use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, RegistryId};
 use lockstep_core::material::Material;
-use lockstep_core::plan::Reported;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 use thiserror::Error;
@@ -25,17 +24,15 @@ use thiserror::Error;
 use crate::blocking::blocking;
 use crate::delivery::{Refusal, RefusalKind};
 use crate::restart::Restarts;
-use crate::sink::{Observed, Place, SinkError, Sinks};
+use crate::sink::{Observed, SinkError, Sinks};
 use crate::state::StateError;
 use crate::state::keyring::{KeyRing, Keys};
-use crate::state::ledger::{Holding, Ledger};
+use crate::state::ledger::{Held, Holding, Ledger};
 use crate::turns::Turns;
 use books::Books;
 
 pub(crate) use check::Checked;
-
-/// How many bindings are looked at side by side.
-const LOOKS_MAX: usize = 16;
+pub(crate) use inventory::Inventory;
 
 /// What this cluster holds.
 #[derive(Debug)]
@@ -47,15 +44,6 @@ pub(crate) struct Holdings {
     /// What restarts workloads, where there are any.
     restarts: Option<Restarts>,
     turns: Turns,
-}
-
-/// What `Hello` tells.
-#[derive(Debug)]
-pub(crate) struct Inventory {
-    /// The newest point of the history the agent has seen.
-    pub(crate) floor: Option<Mark>,
-    /// What it holds, with digests of what is really there.
-    pub(crate) held: Vec<(BindingId, Reported)>,
 }
 
 /// Why the agent does not work with a server that greeted it.
@@ -124,40 +112,12 @@ impl Holdings {
         self.sinks.touched.next().await
     }
 
-    /// What the agent has, looked at now.
-    pub(crate) async fn inventory(&self) -> Inventory {
-        stream::iter(self.held_bindings().await).for_each_concurrent(LOOKS_MAX, |binding| self.complete(binding)).await;
-        let (holdings, floor) = self.books(|books| (books.holdings(), books.ledger.floor())).await;
-        let reported = holdings.into_iter().map(async |(binding, holding)| (binding, self.reported(binding, &holding).await));
-        let held = stream::iter(reported).buffered(LOOKS_MAX).collect().await;
-        Inventory { floor, held }
-    }
-
-    async fn reported(&self, binding: BindingId, holding: &Holding) -> Reported {
-        let digest = match holding {
-            Holding::GivenUp { .. } => None,
-            // What was compared counts as there, so that it is not sent again and again. Looking begins the watch.
-            Holding::Observed(compared) => {
-                let _ = self.sinks.is_compared(compared.place(), binding, &compared.digest, &compared.versions).await;
-                Some(compared.digest.clone())
-            }
-            Holding::Held(held) => {
-                // A target that cannot be looked at now is not "given up": say that it differs, and let the server decide.
-                let observed = self.observe(binding, held.place(), &held.digest).await.unwrap_or(Observed::Absent);
-                // What a crash left undone is known again now.
-                self.see_to_restarts(binding).await;
-                Some(digest_of(&self.keys().await, &observed, &held.digest))
-            }
-        };
-        Reported { revision: holding.revision(), digest }
-    }
-
-    /// `digest`: of what should be there.
-    async fn observe(&self, binding: BindingId, place: Place<'_>, digest: &Digest) -> Result<Observed, SinkError> {
+    /// What is at the places of a binding that is held.
+    async fn observe(&self, binding: BindingId, held: &Held) -> Result<Observed, SinkError> {
         let (owner, keys) = self.books(move |books| (books.owner(binding), books.ring.keys())).await;
         match owner {
             None => Ok(Observed::Absent),
-            Some(owner) => self.sinks.observe(place, owner, digest, &keys).await,
+            Some(owner) => self.sinks.observe(held.place(), owner, held.expected(), &keys).await,
         }
     }
 
@@ -189,7 +149,12 @@ fn digest_of(keys: &Keys, observed: &Observed, known: &Digest) -> Digest {
         Observed::Content(digests, _) => digests.under(&key.id).unwrap_or(known).clone(),
         // There is no place where anything could be missing.
         Observed::Nowhere => known.clone(),
-        Observed::Incomplete | Observed::Absent | Observed::Foreign | Observed::Altered => key.digest(&nothing()),
+        Observed::Incomplete
+        | Observed::Refused
+        | Observed::Absent
+        | Observed::Foreign
+        | Observed::Altered
+        | Observed::Mixed(_) => key.digest(&nothing()),
     }
 }
 

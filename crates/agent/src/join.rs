@@ -66,16 +66,17 @@ impl JoinError {
     }
 }
 
-/// Trades the token for the first certificate. The key is stored before it is sent, and used again should the answer be lost.
+/// Trades the token for the first certificate, in the cluster of this name, if it is not empty. The key is stored before it is sent, and used again should the answer be lost.
 pub(crate) async fn join(
     state: &State,
     address: &ServerAddress,
     pin: Pin,
     token: &Zeroizing<String>,
+    cluster: &str,
 ) -> Result<Identity, JoinError> {
     let mut client = client(address, Trust::Pin(pin)).await?;
     let key = next_key(state, None).await?;
-    let request = JoinRequest { token: token.to_string(), csr_der: key.certificate_request()? };
+    let request = JoinRequest { token: token.to_string(), csr_der: key.certificate_request()?, cluster: cluster.to_owned() };
     let answer = client.join(limited(request)).await.map_err(refused(address))?;
     take(state, key, answer.into_inner()).await
 }

@@ -113,6 +113,16 @@ impl DriftMemory {
         findings
     }
 
+    /// Takes what a greeting at time `now` told the server: whatever is not as it should be was asked for with it.
+    pub(crate) fn greeted(&mut self, now: Duration, checked: &[(BindingId, Checked)]) -> Findings {
+        let findings = self.digest(now, checked, true, false);
+        for trouble in self.troubles.values_mut().filter(|trouble| trouble.standing != Standing::Quiet) {
+            trouble.asked = Some(now);
+            trouble.answered = false;
+        }
+        findings
+    }
+
     /// Content of `binding` was applied at time `now`.
     pub(crate) fn applied(&mut self, now: Duration, binding: BindingId) {
         if let Some(trouble) = self.troubles.get_mut(&binding) {

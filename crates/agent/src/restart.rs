@@ -1,27 +1,32 @@
 //! Rolling restarts: when the content of a Secret changed, the workloads that use it get new pods, a few at a time.
 //!
-//! Level, not edge: what is due is read from the workloads ([`annotation`]), never remembered. So the same change given again, also
+//! Level, not edge: what is due is read from the workloads ([`annotation`]) and their [`pods`], never remembered. So the same change given again, also
 //! by an agent that was restarted, restarts nothing, and a crash between the change and its restarts is made up for.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `kind`, `object`, `references`, `rollout`, `seen` | a workload: what is read of it, what it uses, how far it is |
-//! | `plan`, `settle`, `report` | what to do and to say: pure |
-//! | `api`, `discovery` | what is asked of the API server |
+//! | `kind`, `left_alone`, `object`, `pods`, `references`, `rollout`, `seen`, `selector` | a workload: what is read of it, what it uses, how far it is |
+//! | `plan`, `settle`, `taken`, `report` | what to do and to say: pure |
+//! | `api`, `discovery`, `look` | what is asked of the API server |
 //! | `round`, `upkeep` | the loop |
 
 mod annotation;
 mod api;
 mod discovery;
 mod kind;
+mod left_alone;
+mod look;
 mod object;
 mod plan;
+mod pods;
 mod references;
 mod report;
 mod rollout;
 mod round;
 mod seen;
+mod selector;
 mod settle;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -43,6 +48,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use api::Api;
 pub(crate) use kind::Kind;
+use kind::Workload;
 pub(crate) use report::Report;
 
 /// A change of content whose users have to be restarted, if they were not yet.
@@ -54,9 +60,29 @@ pub(crate) struct Due {
     pub(crate) policy: Policy,
     /// The Secret's name.
     pub(crate) secret: String,
-    /// Where it is.
-    pub(crate) namespaces: Vec<String>,
-    pub(crate) changed: Changed,
+    /// By the namespace where it is: each has a change of its own. Never empty.
+    pub(crate) changes: BTreeMap<String, Changed>,
+}
+
+impl Due {
+    /// What a workload has to be restarted for, if there is such a Secret in its namespace.
+    fn changed_for(&self, workload: &Workload) -> Option<Changed> {
+        self.changes.get(&workload.namespace).copied()
+    }
+
+    /// Of the newest change, for reports.
+    fn revision(&self) -> Option<Revision> {
+        self.changes.values().map(|changed| changed.revision).max()
+    }
+
+    /// Nothing goes back: what was known of a namespace and is newer stays.
+    fn keep_newer(&mut self, known: &Self) {
+        for (namespace, changed) in &mut self.changes {
+            if let Some(known) = known.changes.get(namespace).filter(|known| known.revision > changed.revision) {
+                *changed = *known;
+            }
+        }
+    }
 }
 
 /// Which workloads are restarted.
@@ -173,12 +199,14 @@ impl Restarts {
         Self { desk: Arc::new(Desk { api: Api::new(client), settings, clock, fence, metrics, wants, woken, reports }) }
     }
 
-    /// Has the users of a changed Secret restarted. May be said again at any time; what is older than what is known of the
-    /// binding is dropped.
-    pub(crate) fn want(&self, due: Due) {
+    /// Has the users of a changed Secret restarted. May be said again at any time; where it is older than what
+    /// is known of the binding, that stays.
+    pub(crate) fn want(&self, mut due: Due) {
         let mut wants = self.desk.wants.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = |known: &Arc<Due>| known.changed.revision > due.changed.revision || **known == due;
-        if !wants.get(&due.binding).is_some_and(is_known) {
+        if let Some(known) = wants.get(&due.binding) {
+            due.keep_newer(known);
+        }
+        if wants.get(&due.binding).is_none_or(|known| **known != due) {
             wants.insert(due.binding, Arc::new(due));
             self.desk.woken.notify_one();
         }

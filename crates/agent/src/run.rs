@@ -3,6 +3,7 @@
 mod joining;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::Registry;
 use rand::Rng;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, AgentError, Surroundings};
 use crate::clock::Clock;
-use crate::command::RunArguments;
+use crate::command::{KubernetesArguments, RunArguments};
 use crate::holdings::Holdings;
 use crate::kubernetes::Kubernetes;
 use crate::lease::{self, Leadership, Standing};
@@ -111,7 +112,9 @@ async fn with_lease(
     leads(&surroundings, standing);
     let writer = Writer { us, leadership: surroundings.leadership.clone() };
     let touched = Arc::new(Touched::default());
-    let secrets = Secrets::new(kubernetes, arguments.cluster.secret_access, &surroundings, touched.clone());
+    let KubernetesArguments { secret_access, keep_older_seconds, .. } = arguments.cluster;
+    let keep_older = Duration::from_secs(keep_older_seconds.into());
+    let secrets = Secrets::new(kubernetes, secret_access, keep_older, &surroundings, touched.clone());
     let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), touched };
     let restarts = restarts(kubernetes, &arguments, &surroundings);
     let state = tokio::select! {

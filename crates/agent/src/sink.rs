@@ -7,11 +7,14 @@ pub(crate) mod directory;
 mod error;
 mod mark;
 mod observed;
+mod rank;
 pub(crate) mod secret;
 pub(crate) mod touched;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, RegistryId};
@@ -44,6 +47,25 @@ pub(crate) struct Owner {
 pub(crate) struct Place<'a> {
     pub(crate) target: &'a Target,
     pub(crate) allowed: &'a AllowedNamespaces,
+}
+
+/// What a look at the places of a target is to be compared with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected<'a> {
+    /// Of what should be there.
+    pub(crate) digest: &'a Digest,
+    /// Which of the namespaces that are selected by label have had content.
+    pub(crate) reached: &'a BTreeSet<Namespace>,
+    /// Whether not all places are known to have had this content.
+    pub(crate) unfinished: bool,
+}
+
+impl<'a> Expected<'a> {
+    /// In the place that is all of its target.
+    pub(crate) fn whole(digest: &'a Digest) -> Self {
+        static NONE: BTreeSet<Namespace> = BTreeSet::new();
+        Self { digest, reached: &NONE, unfinished: false }
+    }
 }
 
 /// What was delivered: the version of the content that a mark stands for.
@@ -82,12 +104,13 @@ impl Sinks {
         directory.chain(self.secrets.iter().map(|_| "secret")).collect()
     }
 
-    /// Writes content whole, over whatever `owner` had there. What is another's is refused. Answers in how many places, and what is
-    /// there now, if that is known without a look.
+    /// Writes content whole, over whatever `owner` had there. What is another's is refused. `registered`: when the binding was. Answers
+    /// in how many places, and what is there now, if that is known without a look.
     pub(crate) async fn apply(
         &self,
         place: Place<'_>,
         owner: Owner,
+        registered: Option<DateTime<Utc>>,
         stamp: &Stamp,
         content: &Arc<Rendered>,
         keys: &Keys,
@@ -101,19 +124,54 @@ impl Sinks {
             }
             Target::Secret(target) => {
                 let destination = Destination { target, allowed: place.allowed };
-                let targets = self.secrets()?.apply(destination, owner, stamp, content, keys).await?;
+                let targets = self.secrets()?.apply(destination, owner, registered, stamp, content, keys).await?;
                 // The API server answers only when it has it.
                 Ok((targets, Some(keys.digests(content))))
             }
         }
     }
 
-    /// Looks what is there. `digest`: of what should be.
+    /// Where content of a target goes, from now on: sinks that can see changes begin to watch there.
+    pub(crate) async fn locate(&self, place: Place<'_>, binding: BindingId, digest: &Digest) -> Result<(), SinkError> {
+        match place.destination() {
+            Some(destination) => self.secrets()?.settle(destination, binding, digest).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The namespaces that the target selects by label, as it was located last.
+    pub(crate) fn selected(&self, place: Place<'_>, binding: BindingId) -> BTreeSet<Namespace> {
+        self.of_selector(place, |secrets| secrets.located(binding))
+    }
+
+    /// Where content of a target that selects namespaces was found.
+    pub(crate) fn found(&self, place: Place<'_>, binding: BindingId) -> BTreeSet<Namespace> {
+        self.of_selector(place, |secrets| secrets.found(binding))
+    }
+
+    /// Whether a namespace of `reached` is there still, and the target does not select it any more.
+    pub(crate) fn lost(&self, place: Place<'_>, binding: BindingId, reached: &BTreeSet<Namespace>) -> bool {
+        let selected = self.selected(place, binding);
+        let is_there = |namespace: &Namespace| self.secrets.as_ref().is_some_and(|secrets| !secrets.is_gone(namespace));
+        reached.iter().any(|namespace| !selected.contains(namespace) && is_there(namespace))
+    }
+
+    /// Whether content of `binding` was found anywhere.
+    pub(crate) fn is_anywhere(&self, binding: BindingId) -> bool {
+        self.secrets.as_ref().is_none_or(|secrets| !secrets.found(binding).is_empty())
+    }
+
+    /// Whether content of this stamp is in any place of `binding`, or may be because no answer came.
+    pub(crate) fn may_have(&self, binding: BindingId, stamp: &Stamp) -> bool {
+        self.secrets.as_ref().is_some_and(|secrets| secrets.may_have(binding, stamp))
+    }
+
+    /// Looks what is there.
     pub(crate) async fn observe(
         &self,
         place: Place<'_>,
         owner: Owner,
-        digest: &Digest,
+        expected: Expected<'_>,
         keys: &Keys,
     ) -> Result<Observed, SinkError> {
         match place.target {
@@ -122,7 +180,7 @@ impl Sinks {
                 blocking(move || sink.observe(&name, owner, &keys)).await
             }
             Target::Secret(target) => {
-                self.secrets()?.observe(Destination { target, allowed: place.allowed }, owner, digest, keys).await
+                self.secrets()?.observe(Destination { target, allowed: place.allowed }, owner, expected, keys).await
             }
         }
     }
@@ -200,6 +258,18 @@ impl Sinks {
     /// Where content of `binding` was found changed and by whom, if a sink can tell.
     pub(crate) fn changed_by(&self, binding: BindingId) -> Option<(String, String)> {
         self.secrets.as_ref()?.changed_by(binding)
+    }
+
+    /// Those of some namespaces that a target does not name; none where it selects none.
+    fn of_selector(&self, place: Place<'_>, namespaces: impl FnOnce(&Secrets) -> BTreeSet<Namespace>) -> BTreeSet<Namespace> {
+        match (place.target, &self.secrets) {
+            (Target::Secret(target), Some(secrets)) if target.namespace_selector.is_some() => {
+                let mut namespaces = namespaces(secrets);
+                namespaces.retain(|namespace| !target.namespaces.contains(namespace));
+                namespaces
+            }
+            _ => BTreeSet::new(),
+        }
     }
 
     fn directory(&self) -> Result<Arc<Directory>, SinkError> {

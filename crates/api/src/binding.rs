@@ -1,5 +1,6 @@
 //! Bindings: which secrets go to which clusters, as what.
 
+mod base64;
 mod restart;
 mod target;
 mod templates;
@@ -78,6 +79,10 @@ pub struct Item {
     /// Pinned to this version, instead of following the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Keys of the secret that hold a binary file as base64 text, as `base64 FILE` prints it: they are delivered as the bytes that it
+    /// stands for. By their names in the secret; `*`: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base64: Vec<String>,
 }
 
 /// How a binding is.
@@ -132,7 +137,7 @@ impl TryFrom<&BindingSpec> for CheckedBinding {
         let deletion_policy = check_policy(wire.deletion_policy.as_deref(), "spec.deletionPolicy", &mut mistakes);
         let source_deletion_policy =
             check_policy(wire.source_deletion_policy.as_deref(), "spec.sourceDeletionPolicy", &mut mistakes);
-        let restart = restart::check(wire.restart.as_ref(), &mut mistakes);
+        let restart = restart::check(wire.restart.as_ref(), &wire.target, &mut mistakes);
         let checked = || {
             let delivered = Delivered {
                 items: items.into_iter().collect::<Option<_>>()?,
@@ -165,8 +170,10 @@ fn check_item(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Check
     if wire.version == Some(0) {
         mistakes.add(format!("{field}.version"), "versions begin at 1");
     }
+    base64::check(wire, field, mistakes);
     let secret = SecretRef { source: source?, mount: mount?, path: path? };
-    Some(CheckedItem { secret, keys: wire.keys.clone(), pin: wire.version.and_then(VersionNumber::new) })
+    let pin = wire.version.and_then(VersionNumber::new);
+    Some(CheckedItem { secret, keys: wire.keys.clone(), pin, base64: wire.base64.iter().cloned().collect() })
 }
 
 fn check_policy(word: Option<&str>, field: &str, mistakes: &mut Mistakes) -> Option<DeletionPolicy> {
@@ -212,6 +219,7 @@ impl From<&CheckedBinding> for BindingSpec {
             path: item.secret.path.to_string(),
             keys: item.keys.clone(),
             version: item.pin.map(VersionNumber::get),
+            base64: item.base64.iter().cloned().collect(),
         });
         Self {
             project: checked.project.to_string(),

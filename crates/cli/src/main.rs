@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     let args = args::Args::parse();
     match args.command.run(&args.connection).await {
         Ok(code) => code,
-        // Whoever read our output has enough, as in `lockstep get bindings | head`.
+        // Whoever read our output has enough, as in `lockstep get bindings | head`. What does more than show goes on: see `terminal::tell`.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<command::Told>() => args.command.error_code(),
         Err(error) => {

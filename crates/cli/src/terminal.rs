@@ -13,6 +13,15 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Writes what a command did, or found out, while more is to be done. That nobody reads it any more, as behind `| head -1`, stops nothing: half
+/// of what was asked for is worse than all of it, and the exit code says more than the lines.
+pub(crate) fn tell(text: &str) -> io::Result<()> {
+    match print(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// Lines as one text, each with its newline.
 pub(crate) fn lines(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect()

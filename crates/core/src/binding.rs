@@ -4,7 +4,7 @@ mod restart;
 mod secret_type;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub use target::{IMMUTABLE_NAME_MAX_BYTES, NAMESPACES_MAX, SecretTarget, Target,
 pub const ITEMS_MAX: usize = 64;
 /// The most key mappings one item may have.
 pub const KEYS_MAX: usize = 256;
+/// Stands for all keys of an item, in [`Item::base64`].
+pub const ALL_KEYS: &str = "*";
 /// The most templates one binding may have.
 pub const TEMPLATES_MAX: usize = 32;
 /// The longest text of a template, in bytes.
@@ -106,6 +108,17 @@ pub struct Item {
     pub keys: BTreeMap<String, String>,
     /// Pinned to this version of the present incarnation, instead of following the newest.
     pub pin: Option<VersionNumber>,
+    /// Which of the secret's keys, by their names there, are base64 text that is delivered as the bytes it stands for; with
+    /// [`ALL_KEYS`] all that are delivered.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub base64: BTreeSet<String>,
+}
+
+impl Item {
+    /// Whether the secret's key is delivered as the bytes that its base64 text stands for.
+    pub(crate) fn is_base64(&self, key: &str) -> bool {
+        self.base64.contains(key) || self.base64.contains(ALL_KEYS)
+    }
 }
 
 /// A secret by name: source, mount, path.
@@ -166,6 +179,7 @@ pub(crate) mod tests {
             secret: SecretRef { source: "corp".parse().unwrap(), mount: "kv".parse().unwrap(), path: path.parse().unwrap() },
             keys: keys.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
             pin: None,
+            base64: BTreeSet::new(),
         }
     }
 
@@ -190,6 +204,9 @@ pub(crate) mod tests {
         assert_eq!(binding.spec_seq, Seq::new(1));
         assert!(binding.respecify(spec(vec![item("b", &[])], "env=dev"), Seq::new(4)));
         assert_eq!(binding.spec_seq, Seq::new(4));
+        let binary = Item { base64: BTreeSet::from(["x".to_owned()]), ..item("b", &[]) };
+        assert!(binding.respecify(spec(vec![binary], "env=dev"), Seq::new(5)));
+        assert_eq!(binding.spec_seq, Seq::new(5), "other bytes are delivered");
     }
 
     #[test]
@@ -206,6 +223,10 @@ pub(crate) mod tests {
         let target = SecretTarget::new("db".parse().unwrap(), vec!["a".parse().unwrap()]);
         assert_eq!(read("None"), Delivered::new(Vec::new(), Target::Secret(target)));
         assert_eq!(read("Auto").restart, Restart::Auto);
+        let plain = item("a", &[("x", "X")]);
+        let stored_item = serde_json::json!({"secret": plain.secret, "keys": {"x": "X"}, "pin": null});
+        assert_eq!(serde_json::to_value(&plain).unwrap(), stored_item, "what is not said is not stored");
+        assert_eq!(serde_json::from_value::<Item>(stored_item).unwrap(), plain);
         assert_eq!(read("Selected").restart, Restart::Selected { workloads: Vec::new(), selector: None });
     }
 

@@ -13,7 +13,7 @@ pub enum Choice {
     Pinned(Incarnation, VersionNumber),
     /// Nothing: the secret is gone at its source and the binding says to follow.
     Gone,
-    /// Nothing yet: no version was ever seen live.
+    /// Nothing yet: no version was seen live since some binding uses it.
     Nothing,
 }
 

@@ -35,7 +35,7 @@ pub enum Want {
 pub enum Withheld {
     /// The placement is denied.
     Denied,
-    /// A secret was never seen live.
+    /// A secret was never seen live since some binding uses it.
     Nothing,
     /// A secret's source went back.
     WentBack,

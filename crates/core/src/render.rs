@@ -1,10 +1,12 @@
 //! Rendering: from what a source gave to the finished bytes that an agent gets.
 
+mod base64_text;
+
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::binding::{Item, SecretType};
+use crate::binding::{ALL_KEYS, Item, SecretType};
 use crate::kv::KvPath;
 use crate::material::Material;
 
@@ -27,6 +29,24 @@ pub enum RenderError {
         /// The secret's path.
         path: KvPath,
         /// The key asked for.
+        key: String,
+    },
+    /// What the binding calls base64 is none.
+    #[error(
+        "key {key:?} of secret {path} is not base64, which spec.items[].base64 says it is: write it as `base64 FILE` prints it (standard alphabet, padded; white space does not matter), or take the key out of that list"
+    )]
+    NotBase64 {
+        /// The secret's path.
+        path: KvPath,
+        /// The key.
+        key: String,
+    },
+    /// The binding calls a key base64 that this version does not have.
+    #[error("secret {path} has no key {key:?}, which spec.items[].base64 names: correct that list, or write the key")]
+    NoKeyToDecode {
+        /// The secret's path.
+        path: KvPath,
+        /// The key named.
         key: String,
     },
     /// A key that is neither a file name nor a Secret key.
@@ -122,7 +142,7 @@ pub fn render(items: &[Item], materials: &[Option<&BTreeMap<String, Material>>])
     Rendered::of(pairs.into_iter().map(|(_, k, v)| (k, v)))
 }
 
-/// The items' keys under their new names, each with the path it comes from.
+/// The items' keys under their new names, as bytes, each with the path it comes from.
 pub(crate) fn merge<'a>(
     items: &'a [Item],
     materials: &[Option<&BTreeMap<String, Material>>],
@@ -133,14 +153,29 @@ pub(crate) fn merge<'a>(
         let Some(material) = material else { continue };
         let path = &item.secret.path;
         if item.keys.is_empty() {
-            pairs.extend(material.iter().map(|(k, v)| (path, k.clone(), v.clone())));
+            for (key, value) in *material {
+                pairs.push((path, key.clone(), delivered(item, key, value)?));
+            }
         }
         for (from, to) in &item.keys {
             let value = material.get(from).ok_or_else(|| RenderError::NoSuchKey { path: path.clone(), key: from.clone() })?;
-            pairs.push((path, to.clone(), value.clone()));
+            pairs.push((path, to.clone(), delivered(item, from, value)?));
+        }
+        // A misspelt name would let base64 text through in place of what it stands for.
+        if let Some(key) = item.base64.iter().find(|key| *key != ALL_KEYS && !material.contains_key(*key)) {
+            return Err(RenderError::NoKeyToDecode { path: path.clone(), key: key.clone() });
         }
     }
     Ok(pairs)
+}
+
+/// The bytes of the secret's key that the item delivers.
+fn delivered(item: &Item, key: &str, value: &Material) -> Result<Material, RenderError> {
+    if !item.is_base64(key) {
+        return Ok(value.clone());
+    }
+    let not_base64 = || RenderError::NotBase64 { path: item.secret.path.clone(), key: key.to_owned() };
+    base64_text::decode(value).ok_or_else(not_base64)
 }
 
 #[cfg(test)]
@@ -174,16 +209,43 @@ mod tests {
         assert_eq!(names(&one), ["y"]);
     }
 
+    fn binary(keys: &[(&str, &str)], base64: &[&str]) -> Item {
+        Item { base64: base64.iter().map(|key| (*key).to_owned()).collect(), ..item("a", keys) }
+    }
+
+    #[test]
+    fn keys_that_are_base64_are_delivered_as_the_bytes_they_stand_for_and_others_as_they_are() {
+        let material = keys(&[("store", "AP9o\n+/8=\n"), ("text", "AP9o")]);
+        let bytes = |item: Item, key: &str| render(&[item], &[Some(&material)]).unwrap().get(key).unwrap().expose().to_vec();
+        assert_eq!(bytes(binary(&[("store", "a.p12"), ("text", "T")], &["store"]), "a.p12"), b"\x00\xffh\xfb\xff");
+        assert_eq!(bytes(binary(&[("store", "a.p12"), ("text", "T")], &["store"]), "T"), b"AP9o");
+        assert_eq!(bytes(binary(&[], &["store"]), "store"), b"\x00\xffh\xfb\xff");
+        assert_eq!(bytes(binary(&[], &["store"]), "text"), b"AP9o");
+        assert_eq!(bytes(binary(&[], &[ALL_KEYS]), "text"), b"\x00\xffh");
+        assert_eq!(bytes(binary(&[], &[]), "store"), b"AP9o\n+/8=\n");
+    }
+
     #[test]
     fn what_cannot_be_delivered_says_why_and_shows_no_value() {
         let canary = keys(&[("bad/key", "canary"), ("x", "canary")]);
         let cases = [
             render(&[item("a", &[("none", "N")])], &[Some(&canary)]),
+            render(&[binary(&[("x", "X")], &["x"])], &[Some(&keys(&[("x", "canary!")]))]),
+            render(&[binary(&[], &["none"])], &[Some(&keys(&[("x", "canary")]))]),
             render(&[item("a", &[])], &[Some(&canary)]),
             render(&[item("a", &[("x", "x")]), item("b", &[("x", "x")])], &[Some(&canary), Some(&canary)]),
             render(&[item("a", &[])], &[Some(&keys(&[("x", &"canary".repeat(200_000))]))]),
         ];
-        for (case, part) in cases.into_iter().zip(["no key \"none\"", "neither a file", "more than one item", "1200001 bytes"]) {
+        let parts = [
+            "secret a has no key \"none\": correct",
+            "key \"x\" of secret a is not base64",
+            "secret a has no key \"none\", which spec.items[].base64 names",
+            "neither a file",
+            "more than one item",
+            "1200001 bytes",
+        ];
+        assert_eq!(cases.len(), parts.len());
+        for (case, part) in cases.into_iter().zip(parts) {
             let text = case.unwrap_err().to_string();
             assert!(text.contains(part) && !text.contains("canary"), "{text}");
         }

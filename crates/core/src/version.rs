@@ -39,7 +39,7 @@ impl fmt::Display for VersionNumber {
     }
 }
 
-/// Names one version of a secret; ordered as they came to be.
+/// Names one version of a secret; ordered as they came to be, unless the source was restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VersionId {
     /// Which life of the path.
@@ -102,7 +102,7 @@ pub struct Observation {
 /// How a secret stands at its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SecretState {
-    /// Not looked at yet.
+    /// Not looked at since some binding uses it.
     Unseen,
     /// Its newest version can be read.
     Live,
@@ -154,7 +154,7 @@ pub struct Known {
     pub latest: Option<Version>,
     /// How the secret stands.
     pub state: SecretState,
-    /// The newest version that was seen live: what is delivered.
+    /// The newest version that was seen live since some binding uses it: what is delivered.
     pub chosen: Option<Version>,
     /// The changes that moved what is delivered.
     pub seqs: SecretSeqs,
@@ -219,23 +219,34 @@ fn observe_current(known: &Known, observation: &Observation, current: &CurrentVe
     let Some(latest) = known.latest else {
         return Verdict::Changed(Change { state, latest: Some(current.version) });
     };
-    // The same number made at another time is another version: the source was restored and written again.
-    let went_back =
-        current.version.id < latest.id || (current.version.id == latest.id && current.version.created != latest.created);
-    if went_back {
+    let (seen, is_news) = (current.version, is_news(&current.version, &latest));
+    if seen != latest && !is_news {
         return match known.state {
             SecretState::WentBack => Verdict::Unchanged,
             _ if !observation.confirmed => Verdict::Confirm,
             _ => Verdict::Changed(Change { state: SecretState::WentBack, latest: None }),
         };
     }
-    if current.version.id > latest.id {
-        Verdict::Changed(Change { state, latest: Some(current.version) })
+    if is_news {
+        if seen.id < latest.id && !observation.confirmed {
+            return Verdict::Confirm;
+        }
+        Verdict::Changed(Change { state, latest: Some(seen) })
     } else if known.state == state {
         Verdict::Unchanged
     } else {
         Verdict::Changed(Change { state, latest: None })
     }
+}
+
+/// Whether a version that is seen came after the newest one known.
+///
+/// Numbers tell within one life of the path: the same number made at another time is another version, and the source was restored. A
+/// source that was restored to an earlier life can never get ahead of the later one by its numbers; there the version's own time tells
+/// what was written after the restore. No other way out would do: deleting the path and making it anew looks like a deletion, which
+/// bindings may follow.
+fn is_news(seen: &Version, latest: &Version) -> bool {
+    if seen.id.incarnation < latest.id.incarnation { seen.created > latest.created } else { seen.id > latest.id }
 }
 
 fn state_of(current: &CurrentVersion, at: DateTime<Utc>) -> SecretState {

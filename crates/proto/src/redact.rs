@@ -32,7 +32,7 @@ mod tests {
         let put = Put { content: vec![Entry { key: "k".into(), value: canary() }], ..Put::default() };
         let message = ServerMessage { message: Some(server_message::Message::Put(put)) };
         let welcome = Welcome { digest_key_bytes: canary(), ..Welcome::default() };
-        let join = JoinRequest { token: "canary".into(), csr_der: Vec::new() };
+        let join = JoinRequest { token: "canary".into(), csr_der: Vec::new(), cluster: String::new() };
         let text = format!("{message:?} {welcome:?} {join:?} {:?}", AgentMessage { message: None::<agent_message::Message> });
         assert!(!text.contains("canary") && !text.contains(&format!("{:?}", canary())), "{text}");
     }

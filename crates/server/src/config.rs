@@ -1,5 +1,8 @@
 //! The server's configuration: a YAML file. Nothing secret is in it, only the names of files that are.
 
+#[cfg(test)]
+mod set_by_chart;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +14,7 @@ use serde::Deserialize;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
     /// This replica's name, in leases, sessions and metrics. Must differ between replicas; given with `--replica`, it wins over the file's.
@@ -41,6 +45,7 @@ pub struct Config {
 
 /// The registry.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Database {
     /// A file that holds the URL, which may hold a password.
@@ -52,6 +57,7 @@ pub struct Database {
 
 /// Where it listens.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     /// REST over TLS.
@@ -66,6 +72,7 @@ pub struct Listen {
 
 /// Where the replicas are reached.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Advertise {
     /// DNS names and IP addresses for the server's certificate.
@@ -78,6 +85,7 @@ pub struct Advertise {
 
 /// The home Vault.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HomeVault {
     /// Its nodes.
@@ -106,6 +114,7 @@ pub struct HomeVault {
 
 /// A credential set and the addresses it may be sent to.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CredentialSet {
     /// What sources call it.
@@ -122,6 +131,7 @@ pub struct CredentialSet {
 
 /// Vault's AppRole login.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AppRole {
     /// Where the method is mounted.
@@ -135,6 +145,7 @@ pub struct AppRole {
 
 /// Watching sources.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Watch {
     /// How often every bound secret is looked at, if the budget allows.
@@ -147,6 +158,7 @@ pub struct Watch {
 
 /// Talking to agents.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Agents {
     /// Both sides send a heartbeat at least this often and give up after three times as long.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use crate::app::App;
+use crate::gateway::listener::Bounds;
 use crate::material_cache::MaterialCache;
 use crate::reports::Reports;
 use crate::tls::Tls;
@@ -54,7 +55,13 @@ const KEEPALIVE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10
 /// Serves agents until told to stop; then they are asked to dial another replica.
 pub async fn serve(gateway: Gateway, listener: TcpListener, tls: Arc<Tls>) -> anyhow::Result<()> {
     let stop = gateway.stop.clone();
-    let incoming = listener::incoming(listener, move || tls.mutual(), HANDSHAKES_MAX, gateway.app.metrics.clone());
+    let bounds = Bounds {
+        handshakes: HANDSHAKES_MAX,
+        // One that is too many is told to dial another replica: for that it has to be let in.
+        open: gateway.app.config.agents.streams + HANDSHAKES_MAX,
+        silence: KEEPALIVE_INTERVAL * 3,
+    };
+    let incoming = listener::incoming(listener, move || tls.mutual(), bounds, gateway.app.metrics.clone());
     let service = AgentServer::new(service::Service::new(gateway))
         .max_decoding_message_size(MESSAGE_MAX_BYTES)
         .max_encoding_message_size(MESSAGE_MAX_BYTES);

@@ -2,30 +2,30 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::server::TlsStream;
+use tokio::net::TcpListener;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::gateway::listener::incoming;
+use crate::gateway::listener::{Bounds, Connection, incoming};
 use crate::tls::Tls;
 
-/// Handshakes under way.
-const HANDSHAKES_MAX: usize = 256;
+/// More open than requests are served at once: browsers and proxies keep some for later. A request may take 25 s without a byte.
+const BOUNDS: Bounds = Bounds { handshakes: 256, open: 1_024, silence: Duration::from_secs(60) };
 
 /// Connections whose TLS handshake succeeded, as axum wants them.
 struct TlsListener {
-    connections: ReceiverStream<std::io::Result<TlsStream<TcpStream>>>,
+    connections: ReceiverStream<std::io::Result<Connection>>,
     address: SocketAddr,
 }
 
 impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
+    type Io = Connection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -53,7 +53,7 @@ pub async fn serve_tls(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    let connections = incoming(listener, move || tls.rest(), HANDSHAKES_MAX, app.metrics.clone());
+    let connections = incoming(listener, move || tls.rest(), BOUNDS, app.metrics.clone());
     let stopped = async move { stop.cancelled().await };
     Ok(axum::serve(TlsListener { connections, address }, router).with_graceful_shutdown(stopped).await?)
 }

@@ -10,7 +10,7 @@ use lockstep_core::id::{ClusterId, InstanceId};
 use lockstep_core::spiffe::AgentIdentity;
 use lockstep_proto::v1::{ChallengeRequest, ChallengeResponse, JoinRequest, JoinResponse, RenewRequest, join_server};
 use lockstep_store::change::{Entry, Writing};
-use lockstep_store::join_token::{Claim, Refusal, claim};
+use lockstep_store::join_token::{self, Claim, Refusal, Shown};
 use lockstep_store::{StoreError, agent_certificate, cluster, placement, pool};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::authority::request_key_hash;
-use crate::gateway::listener;
+use crate::gateway::listener::{self, Bounds};
 use crate::tls::Tls;
 use crate::token::hash;
 use crate::{actor, clock};
@@ -34,8 +34,8 @@ mod renewal;
 const UNDER_WAY_MAX: usize = 16;
 /// A join or renewal is a few kilobytes.
 const MESSAGE_MAX_BYTES: usize = 64 << 10;
-/// Handshakes under way.
-const HANDSHAKES_MAX: usize = 64;
+/// Anybody may connect; an agent calls at once, and hangs up.
+const BOUNDS: Bounds = Bounds { handshakes: 64, open: 256, silence: Duration::from_secs(20) };
 /// How long one call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(15);
 
@@ -47,7 +47,7 @@ pub async fn serve(
     tls: Arc<Tls>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let incoming = listener::incoming(listener, move || tls.join(), HANDSHAKES_MAX, app.metrics.clone());
+    let incoming = listener::incoming(listener, move || tls.join(), BOUNDS, app.metrics.clone());
     let service = join_server::JoinServer::new(Service { app, digests, under_way: Semaphore::new(UNDER_WAY_MAX) })
         .max_decoding_message_size(MESSAGE_MAX_BYTES);
     Server::builder()
@@ -115,13 +115,14 @@ impl Service {
     async fn join_with_token(&self, request: &JoinRequest) -> Result<JoinResponse, Status> {
         let key = request_key_hash(&request.csr_der).map_err(|e| Status::invalid_argument(e.to_string()))?;
         let new_instance = InstanceId::from(Uuid::new_v4());
-        let joined = match self.claim(&request.token, &key, new_instance).await {
+        let shown = Shown { hash: &hash(&request.token), key: &key, cluster: &request.cluster };
+        let joined = match self.claim(&shown, new_instance).await {
             Ok(Ok(joined)) => joined,
             // The caller learns nothing that helps guessing; the operator finds the reason in the history.
             Ok(Err(refusal)) => {
                 tracing::warn!(reason = refusal.as_str(), "a join token was refused");
                 return Err(Status::permission_denied(
-                    "the join token is not valid: it is unknown, expired, revoked, or used by another key. \
+                    "the join token is not valid: it is unknown, expired, revoked, used by another key, or of another cluster. \
                      Make a new one: lockstep cluster token NAME",
                 ));
             }
@@ -135,28 +136,34 @@ impl Service {
 
     /// Claims the token and records it in one transaction; signing follows outside, because no lock waits for Vault. Whoever gets no
     /// certificate then tries again with the same key.
-    async fn claim(&self, token: &str, key: &[u8], new_instance: InstanceId) -> Result<Result<Joined, Refusal>, StoreError> {
+    ///
+    /// Looks first, without the lock that all changes wait for: anybody may ask, as often as he likes.
+    async fn claim(&self, shown: &Shown<'_>, new_instance: InstanceId) -> Result<Result<Joined, Refusal>, StoreError> {
+        let mut connection = pool::acquire(&self.app.pool).await?;
+        match join_token::look(&mut connection, shown, new_instance).await? {
+            Claim::Granted { cluster, instance, first: false } => {
+                let name = cluster::by_id(&mut connection, cluster).await?.name;
+                return Ok(Ok(self.joined(cluster, instance, name)));
+            }
+            // Nothing is recorded of tokens that never were, and of others each reason once.
+            Claim::Refused { is_news: false, reason, .. } => return Ok(Err(reason)),
+            Claim::Granted { first: true, .. } | Claim::Refused { is_news: true, .. } => drop(connection),
+        }
         let mut writing = Writing::begin(&self.app.pool).await?;
-        let claim = claim(writing.connection(), &hash(token), key, new_instance).await?;
+        let claim = join_token::claim(writing.connection(), shown, new_instance).await?;
         let (id, instance, first) = match claim {
             Claim::Granted { cluster, instance, first } => (cluster, instance, first),
-            Claim::Refused { cluster: Some(id), reason } => {
+            Claim::Refused { cluster: Some(id), reason, is_news: true } => {
                 self.record_refusal(writing, id, reason).await?;
                 return Ok(Err(reason));
             }
-            // Nothing is recorded for tokens that never were: anybody could fill the history.
-            Claim::Refused { cluster: None, reason } => {
+            Claim::Refused { reason, .. } => {
                 writing.abandon().await?;
                 return Ok(Err(reason));
             }
         };
         let registered = cluster::by_id(writing.connection(), id).await?;
-        if matches!(registered.spec.state, ClusterState::Revoked | ClusterState::Removing) {
-            self.record_refusal(writing, id, Refusal::Revoked).await?;
-            return Ok(Err(Refusal::Revoked));
-        }
-        let identity = AgentIdentity { trust_domain: self.app.authority.trust_domain().clone(), cluster: id, instance };
-        let joined = Joined { identity, name: registered.name };
+        let joined = self.joined(id, instance, registered.name);
         if !first {
             writing.abandon().await?;
             return Ok(Ok(joined));
@@ -171,11 +178,16 @@ impl Service {
             actor: actor::agent(id),
             kind: "ClusterJoined",
             subject: format!("cluster/{}", joined.name),
-            detail: json!({ "instance": instance.to_string(), "publicKey": hex::encode(key) }),
+            detail: json!({ "instance": instance.to_string(), "publicKey": hex::encode(shown.key) }),
         };
         writing.commit(&entry).await?;
         tracing::info!(cluster = %joined.name, %instance, "an agent joined");
         Ok(Ok(joined))
+    }
+
+    fn joined(&self, cluster: ClusterId, instance: InstanceId, name: String) -> Joined {
+        let trust_domain = self.app.authority.trust_domain().clone();
+        Joined { identity: AgentIdentity { trust_domain, cluster, instance }, name }
     }
 
     async fn record_refusal(&self, mut writing: Writing, id: ClusterId, reason: Refusal) -> Result<(), StoreError> {

@@ -76,10 +76,11 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
 
 /// All bindings, or those of a project, for the planner.
 pub async fn of_project(connection: &mut PgConnection, project: Option<ProjectId>) -> Result<Vec<Binding>> {
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} and ($1::uuid is null or b.project_id = $1)")))
-        .bind(project.map(ProjectId::uuid))
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<Row> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} and ($1::uuid is null or b.project_id = $1) order by b.id")))
+            .bind(project.map(ProjectId::uuid))
+            .fetch_all(connection)
+            .await?;
     rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| r.spec.binding)).collect()
 }
 
@@ -130,8 +131,15 @@ pub async fn update(connection: &mut PgConnection, written: &Written, binding: &
         .bind(stored(seq))
         .execute(&mut *connection)
         .await?;
-    sqlx::query("delete from binding_item where binding_id = $1").bind(binding.id.uuid()).execute(&mut *connection).await?;
-    write_items(connection, binding.id, &binding.spec.delivered.items).await
+    let before = delete_items(&mut *connection, binding.id).await?;
+    write_items(&mut *connection, binding.id, &binding.spec.delivered.items).await?;
+    secret::unwatch(connection, &before).await
+}
+
+/// Deletes its items; answers with their secrets.
+async fn delete_items(connection: &mut PgConnection, binding: BindingId) -> Result<Vec<Uuid>> {
+    let deleted = sqlx::query_scalar("delete from binding_item where binding_id = $1 returning secret_id");
+    Ok(deleted.bind(binding.uuid()).fetch_all(connection).await?)
 }
 
 async fn write_items(connection: &mut PgConnection, binding: BindingId, items: &[Item]) -> Result<()> {
@@ -148,13 +156,15 @@ async fn write_items(connection: &mut PgConnection, binding: BindingId, items: &
     Ok(())
 }
 
-/// Deletes it for callers. The row stays until every cluster acked, the items go at once: its secrets need no watching for it.
+/// Deletes it for callers. The row stays until every cluster acked, the items go at once: its secrets need no watching
+/// for it.
 pub async fn delete(connection: &mut PgConnection, binding: &Binding, seq: Seq) -> Result<DeletionPolicy> {
     sqlx::query("update binding set deleted_at = clock_timestamp(), seq = $2 where id = $1")
         .bind(binding.id.uuid())
         .bind(stored(seq))
         .execute(&mut *connection)
         .await?;
-    sqlx::query("delete from binding_item where binding_id = $1").bind(binding.id.uuid()).execute(connection).await?;
+    let before = delete_items(&mut *connection, binding.id).await?;
+    secret::unwatch(connection, &before).await?;
     Ok(binding.spec.deletion_policy)
 }

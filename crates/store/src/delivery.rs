@@ -171,6 +171,17 @@ async fn bury(connection: &mut PgConnection, reports: &[Report]) -> Result<()> {
     Ok(())
 }
 
+/// The bindings that a cluster has content of, by the registry's own evidence.
+pub async fn holds(connection: &mut PgConnection, cluster: ClusterId) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "select b.name from delivery l join binding b on b.id = l.binding_id where l.cluster_id = $1 and l.applied_digest is not null \
+         order by b.name",
+    )
+    .bind(cluster.uuid())
+    .fetch_all(connection)
+    .await?)
+}
+
 /// Deletes bindings that were deleted and have no tombstone to wait for: never placed, their last cluster deleted, or their last two
 /// tombstones acked in the same moment through two replicas. Called after deletions and by a timer.
 pub async fn bury_unplaced(connection: &mut PgConnection) -> Result<()> {

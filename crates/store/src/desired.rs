@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Mode};
 use lockstep_core::digest::{Digest, DigestKeyId};
 use lockstep_core::id::{ClusterId, SecretId};
@@ -27,6 +28,8 @@ pub struct Facts {
     pub name: String,
     /// The binding.
     pub binding: Binding,
+    /// When it was registered: of two that want one key, the older has it.
+    pub registered: DateTime<Utc>,
     /// The planner's answer.
     pub placement: Placement,
     /// What follows: the revision, and what to hold.
@@ -97,6 +100,7 @@ struct BindingRow {
     project_id: Uuid,
     spec: Json<BindingSpec>,
     spec_seq: i64,
+    created_at: DateTime<Utc>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -110,6 +114,7 @@ struct ItemRow {
 struct Bound {
     name: String,
     binding: Binding,
+    registered: DateTime<Utc>,
     secrets: Vec<SecretRecord>,
 }
 
@@ -170,10 +175,11 @@ pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: 
 /// The bindings of these placements, with the secrets of their items.
 async fn bound(connection: &mut PgConnection, rows: &[Row]) -> Result<BTreeMap<Uuid, Bound>> {
     let ids: Vec<Uuid> = rows.iter().map(|r| r.binding_id).collect::<BTreeSet<_>>().into_iter().collect();
-    let bindings: Vec<BindingRow> = sqlx::query_as("select id, name, project_id, spec, spec_seq from binding where id = any($1)")
-        .bind(&ids)
-        .fetch_all(&mut *connection)
-        .await?;
+    let bindings: Vec<BindingRow> =
+        sqlx::query_as("select id, name, project_id, spec, spec_seq, created_at from binding where id = any($1)")
+            .bind(&ids)
+            .fetch_all(&mut *connection)
+            .await?;
     let items: Vec<ItemRow> = sqlx::query_as(
         "select i.binding_id, s.* from binding_item i join secret s on s.id = i.secret_id \
          where i.binding_id = any($1) order by i.binding_id, i.position",
@@ -184,7 +190,7 @@ async fn bound(connection: &mut PgConnection, rows: &[Row]) -> Result<BTreeMap<U
     let one = |row: BindingRow| {
         let binding =
             Binding { id: row.id.into(), project: row.project_id.into(), spec: row.spec.0, spec_seq: seq(row.spec_seq) };
-        (row.id, Bound { name: row.name, binding, secrets: Vec::new() })
+        (row.id, Bound { name: row.name, binding, registered: row.created_at, secrets: Vec::new() })
     };
     let mut bound: BTreeMap<Uuid, Bound> = bindings.into_iter().map(one).collect();
     for item in items {
@@ -204,7 +210,7 @@ fn facts(row: Row, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> Result<Fac
         _ => None,
     };
     let missing = || StoreError::corrupt("placement")(&format!("its binding {} does not exist", row.binding_id));
-    let Bound { name, binding, secrets } = bindings.get(&row.binding_id).ok_or_else(missing)?;
+    let Bound { name, binding, registered, secrets } = bindings.get(&row.binding_id).ok_or_else(missing)?;
     let known: Vec<&Known> = secrets.iter().map(|s| &s.known).collect();
     let placement = row.detail.0.placement;
     let desired = desired(epoch, &placement, seq(row.placement_seq), Some(binding), &known);
@@ -212,6 +218,7 @@ fn facts(row: Row, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> Result<Fac
         cluster: row.cluster_id.into(),
         name: name.clone(),
         binding: binding.clone(),
+        registered: *registered,
         placement,
         desired,
         secrets: secrets.clone(),

@@ -65,6 +65,14 @@ impl StoreError {
         move |cause| Self::Corrupt { table, cause: cause.to_string() }
     }
 
+    /// Whether two waited for each other and this one gave way: nothing is wrong with it, and nothing of it happened.
+    pub fn gave_way(&self) -> bool {
+        const DEADLOCK_DETECTED: &str = "40P01";
+        const SERIALIZATION_FAILURE: &str = "40001";
+        matches!(self, Self::Postgres(sqlx::Error::Database(e))
+            if e.code().is_some_and(|c| [DEADLOCK_DETECTED, SERIALIZATION_FAILURE].contains(&c.as_ref())))
+    }
+
     /// Whether Postgres could not be reached, rather than refusing something.
     pub fn is_unavailable(&self) -> bool {
         match self {

@@ -9,7 +9,18 @@ use uuid::Uuid;
 
 use crate::Result;
 
-/// What came of using a token.
+/// What an agent shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The token's hash.
+    pub hash: &'a [u8],
+    /// The SHA-256 of its public key.
+    pub key: &'a [u8],
+    /// The cluster that it was told it is in; empty: it was not told.
+    pub cluster: &'a str,
+}
+
+/// What comes of using a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     /// It is this key's now, or was already.
@@ -21,12 +32,15 @@ pub enum Claim {
         /// Whether this was the first use.
         first: bool,
     },
-    /// Refused; the cluster, where the token is known, so that it can be recorded.
+    /// Refused; the cluster, where the token is known.
     Refused {
         /// Whose token it was.
         cluster: Option<ClusterId>,
         /// Why, for the operator; the caller is told less.
         reason: Refusal,
+        /// Whether it is to be recorded: the token is known, and it was not refused for this reason before. Whoever has an old token could
+        /// fill the history with it.
+        is_news: bool,
     },
 }
 
@@ -37,8 +51,10 @@ pub enum Refusal {
     Unknown,
     /// Its time is over.
     Expired,
-    /// It was revoked.
+    /// It, or its cluster, was revoked; or the cluster is being removed.
     Revoked,
+    /// The agent was told that it is in another cluster.
+    OtherCluster,
     /// Another key has used it.
     Claimed,
 }
@@ -50,6 +66,7 @@ impl Refusal {
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::OtherCluster => "shown by an agent of another cluster",
             Self::Claimed => "already used by another key",
         }
     }
@@ -89,39 +106,71 @@ pub async fn revoke_open(connection: &mut PgConnection, cluster: ClusterId) -> R
 struct Row {
     id: Uuid,
     cluster_id: Uuid,
+    cluster: String,
     expired: bool,
     revoked: bool,
     claimed_key: Option<Vec<u8>>,
     instance_id: Option<Uuid>,
+    refusals: Vec<String>,
 }
 
-/// Uses a token with a public key, given by its SHA-256. The row is locked, so that of two keys at once one wins.
-pub async fn claim(connection: &mut PgConnection, hash: &[u8], key: &[u8], new_instance: InstanceId) -> Result<Claim> {
-    let row: Option<Row> = sqlx::query_as(
-        "select id, cluster_id, expires_at <= clock_timestamp() as expired, revoked_at is not null as revoked, claimed_key, instance_id \
-         from join_token where hash = $1 for update",
-    )
-    .bind(hash)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(row) = row else { return Ok(Claim::Refused { cluster: None, reason: Refusal::Unknown }) };
-    let cluster = row.cluster_id.into();
-    let refused = |reason| Ok(Claim::Refused { cluster: Some(cluster), reason });
-    match (&row.claimed_key, row.instance_id) {
-        _ if row.revoked => refused(Refusal::Revoked),
-        _ if row.expired => refused(Refusal::Expired),
-        (Some(claimed), Some(instance)) if claimed == key => {
-            Ok(Claim::Granted { cluster, instance: instance.into(), first: false })
-        }
-        (Some(_), _) => refused(Refusal::Claimed),
-        (None, _) => {
-            sqlx::query("update join_token set claimed_key = $2, instance_id = $3 where id = $1")
-                .bind(row.id)
-                .bind(key)
-                .bind(new_instance.uuid())
-                .execute(connection)
-                .await?;
-            Ok(Claim::Granted { cluster, instance: new_instance, first: true })
+const ROW: &str = "select t.id, t.cluster_id, c.name as cluster, t.expires_at <= clock_timestamp() as expired, \
+        t.revoked_at is not null or c.state in ('Revoked', 'Removing') as revoked, t.claimed_key, t.instance_id, t.refusals \
+    from join_token t join cluster c on c.id = t.cluster_id where t.hash = $1";
+
+impl Row {
+    fn claim(&self, shown: &Shown<'_>, new_instance: InstanceId) -> Claim {
+        let cluster = self.cluster_id.into();
+        let refused = |reason: Refusal| {
+            let is_news = self.refusals.iter().all(|known| known != reason.as_str());
+            Claim::Refused { cluster: Some(cluster), reason, is_news }
+        };
+        match (&self.claimed_key, self.instance_id) {
+            _ if self.revoked => refused(Refusal::Revoked),
+            _ if self.expired => refused(Refusal::Expired),
+            _ if !shown.cluster.is_empty() && shown.cluster != self.cluster => refused(Refusal::OtherCluster),
+            (Some(claimed), Some(instance)) if claimed == shown.key => {
+                Claim::Granted { cluster, instance: instance.into(), first: false }
+            }
+            (Some(_), _) => refused(Refusal::Claimed),
+            (None, _) => Claim::Granted { cluster, instance: new_instance, first: true },
         }
     }
+}
+
+const UNKNOWN: Claim = Claim::Refused { cluster: None, reason: Refusal::Unknown, is_news: false };
+
+/// What using the token would come to. Nothing is locked or written: anybody may ask.
+pub async fn look(connection: &mut PgConnection, shown: &Shown<'_>, new_instance: InstanceId) -> Result<Claim> {
+    let row: Option<Row> = sqlx::query_as(ROW).bind(shown.hash).fetch_optional(connection).await?;
+    Ok(row.map_or(UNKNOWN, |row| row.claim(shown, new_instance)))
+}
+
+/// Uses the token, or notes why not, if that is news. The row is locked, so that of two keys at once one wins.
+pub async fn claim(connection: &mut PgConnection, shown: &Shown<'_>, new_instance: InstanceId) -> Result<Claim> {
+    let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{ROW} for update of t")))
+        .bind(shown.hash)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(row) = row else { return Ok(UNKNOWN) };
+    let claim = row.claim(shown, new_instance);
+    match claim {
+        Claim::Granted { first: true, instance, .. } => {
+            sqlx::query("update join_token set claimed_key = $2, instance_id = $3 where id = $1")
+                .bind(row.id)
+                .bind(shown.key)
+                .bind(instance.uuid())
+                .execute(connection)
+                .await?;
+        }
+        Claim::Refused { is_news: true, reason, .. } => {
+            sqlx::query("update join_token set refusals = array_append(refusals, $2) where id = $1")
+                .bind(row.id)
+                .bind(reason.as_str())
+                .execute(connection)
+                .await?;
+        }
+        Claim::Granted { .. } | Claim::Refused { .. } => {}
+    }
+    Ok(claim)
 }

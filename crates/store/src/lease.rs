@@ -11,23 +11,51 @@ use crate::{Result, StoreError};
 pub struct Lease {
     /// What it is for, such as `watch/corp`.
     pub name: String,
-    /// Grows with every change of the holder.
+    /// Grows each time that another process takes it.
     pub token: u64,
 }
 
+/// What the one who asks for a lease has to do with it. It is about a process, not about its name: two may have been given the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It has not held the lease since it began. One that runs under its own name is that of its predecessor, which was killed: it need
+    /// not wait for its end.
+    Fresh,
+    /// It holds the lease, as far as it knows, under this token.
+    Held(u64),
+    /// It has lost the lease. One that runs under its own name is that of a twin, which lives: it waits like anybody else. So two
+    /// replicas that share a name by mistake take the lease from each other once at a start, and not for ever.
+    Lost,
+}
+
 /// Takes or renews the lease for `holder`; `None` while another holds it.
-pub async fn acquire(connection: &mut PgConnection, name: &str, holder: &str, life: Duration) -> Result<Option<Lease>> {
+///
+/// Only who shows the token keeps it: with any other claim the lease comes with a token that nobody had, which fences all earlier
+/// holders, and under which nothing was observed.
+pub async fn acquire(
+    connection: &mut PgConnection,
+    name: &str,
+    holder: &str,
+    claim: Claim,
+    life: Duration,
+) -> Result<Option<Lease>> {
+    let held = match claim {
+        Claim::Held(token) => Some(token.cast_signed()),
+        Claim::Fresh | Claim::Lost => None,
+    };
     let token: Option<i64> = sqlx::query_scalar(
         "insert into lease as l (name, holder, token, expires_at) values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3)) \
          on conflict (name) do update set \
              holder = $2, expires_at = clock_timestamp() + make_interval(secs => $3), \
-             token = case when l.holder = $2 and l.expires_at > clock_timestamp() then l.token else l.token + 1 end \
-         where l.holder = $2 or l.expires_at <= clock_timestamp() \
+             token = case when l.token = $4 and l.expires_at > clock_timestamp() then l.token else l.token + 1 end \
+         where l.token = $4 or l.expires_at <= clock_timestamp() or ($5 and l.holder = $2) \
          returning token",
     )
     .bind(name)
     .bind(holder)
     .bind(life.as_secs_f64())
+    .bind(held)
+    .bind(claim == Claim::Fresh)
     .fetch_optional(connection)
     .await?;
     Ok(token.map(|token| Lease { name: name.to_owned(), token: token.cast_unsigned() }))

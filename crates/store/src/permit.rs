@@ -20,7 +20,8 @@ use crate::meta::stored;
 /// `offset 0` keeps the view apart from the rest, so that it is asked for each of these by key. Joined, it adds up the secrets of every
 /// binding there is before one is picked: 70 ms with 5,000 bindings, where this takes half a millisecond for 20 placements.
 ///
-/// The placements are locked until the caller's transaction ends, in which it records that they are sent.
+/// The placements are locked until the caller's transaction ends, in which it records that they are sent. In the order in which the planner
+/// writes them, by binding and cluster: in another, the two could wait for each other.
 pub async fn permitted(connection: &mut PgConnection, reports: &[Report]) -> Result<BTreeSet<(ClusterId, BindingId)>> {
     let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "select p.cluster_id, p.binding_id from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[]) \
@@ -32,7 +33,7 @@ pub async fn permitted(connection: &mut PgConnection, reports: &[Report]) -> Res
          join lateral ( \
              select epoch, seq, placement_seq from desired where binding_id = r.binding and cluster_id = r.cluster offset 0 \
          ) d on d.epoch = r.epoch and d.seq = r.seq and d.placement_seq = p.seq \
-         for share of p",
+         order by p.binding_id, p.cluster_id for share of p",
     )
     .bind(reports.iter().map(|r| r.session.uuid()).collect::<Vec<_>>())
     .bind(reports.iter().map(|r| r.cluster.uuid()).collect::<Vec<_>>())

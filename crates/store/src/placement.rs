@@ -1,4 +1,5 @@
-//! Placements: the planner's answers. Written in the transaction of the change that they follow from.
+//! Placements: the planner's answers. Written in the transaction of the change that they follow from, by binding and cluster: whoever locks
+//! several of them does it in that order, so that no two wait for each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,7 +149,7 @@ async fn write(connection: &mut PgConnection, changed: &[(BindingId, ClusterId, 
     };
     sqlx::query(
         "insert into placement (binding_id, cluster_id, answer, detail, seq) \
-         select b, c, a, d, $5 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) as x(b, c, a, d) \
+         select b, c, a, d, $5 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) as x(b, c, a, d) order by b, c \
          on conflict (binding_id, cluster_id) do update set answer = excluded.answer, detail = excluded.detail, seq = excluded.seq",
     )
     .bind(changed.iter().map(|(binding, _, _)| binding.uuid()).collect::<Vec<_>>())

@@ -129,11 +129,30 @@ pub async fn bound(connection: &mut PgConnection, source: SourceId) -> Result<Ve
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// These secrets, read again inside a change's transaction.
-pub async fn of_ids(connection: &mut PgConnection, ids: &[SecretId]) -> Result<Vec<SecretRecord>> {
+/// Those of these secrets that some binding still uses, read again inside a change's transaction.
+pub async fn still_bound(connection: &mut PgConnection, ids: &[SecretId]) -> Result<Vec<SecretRecord>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let rows: Vec<SecretRow> = sqlx::query_as("select * from secret where id = any($1)").bind(ids).fetch_all(connection).await?;
+    let rows: Vec<SecretRow> = sqlx::query_as(
+        "select s.* from secret s where id = any($1) and exists (select from binding_item i where i.secret_id = s.id)",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
     rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Makes those of these secrets unseen that no binding uses any more. Nobody looks at them from now on: when one is bound again, nothing
+/// says that what was newest then still is, and nothing is delivered before somebody has looked. What was seen stays known, so that a
+/// source that went back meanwhile is recognised. No revision moves: nothing holds content of theirs.
+pub(crate) async fn unwatch(connection: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
+    sqlx::query(
+        "update secret s set state = 'Unseen', chosen_incarnation = null, chosen_number = null, chosen_created = null, problem = null \
+         where id = any($1) and not exists (select from binding_item i where i.secret_id = s.id)",
+    )
+    .bind(ids)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// One page, for people. The key is the secret's id.
@@ -154,44 +173,57 @@ pub async fn list(connection: &mut PgConnection, source: Option<&str>, page: &Pa
     Ok(cut(listed, page.size(), |l| l.record.id.to_string()))
 }
 
-/// Writes what is known now. `recorded` names the change under which a new newest version is kept.
+/// Writes what is known now of each of these secrets: a first look may bring ten thousand. `recorded` names the change under which a new
+/// newest version is kept.
 pub async fn write(
     connection: &mut PgConnection,
-    id: SecretId,
-    known: &Known,
+    secrets: &[(SecretId, Known)],
     recorded: Seq,
     trace: Option<TraceId>,
 ) -> Result<()> {
+    fn column<T>(secrets: &[(SecretId, Known)], of: impl Fn(&Known) -> T) -> Vec<T> {
+        secrets.iter().map(|(_, known)| of(known)).collect()
+    }
+    let ids: Vec<Uuid> = secrets.iter().map(|(id, _)| id.uuid()).collect();
+    let incarnation = |v: Version| v.id.incarnation.0;
+    let number = |v: Version| v.id.number.get().cast_signed();
+    let created = |v: Version| v.created;
     sqlx::query(
-        "update secret set state = $2, began_token = $3, began_ordinal = $4, \
-             latest_incarnation = $5, latest_number = $6, latest_created = $7, \
-             chosen_incarnation = $8, chosen_number = $9, chosen_created = $10, \
-             chosen_seq = $11, incarnation_seq = $12, presence_seq = $13, trace = coalesce($14, trace) where id = $1",
+        "update secret set state = n.state, began_token = n.token, began_ordinal = n.ordinal, \
+             latest_incarnation = n.l_incarnation, latest_number = n.l_number, latest_created = n.l_created, \
+             chosen_incarnation = n.c_incarnation, chosen_number = n.c_number, chosen_created = n.c_created, \
+             chosen_seq = n.c_seq, incarnation_seq = n.i_seq, presence_seq = n.p_seq, trace = coalesce($14, trace) \
+         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bigint[], $7::timestamptz[], \
+                 $8::timestamptz[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::bigint[]) \
+             as n(id, state, token, ordinal, l_incarnation, l_number, l_created, c_incarnation, c_number, c_created, c_seq, i_seq, p_seq) \
+         where secret.id = n.id",
     )
-    .bind(id.uuid())
-    .bind(known.state.as_str())
-    .bind(known.began.token.cast_signed())
-    .bind(known.began.ordinal.cast_signed())
-    .bind(known.latest.map(|v| v.id.incarnation.0))
-    .bind(known.latest.map(|v| v.id.number.get().cast_signed()))
-    .bind(known.latest.map(|v| v.created))
-    .bind(known.chosen.map(|v| v.id.incarnation.0))
-    .bind(known.chosen.map(|v| v.id.number.get().cast_signed()))
-    .bind(known.chosen.map(|v| v.created))
-    .bind(stored(known.seqs.chosen))
-    .bind(stored(known.seqs.incarnation))
-    .bind(stored(known.seqs.presence))
+    .bind(&ids)
+    .bind(column(secrets, |k| k.state.as_str()))
+    .bind(column(secrets, |k| k.began.token.cast_signed()))
+    .bind(column(secrets, |k| k.began.ordinal.cast_signed()))
+    .bind(column(secrets, |k| k.latest.map(incarnation)))
+    .bind(column(secrets, |k| k.latest.map(number)))
+    .bind(column(secrets, |k| k.latest.map(created)))
+    .bind(column(secrets, |k| k.chosen.map(incarnation)))
+    .bind(column(secrets, |k| k.chosen.map(number)))
+    .bind(column(secrets, |k| k.chosen.map(created)))
+    .bind(column(secrets, |k| stored(k.seqs.chosen)))
+    .bind(column(secrets, |k| stored(k.seqs.incarnation)))
+    .bind(column(secrets, |k| stored(k.seqs.presence)))
     .bind(trace.map(|t| t.to_string()))
     .execute(&mut *connection)
     .await?;
-    let Some(latest) = known.latest else { return Ok(()) };
     sqlx::query(
-        "insert into version (secret_id, incarnation, number, created, seq) values ($1, $2, $3, $4, $5) on conflict do nothing",
+        "insert into version (secret_id, incarnation, number, created, seq) \
+         select n.id, n.incarnation, n.number, n.created, $5 \
+         from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::timestamptz[]) as n(id, incarnation, number, created) \
+         where n.number is not null on conflict do nothing",
     )
-    .bind(id.uuid())
-    .bind(latest.id.incarnation.0)
-    .bind(latest.id.number.get().cast_signed())
-    .bind(latest.created)
+    .bind(&ids)
+    .bind(column(secrets, |k| k.latest.map(incarnation)))
+    .bind(column(secrets, |k| k.latest.map(number)))
+    .bind(column(secrets, |k| k.latest.map(created)))
     .bind(stored(recorded))
     .execute(connection)
     .await?;

@@ -40,7 +40,7 @@ pub struct Shown {
     pub connected_at: DateTime<Utc>,
     /// When it was last heard.
     pub heard_at: DateTime<Utc>,
-    /// When its certificate ends.
+    /// When its newest certificate ends.
     pub certificate_not_after: DateTime<Utc>,
 }
 
@@ -66,6 +66,16 @@ pub async fn open(connection: &mut PgConnection, session: &Session) -> Result<bo
     .execute(connection)
     .await?;
     Ok(accepted.rows_affected() == 1)
+}
+
+/// The stream's agent got a new certificate over it.
+pub async fn renewed(connection: &mut PgConnection, session: SessionId, not_after: DateTime<Utc>) -> Result<()> {
+    sqlx::query("update session set certificate_not_after = $2 where id = $1")
+        .bind(session.uuid())
+        .bind(not_after)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Notes that these were heard of; answers those that are still their cluster's, with their cluster's state.

@@ -1,6 +1,6 @@
 //! A registry on a database of its own, and short ways to change it as the server does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -18,7 +18,7 @@ use lockstep_core::version::{Change, Incarnation, Known, SecretState, Version, V
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::delivery::{Filter, Listed, Report};
 use lockstep_store::meta::Written;
-use lockstep_store::page::Page;
+use lockstep_store::page::{PAGE_MAX, Page};
 use lockstep_store::session::Session;
 use lockstep_store::{
     PgConnection, PgPool, binding, cluster, delivery, grant, placement, pool, project, secret, session, source,
@@ -160,9 +160,10 @@ impl Registry {
     pub(crate) async fn observe(&self, path: &str, state: SecretState, number: Option<u64>) -> Result<Known> {
         self.change(async |c, seq| {
             let id = secret::ensure(c, &item(path)?.secret).await?;
-            let mut known = secret::of_ids(c, &[id]).await?.first().context("the secret")?.known;
+            let (secrets, _) = secret::list(c, None, &Page { limit: PAGE_MAX, ..Page::default() }).await?;
+            let mut known = secrets.iter().find(|s| s.record.id == id).context("the secret")?.record.known;
             known.apply(&Change { state, latest: number.map(|n| version(0, n)).transpose()? }, seq);
-            secret::write(c, id, &known, seq, None).await?;
+            secret::write(c, &[(id, known)], seq, None).await?;
             Ok(known)
         })
         .await
@@ -222,7 +223,7 @@ pub(crate) fn source_spec() -> Result<SourceSpec> {
 
 pub(crate) fn item(path: &str) -> Result<Item> {
     let secret = SecretRef { source: "corp".parse()?, mount: "kv".parse()?, path: path.parse()? };
-    Ok(Item { secret, keys: BTreeMap::new(), pin: None })
+    Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
 }
 
 /// A binding of these paths to the clusters that `clusters` selects; both policies `Retain`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lockstep_store::change::Writing;
-use lockstep_store::lease::{Lease, acquire, fence, holder, release};
+use lockstep_store::lease::{Claim, Lease, acquire, fence, holder, release};
 use lockstep_store::{PgPool, StoreError};
 use lockstep_testbed::wait;
 use tokio::task::JoinSet;
@@ -14,7 +14,11 @@ use crate::fixture::{LIMIT, Registry, entry};
 const LIFE: Duration = Duration::from_mins(1);
 
 async fn take(pool: &PgPool, holder: &str) -> Result<Option<Lease>> {
-    Ok(acquire(&mut *pool.acquire().await?, "watch/corp", holder, LIFE).await?)
+    claim(pool, holder, Claim::Fresh).await
+}
+
+async fn claim(pool: &PgPool, holder: &str, claim: Claim) -> Result<Option<Lease>> {
+    Ok(acquire(&mut *pool.acquire().await?, "watch/corp", holder, claim, LIFE).await?)
 }
 
 async fn expire(registry: &Registry) -> Result<()> {
@@ -27,7 +31,7 @@ async fn renewing_keeps_the_token_and_every_change_of_holder_raises_it() -> Resu
     let registry = Registry::new().await?;
     let a = take(&registry.pool, "a").await?.context("it is free")?;
     assert_eq!(a.token, 1);
-    assert_eq!(take(&registry.pool, "a").await?, Some(a.clone()));
+    assert_eq!(claim(&registry.pool, "a", Claim::Held(a.token)).await?, Some(a.clone()));
     assert_eq!(take(&registry.pool, "b").await?, None);
     expire(&registry).await?;
     let b = take(&registry.pool, "b").await?.context("it has ended")?;
@@ -35,7 +39,34 @@ async fn renewing_keeps_the_token_and_every_change_of_holder_raises_it() -> Resu
     assert_eq!(take(&registry.pool, "a").await?, None);
     // Who comes back to its own ended lease cannot know who was there in between.
     expire(&registry).await?;
-    assert!(take(&registry.pool, "b").await?.context("it has ended")?.token > b.token);
+    assert!(claim(&registry.pool, "b", Claim::Held(b.token)).await?.context("it has ended")?.token > b.token);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_starts_again_under_its_name_takes_over_at_once_but_never_keeps_the_token() -> Result<()> {
+    let registry = Registry::new().await?;
+    let killed = take(&registry.pool, "a").await?.context("it is free")?;
+    let restarted = take(&registry.pool, "a").await?.context("its predecessor's is its own")?;
+    assert!(restarted.token > killed.token);
+    let fenced = fence(&mut *registry.connection().await?, &killed).await;
+    assert!(matches!(fenced, Err(StoreError::Fenced { .. })), "{fenced:?}");
+    assert_eq!(take(&registry.pool, "b").await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_that_share_a_name_take_the_lease_from_each_other_only_at_a_start() -> Result<()> {
+    let registry = Registry::new().await?;
+    let first = take(&registry.pool, "a").await?.context("it is free")?;
+    let second = take(&registry.pool, "a").await?.context("it started later")?;
+    assert_eq!(claim(&registry.pool, "a", Claim::Held(first.token)).await?, None, "the first one learns that it was replaced");
+    assert_eq!(claim(&registry.pool, "a", Claim::Lost).await?, None, "and waits");
+    assert_eq!(claim(&registry.pool, "a", Claim::Held(second.token)).await?, Some(second.clone()));
+    expire(&registry).await?;
+    let first = claim(&registry.pool, "a", Claim::Lost).await?.context("it has ended")?;
+    assert!(first.token > second.token);
+    assert_eq!(claim(&registry.pool, "a", Claim::Held(second.token)).await?, None);
     Ok(())
 }
 
@@ -44,7 +75,7 @@ async fn a_lease_ends_by_postgres_clock() -> Result<()> {
     let registry = Registry::new().await?;
     let mut c = registry.connection().await?;
     let short = Duration::from_millis(200);
-    acquire(&mut c, "watch/corp", "a", short).await?.context("it is free")?;
+    acquire(&mut c, "watch/corp", "a", Claim::Fresh, short).await?.context("it is free")?;
     assert_eq!(holder(&mut c, "watch/corp").await?.as_deref(), Some("a"));
     wait::until("the lease to end", LIMIT, async || take(&registry.pool, "b").await.ok().flatten()).await?;
     assert_eq!(holder(&mut c, "watch/corp").await?.as_deref(), Some("b"));

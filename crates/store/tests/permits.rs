@@ -104,3 +104,45 @@ async fn leave_that_waits_for_the_planner_is_given_by_what_the_planner_wrote() -
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn leave_and_the_planner_never_wait_for_each_other() -> Result<()> {
+    let ready = Ready::new().await?;
+    // Ids are random: until one is lower than that of an older binding, which the planner would find first.
+    let (mut lower, mut name) = (ready.binding, String::from("db"));
+    while lower >= ready.binding {
+        name.push('b');
+        lower = ready.registry.bind(&name, spec(&["payments/db"], "env=prod")?).await?.id;
+    }
+    let mut asks = Vec::new();
+    for (id, name) in [(ready.binding, "db"), (lower, name.as_str())] {
+        let desired = ready.registry.delivery("eu", name).await?.desired;
+        asks.push(report(ready.session, ready.cluster, id, desired, Outcome::Sent));
+    }
+    let lock = |id: BindingId, how: &str| format!("select from placement where binding_id = '{id}' for {how}");
+
+    // As the planner: it has written the first and comes to the second, while leave is asked for both.
+    let mut planning = ready.registry.pool.begin().await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(lock(lower, "no key update"))).execute(&mut *planning).await?;
+    let go_on = async {
+        wait::until("leave to be asked for", LIMIT, async || ready.registry.somebody_waits().await).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(lock(ready.binding, "no key update"))).execute(&mut *planning).await?;
+        anyhow::Ok(planning.commit().await?)
+    };
+    let mut connection = ready.registry.connection().await?;
+    let (leave, planned) = tokio::join!(permitted(&mut connection, &asks), go_on);
+    planned?;
+    assert_eq!(leave?.len(), 2);
+
+    // As leave: it has the first, and comes to the second while the planner writes both.
+    let mut leaving = ready.registry.pool.begin().await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(lock(lower, "share"))).execute(&mut *leaving).await?;
+    let go_on = async {
+        wait::until("the planner to write", LIMIT, async || ready.registry.somebody_waits().await).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(lock(ready.binding, "share"))).execute(&mut *leaving).await?;
+        anyhow::Ok(leaving.commit().await?)
+    };
+    let (planned, left) = tokio::join!(ready.registry.revoke_grant("all"), go_on);
+    left?;
+    planned
+}

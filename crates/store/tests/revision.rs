@@ -113,7 +113,7 @@ async fn apply(registry: &Registry, op: &Op) -> Result<()> {
             registry
                 .change(async |c, seq| {
                     let id = secret::ensure(c, &item(PATHS[*path])?.secret).await?;
-                    Ok(secret::write(c, id, &known(*state, *chosen, *seqs, seq)?, seq, None).await?)
+                    Ok(secret::write(c, &[(id, known(*state, *chosen, *seqs, seq)?)], seq, None).await?)
                 })
                 .await?;
         }

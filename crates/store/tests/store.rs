@@ -10,6 +10,7 @@ mod pages;
 mod permits;
 mod placements;
 mod pool;
+mod rebound;
 mod reports;
 mod revision;
 mod scale;

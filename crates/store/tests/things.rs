@@ -47,7 +47,7 @@ async fn projects_sources_and_grants() -> Result<()> {
     assert_eq!(source::get(&mut c, "new").await?.spec.failing.as_deref(), Some("sealed"));
     source::note_watch(&mut c, source.id.into(), None).await?;
     source::note_watch(&mut c, source.id.into(), Some("sealed again")).await?;
-    lease::acquire(&mut c, "watch/new", "replica-a", Duration::from_mins(1)).await?.context("it is free")?;
+    lease::acquire(&mut c, "watch/new", "replica-a", lease::Claim::Fresh, Duration::from_mins(1)).await?.context("it is free")?;
     let watched = source::get(&mut c, "new").await?.spec;
     assert!(watched.swept_at.is_some() && watched.failing.as_deref() == Some("sealed again"));
     assert_eq!(watched.watched_by.as_deref(), Some("replica-a"));
@@ -107,9 +107,9 @@ async fn bindings_and_secrets() -> Result<()> {
     let known = registry.observe("payments/a", SecretState::Live, Some(3)).await?;
     let trace = TraceId::new([7; 16]);
     let id: SecretId = watched[0].id;
-    registry.change(async |c, seq| Ok(secret::write(c, id, &known, seq, Some(trace)).await?)).await?;
-    registry.change(async |c, seq| Ok(secret::write(c, id, &known, seq, None).await?)).await?;
-    let read = secret::of_ids(&mut c, &[id]).await?;
+    registry.change(async |c, seq| Ok(secret::write(c, &[(id, known)], seq, Some(trace)).await?)).await?;
+    registry.change(async |c, seq| Ok(secret::write(c, &[(id, known)], seq, None).await?)).await?;
+    let read = secret::still_bound(&mut c, &[id]).await?;
     assert_eq!((read[0].known, read[0].trace), (known, Some(trace)), "the trace stays until another comes");
     let versions: i64 =
         sqlx::query_scalar("select count(*) from version where secret_id = $1").bind(id.uuid()).fetch_one(&mut *c).await?;

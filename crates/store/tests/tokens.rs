@@ -6,7 +6,7 @@ use anyhow::Result;
 use lockstep_core::id::ClusterId;
 use lockstep_store::agent_certificate::{self, Recorded};
 use lockstep_store::api_token;
-use lockstep_store::join_token::{Claim, Refusal, claim, insert, revoke_open};
+use lockstep_store::join_token::{Claim, Refusal, Shown, claim, insert, look, revoke_open};
 use tokio::task::JoinSet;
 
 use crate::fixture::{Registry, instance, time};
@@ -20,15 +20,20 @@ async fn registry() -> Result<(Registry, ClusterId)> {
     Ok((registry, cluster))
 }
 
+/// By an agent that was not told its cluster.
+fn shown<'a>(hash: &'a [u8], key: &'a [u8]) -> Shown<'a> {
+    Shown { hash, key, cluster: "" }
+}
+
 #[tokio::test]
 async fn the_key_that_used_a_token_may_retry_and_no_other_can() -> Result<()> {
     let (registry, cluster) = registry().await?;
     let mut c = registry.connection().await?;
     let granted = |first| Claim::Granted { cluster, instance: instance(1), first };
-    assert_eq!(claim(&mut c, b"token", b"key", instance(1)).await?, granted(true));
-    assert_eq!(claim(&mut c, b"token", b"key", instance(2)).await?, granted(false), "as the installation it already is");
-    let refused = Claim::Refused { cluster: Some(cluster), reason: Refusal::Claimed };
-    assert_eq!(claim(&mut c, b"token", b"other", instance(3)).await?, refused);
+    assert_eq!(claim(&mut c, &shown(b"token", b"key"), instance(1)).await?, granted(true));
+    assert_eq!(claim(&mut c, &shown(b"token", b"key"), instance(2)).await?, granted(false), "as the installation it already is");
+    let refused = Claim::Refused { cluster: Some(cluster), reason: Refusal::Claimed, is_news: true };
+    assert_eq!(claim(&mut c, &shown(b"token", b"other"), instance(3)).await?, refused);
     Ok(())
 }
 
@@ -36,20 +41,49 @@ async fn the_key_that_used_a_token_may_retry_and_no_other_can() -> Result<()> {
 async fn unknown_expired_and_revoked_tokens_are_refused_each_with_its_reason() -> Result<()> {
     let (registry, cluster) = registry().await?;
     let mut c = registry.connection().await?;
-    let unknown = claim(&mut c, b"guess", b"key", instance(1)).await?;
-    assert_eq!(unknown, Claim::Refused { cluster: None, reason: Refusal::Unknown });
+    let unknown = claim(&mut c, &shown(b"guess", b"key"), instance(1)).await?;
+    assert_eq!(unknown, Claim::Refused { cluster: None, reason: Refusal::Unknown, is_news: false });
 
     let (_, expires_at) = insert(&mut c, cluster, b"short", Duration::ZERO).await?;
     assert!(expires_at <= lockstep_store::registry::now(&mut c).await?);
-    let expired = claim(&mut c, b"short", b"key", instance(1)).await?;
-    assert_eq!(expired, Claim::Refused { cluster: Some(cluster), reason: Refusal::Expired });
+    let expired = claim(&mut c, &shown(b"short", b"key"), instance(1)).await?;
+    assert_eq!(expired, Claim::Refused { cluster: Some(cluster), reason: Refusal::Expired, is_news: true });
 
-    assert!(matches!(claim(&mut c, b"token", b"key", instance(1)).await?, Claim::Granted { .. }));
+    assert!(matches!(claim(&mut c, &shown(b"token", b"key"), instance(1)).await?, Claim::Granted { .. }));
     insert(&mut c, cluster, b"open", LIFE).await?;
     assert_eq!(revoke_open(&mut c, cluster).await?, 2, "the open one and the expired one; a used one is no more open");
-    let revoked = claim(&mut c, b"open", b"key", instance(1)).await?;
-    assert_eq!(revoked, Claim::Refused { cluster: Some(cluster), reason: Refusal::Revoked });
-    assert!(matches!(claim(&mut c, b"token", b"key", instance(1)).await?, Claim::Granted { first: false, .. }));
+    let revoked = claim(&mut c, &shown(b"open", b"key"), instance(1)).await?;
+    assert_eq!(revoked, Claim::Refused { cluster: Some(cluster), reason: Refusal::Revoked, is_news: true });
+    assert!(matches!(claim(&mut c, &shown(b"token", b"key"), instance(1)).await?, Claim::Granted { first: false, .. }));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_is_refused_to_an_agent_of_another_cluster_and_stays_unused() -> Result<()> {
+    let (registry, cluster) = registry().await?;
+    let mut c = registry.connection().await?;
+    let named = |cluster| Shown { hash: b"token", key: b"key", cluster };
+    let refused = Claim::Refused { cluster: Some(cluster), reason: Refusal::OtherCluster, is_news: true };
+    assert_eq!(claim(&mut c, &named("us"), instance(1)).await?, refused);
+    let granted = Claim::Granted { cluster, instance: instance(2), first: true };
+    assert_eq!(claim(&mut c, &named("eu"), instance(2)).await?, granted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_reason_for_which_a_token_is_refused_is_news_once() -> Result<()> {
+    let (registry, cluster) = registry().await?;
+    let mut c = registry.connection().await?;
+    let refused = |reason, is_news| Claim::Refused { cluster: Some(cluster), reason, is_news };
+    let other = Shown { cluster: "us", ..shown(b"token", b"key") };
+    assert_eq!(look(&mut c, &other, instance(1)).await?, refused(Refusal::OtherCluster, true));
+    assert_eq!(claim(&mut c, &other, instance(1)).await?, refused(Refusal::OtherCluster, true), "looking wrote nothing");
+    for asked in [look(&mut c, &other, instance(1)).await?, claim(&mut c, &other, instance(1)).await?] {
+        assert_eq!(asked, refused(Refusal::OtherCluster, false));
+    }
+    registry.sql("update cluster set state = 'Removing'").await?;
+    assert_eq!(claim(&mut c, &shown(b"token", b"key"), instance(1)).await?, refused(Refusal::Revoked, true), "another reason");
+    assert_eq!(look(&mut c, &shown(b"token", b"key"), instance(1)).await?, refused(Refusal::Revoked, false));
     Ok(())
 }
 
@@ -61,7 +95,7 @@ async fn of_many_keys_at_once_one_wins() -> Result<()> {
         let pool = registry.pool.clone();
         racing.spawn(async move {
             let mut transaction = pool.begin().await?;
-            let claimed = claim(&mut transaction, b"token", &[key], instance(key.into())).await?;
+            let claimed = claim(&mut transaction, &shown(b"token", &[key]), instance(key.into())).await?;
             transaction.commit().await?;
             anyhow::Ok(claimed)
         });

@@ -54,6 +54,10 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// How long a lease lives.
     pub lease_ms: u64,
+    /// How often the servers compare every connected cluster anew.
+    pub sweep_ms: u64,
+    /// How often agents compare what they hold with what is there.
+    pub verify_ms: u64,
     /// What servers and agents log.
     pub log: String,
     /// Where agents write.
@@ -80,9 +84,29 @@ impl Default for Settings {
             watch_interval_ms: 500,
             requests_per_second: 50,
             lease_ms: 6_000,
+            sweep_ms: 5_000,
+            verify_ms: 2_000,
             log: "info,lockstep=debug,lockstep_server=trace,lockstep_agent=trace,lockstep_store=trace,lockstep_vault=trace"
                 .to_owned(),
             sink: Sink::default(),
+            strict: &[],
+        }
+    }
+}
+
+impl Settings {
+    /// One replica and one cluster, as a user has them who configures nothing: what is measured, and not what is tested.
+    pub fn as_shipped(sink: Sink) -> Self {
+        Self {
+            replicas: 1,
+            clusters: 1,
+            watch_interval_ms: 5_000,
+            requests_per_second: 10,
+            lease_ms: 15_000,
+            sweep_ms: 15_000,
+            verify_ms: 30_000,
+            log: "info".to_owned(),
+            sink,
             strict: &[],
         }
     }

@@ -95,7 +95,10 @@ impl Answer {
             500 if self.says("local node not active") => VaultError::Standby,
             501 => VaultError::Uninitialised,
             503 if self.says("sealed") => VaultError::Sealed,
-            status => VaultError::Unavailable { address: self.address.clone(), cause: Cause::Status(status) },
+            status => VaultError::Unavailable {
+                address: self.address.clone(),
+                cause: Cause::Status { status, retry_after: self.retry_after },
+            },
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 /// Why a node could not be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +23,13 @@ pub enum Cause {
     #[error("the connection broke ({0})")]
     Broken(io::ErrorKind),
     /// Something answered with a status that says that Vault is not there: a proxy, or a node in trouble.
-    #[error("status {0}: check the server's own log, and proxies before it")]
-    Status(u16),
+    #[error("status {status}: check the server's own log, and proxies before it")]
+    Status {
+        /// Which.
+        status: u16,
+        /// For how long it asks not to be asked, where it says so.
+        retry_after: Option<Duration>,
+    },
     /// Anything else.
     #[error("the exchange failed")]
     Other,

@@ -164,7 +164,7 @@ impl VaultError {
     /// For how long the server asked to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after } => *retry_after,
+            Self::Throttled { retry_after } | Self::Unavailable { cause: Cause::Status { retry_after, .. }, .. } => *retry_after,
             _ => None,
         }
     }

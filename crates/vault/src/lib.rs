@@ -12,6 +12,7 @@ mod body;
 pub mod budget;
 mod cause;
 mod client;
+mod concern;
 mod credential_file;
 mod document;
 mod error;
@@ -33,6 +34,7 @@ mod transport;
 
 pub use cause::Cause;
 pub use client::Vault;
+pub use concern::Concern;
 pub use document::{Document, Put};
 pub use error::{Gone, LoginFault, VaultError};
 pub use health::Health;

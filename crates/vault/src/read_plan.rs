@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use lockstep_core::kv::KvPath;
 
+use crate::concern::Concern;
 use crate::error::VaultError;
 
 /// Up to this many bound paths are asked for one by one: that many requests cost less than the smallest scan is worth.
@@ -16,6 +17,10 @@ pub const SCAN_ENTRIES_PER_PATH_MAX: usize = 20;
 
 /// For how long a refused or useless scan is not tried again: policies, versions and trees change, but seldom.
 pub const RETRY: TimeDelta = TimeDelta::hours(1);
+
+/// For how long a scan is not tried again that failed where the server answers other requests: doubled with each failure in a row, up to
+/// [`RETRY`]. It may have been a moment's load; it may be a tree that takes longer than a call may.
+pub const RETRY_FIRST: TimeDelta = TimeDelta::minutes(1);
 
 /// What is known of scans of one mount.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +45,13 @@ pub enum ScanSupport {
         /// Until then it is not tried.
         until: DateTime<Utc>,
     },
+    /// The last scan took too long, or was answered with something else than a scan.
+    Failed {
+        /// Until then it is not tried.
+        until: DateTime<Utc>,
+        /// How long that was from the failure on.
+        pause: TimeDelta,
+    },
 }
 
 /// One look.
@@ -55,8 +67,8 @@ pub enum Read {
 }
 
 impl ScanSupport {
-    /// What is known after a scan: the number of entries of all its pages, or why it failed. A failure that says nothing about scans
-    /// (sealed, unavailable) changes nothing.
+    /// What is known after a scan: the number of entries of all its pages, or why it failed. A failure of the Vault as a whole says
+    /// nothing about scans, and changes nothing.
     #[must_use]
     pub fn after(self, scan: Result<usize, &VaultError>, now: DateTime<Utc>) -> Self {
         match scan {
@@ -64,15 +76,25 @@ impl ScanSupport {
             Err(VaultError::Unsupported { .. }) => Self::Unsupported { until: now + RETRY },
             Err(VaultError::Forbidden { .. }) => Self::Forbidden { until: now + RETRY },
             Err(VaultError::TooLarge { .. }) => Self::Supported { entries_seen: usize::MAX, at: now },
-            Err(_) => self,
+            Err(error) if error.concern() == Concern::Vault => self,
+            Err(_) => {
+                let pause = if let Self::Failed { pause, .. } = self { (pause * 2).min(RETRY) } else { RETRY_FIRST };
+                Self::Failed { until: now + pause, pause }
+            }
         }
+    }
+
+    /// What is known when the Vault turns out to be in trouble: a scan that failed then may have failed for that.
+    #[must_use]
+    pub fn forget_failure(self) -> Self {
+        if let Self::Failed { .. } = self { Self::Unknown } else { self }
     }
 
     /// Whether a scan is worth a request for `paths` bound paths, with pages of `page` entries.
     fn is_worth_it(self, paths: usize, page: usize, now: DateTime<Utc>) -> bool {
         match self {
             Self::Unknown => true,
-            Self::Unsupported { until } | Self::Forbidden { until } => now >= until,
+            Self::Unsupported { until } | Self::Forbidden { until } | Self::Failed { until, .. } => now >= until,
             Self::Supported { entries_seen, at } => {
                 let pages = entries_seen.div_ceil(page.max(1));
                 let is_small = paths > pages && entries_seen <= paths.saturating_mul(SCAN_ENTRIES_PER_PATH_MAX);

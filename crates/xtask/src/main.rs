@@ -17,6 +17,7 @@ Lockstep's tasks.
                                              --kubernetes: into Secrets of five real kube-apiservers, instead of folders
   cargo xtask test [--quick]                 fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
   cargo xtask bench propagation|first-sync   measures an optimised build against a bare loop in the same run
+  cargo xtask bench memory                   measures what an optimised agent and server weigh with many Secrets
   cargo xtask help                           this
 
 Build output and fetched parts are kept in $XDG_CACHE_HOME/lockstep (or ~/.cache/lockstep); CARGO_TARGET_DIR is respected.

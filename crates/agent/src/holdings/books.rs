@@ -33,9 +33,10 @@ impl Books {
         self.ledger.iter().filter(|(_, h)| !matches!(h, Holding::GivenUp { .. })).map(|(binding, _)| binding).collect()
     }
 
-    /// All there is.
-    pub(super) fn holdings(&self) -> Vec<(BindingId, Holding)> {
-        self.ledger.iter().map(|(binding, holding)| (binding, holding.clone())).collect()
+    /// The bindings that were given up, and by which change.
+    pub(super) fn given_up(&self) -> Vec<(BindingId, Revision)> {
+        let given_up = |holding: &Holding| matches!(holding, Holding::GivenUp { .. });
+        self.ledger.iter().filter(|(_, h)| given_up(h)).map(|(binding, h)| (binding, h.revision())).collect()
     }
 
     /// Under whose name content of `binding` is written; `None` before the first greeting.

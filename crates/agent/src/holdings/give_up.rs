@@ -21,9 +21,13 @@ impl Holdings {
             })
             .await?;
         if let (true, Some(Holding::Held(held)), Some(owner)) = (purge, held, owner) {
-            for target in held.former.iter().chain([&held.target]) {
-                self.sinks.remove(held.place_of(target), owner, &held.digest, &keys, None).await?;
+            // One place that does not let go must not keep the others.
+            let mut refused = None;
+            for target in held.former.iter().chain([&held.everywhere()]) {
+                let removed = self.sinks.remove(held.place_of(target), owner, &held.digest, &keys, None).await;
+                refused = refused.or(removed.err());
             }
+            refused.map_or(Ok(()), Err)?;
         }
         self.sinks.leave(binding);
         self.forget_restarts(binding);

@@ -1,17 +1,19 @@
 //! Taking content.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lockstep_core::binding::Target;
-use lockstep_core::id::BindingId;
+use lockstep_core::name::Namespace;
 
 use super::books::Books;
+use super::former::former;
 use super::{Holdings, digest_of};
 use crate::delivery::{Answer, Applied, Put, Refusal};
 use crate::sink::secret::Versions;
-use crate::sink::{Observed, Owner, SinkError, Stamp};
+use crate::sink::{Expected, Observed, Owner, Stamp};
 use crate::state::keyring::Keys;
-use crate::state::ledger::{Compared, Held, Holding};
+use crate::state::ledger::{Compared, Held, Holding, REACHED_MAX};
 
 impl Holdings {
     /// Applies content, or says why not. The same revision again is a repair.
@@ -28,14 +30,21 @@ impl Holdings {
         if put.observe {
             return self.try_compare(put, owner).await;
         }
-        let (targets, there) = self.sinks.apply(place, owner, &stamp, &put.content, &keys).await?;
-        let applied = put.clone();
-        self.books(move |books| books.record_applied(&applied)).await?;
-        self.remove_former(put.binding).await;
+        let before = self.holding(put.binding).await;
+        self.begin(put).await?;
+        let applied = self.sinks.apply(place, owner, put.registered, &stamp, &put.content, &keys).await;
+        if applied.is_err() {
+            self.record_failed(put, &stamp, before).await;
+            // It may have come to some of its namespaces all the same.
+            self.see_to_restarts(put.binding).await;
+        }
+        let (targets, there) = applied?;
+        self.record(put, false).await?;
+        self.give_up_former(put.binding).await;
         self.see_to_restarts(put.binding).await;
         let observed = match there {
             Some(digests) => Observed::Content(digests, stamp),
-            None => self.observe(put.binding, place, &put.digest).await?,
+            None => self.sinks.observe(place, owner, Expected::whole(&put.digest), &keys).await?,
         };
         Ok(Applied::Put { digest: digest_of(&keys, &observed, &put.digest), targets })
     }
@@ -47,26 +56,35 @@ impl Holdings {
         Ok(Applied::Observed { digest: put.digest.clone(), comparison })
     }
 
-    /// Removes what was delivered under names that the binding no longer has. What fails is tried again at the next look.
-    pub(super) async fn remove_former(&self, binding: BindingId) {
-        let Some((held, owner, keys)) = self.books(move |books| books.former(binding)).await else { return };
-        let mut left = Vec::new();
-        for target in &held.former {
-            match self.sinks.remove(held.place_of(target), owner, &held.digest, &keys, Some(held.place())).await {
-                Ok(()) => {}
-                Err(SinkError::Conflict(cause)) => {
-                    tracing::warn!(%binding, cause, "what was delivered under a former name is left: it is not ours any more");
-                }
-                Err(error) => {
-                    tracing::warn!(%binding, cause = %error, "what was delivered under a former name cannot be removed yet");
-                    left.push(target.clone());
-                }
-            }
+    /// Writes down where content may be from now on, before the first of it is there. A directory comes whole or not at all, and is
+    /// known by its mark.
+    async fn begin(&self, put: &Arc<Put>) -> Result<(), Refusal> {
+        if matches!(put.target, Target::Directory { .. }) {
+            return Ok(());
         }
-        let held = Held { former: left, ..held };
-        if let Err(error) = self.books(move |books| books.ledger.record(binding, Holding::Held(held), None)).await {
-            tracing::warn!(%binding, cause = %error, "a former target's removal cannot be recorded; it is tried again");
+        self.sinks.locate(put.place(), put.binding, &put.digest).await?;
+        let selected = self.sinks.selected(put.place(), put.binding);
+        let begun = put.clone();
+        self.books(move |books| books.record_begun(&begun, selected)).await
+    }
+
+    /// The delivery failed in some places at least, and may have come to others. If it came to none, all is as `before`.
+    async fn record_failed(&self, put: &Arc<Put>, stamp: &Stamp, before: Option<Holding>) {
+        let binding = put.binding;
+        let recorded = match &put.target {
+            Target::Directory { .. } => Ok(()),
+            Target::Secret(_) if self.sinks.may_have(binding, stamp) => self.record(put, true).await,
+            Target::Secret(_) => self.books(move |books| Ok(books.ledger.take_back(binding, before)?)).await,
+        };
+        if let Err(refusal) = recorded {
+            tracing::warn!(%binding, cause = refusal.cause, "cannot record where a delivery that failed came");
         }
+    }
+
+    async fn record(&self, put: &Arc<Put>, unfinished: bool) -> Result<(), Refusal> {
+        let selected = self.sinks.selected(put.place(), put.binding);
+        let applied = put.clone();
+        self.books(move |books| books.record_put(&applied, selected, unfinished)).await
     }
 }
 
@@ -85,17 +103,41 @@ impl Books {
         Ok((owner, keys))
     }
 
-    fn record_applied(&mut self, put: &Put) -> Result<(), Refusal> {
-        let held = Held {
+    /// Records what is about to be written, if any place of it is new.
+    fn record_begun(&mut self, put: &Put, selected: BTreeSet<Namespace>) -> Result<(), Refusal> {
+        let held = self.held_by(put, selected, true);
+        match self.ledger.get(put.binding) {
+            Some(Holding::Held(before))
+                if (&before.target, &before.reached, &before.former) == (&held.target, &held.reached, &held.former) =>
+            {
+                Ok(())
+            }
+            _ => Ok(self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?),
+        }
+    }
+
+    fn record_put(&mut self, put: &Put, selected: BTreeSet<Namespace>, unfinished: bool) -> Result<(), Refusal> {
+        let held = self.held_by(put, selected, unfinished);
+        Ok(self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?)
+    }
+
+    fn held_by(&self, put: &Put, selected: BTreeSet<Namespace>, unfinished: bool) -> Held {
+        let former = match self.ledger.get(put.binding) {
+            Some(Holding::Held(before)) => former(before, &put.target, &selected),
+            _ => Vec::new(),
+        };
+        Held {
             name: put.name.clone(),
             revision: put.revision,
             digest: put.digest.clone(),
             target: put.target.clone(),
             allowed: put.allowed.clone(),
+            reached: selected.into_iter().take(REACHED_MAX).collect(),
+            unfinished,
             restart: put.restart.clone(),
-            former: self.former_targets(put.binding, &put.target),
-        };
-        Ok(self.ledger.record(put.binding, Holding::Held(held), Some(put.head))?)
+            former,
+            purge_former: put.purge_former,
+        }
     }
 
     fn record_compared(&mut self, put: &Put, versions: Versions) -> Result<(), Refusal> {
@@ -108,18 +150,5 @@ impl Books {
             allowed: put.allowed.clone(),
         };
         Ok(self.ledger.record(put.binding, Holding::Observed(compared), Some(put.head))?)
-    }
-
-    fn former_targets(&self, binding: BindingId, now: &Target) -> Vec<Target> {
-        let Some(Holding::Held(held)) = self.ledger.get(binding) else { return Vec::new() };
-        held.former.iter().chain([&held.target]).filter(|target| *target != now).cloned().collect()
-    }
-
-    /// What stands under former names, if anything.
-    fn former(&self, binding: BindingId) -> Option<(Held, Owner, Keys)> {
-        match self.ledger.get(binding) {
-            Some(Holding::Held(held)) if !held.former.is_empty() => Some((held.clone(), self.owner(binding)?, self.ring.keys())),
-            _ => None,
-        }
     }
 }

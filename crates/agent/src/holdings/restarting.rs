@@ -1,11 +1,12 @@
 //! Content that changed: who uses it gets new pods, if the binding says so.
 
-use lockstep_core::binding::Target;
+use std::collections::BTreeMap;
+
+use lockstep_core::binding::{Restart, Target};
 use lockstep_core::id::BindingId;
 
 use super::Holdings;
 use crate::restart::{Changed, Due, Policy, Restarts};
-use crate::state::ledger::Held;
 
 impl Holdings {
     /// What restarts workloads, where there are any.
@@ -17,7 +18,7 @@ impl Holdings {
     /// already is not restarted again.
     pub(super) async fn see_to_restarts(&self, binding: BindingId) {
         let Some(restarts) = &self.restarts else { return };
-        match self.held(binding).await.and_then(|held| self.due(binding, held)) {
+        match self.held(binding).await.and_then(|held| self.due(binding, &held.name, &held.restart, &held.target)) {
             Some(due) => restarts.want(due),
             None => restarts.forget(binding),
         }
@@ -30,14 +31,15 @@ impl Holdings {
         }
     }
 
-    fn due(&self, binding: BindingId, held: Held) -> Option<Due> {
-        let policy = Policy::of(&held.restart)?;
-        let Target::Secret(target) = held.target else { return None };
+    fn due(&self, binding: BindingId, name: &str, restart: &Restart, target: &Target) -> Option<Due> {
+        let policy = Policy::of(restart)?;
+        let Target::Secret(target) = target else { return None };
         // A namespace in which the content is still the first one has nobody to restart.
-        let places = self.sinks.changes(binding);
-        let newest = places.iter().map(|(_, changed)| changed).max_by_key(|changed| changed.revision)?;
-        let changed = Changed { revision: newest.revision, at: newest.at };
-        let namespaces = places.iter().map(|(namespace, _)| namespace.to_string()).collect();
-        Some(Due { binding, name: held.name, policy, secret: target.name.to_string(), namespaces, changed })
+        let places = self.sinks.changes(binding).into_iter();
+        let changes: BTreeMap<_, _> = places
+            .map(|(namespace, changed)| (namespace.to_string(), Changed { revision: changed.revision, at: changed.at }))
+            .collect();
+        let (name, secret) = (name.to_owned(), target.name.to_string());
+        (!changes.is_empty()).then_some(Due { binding, name, policy, secret, changes })
     }
 }

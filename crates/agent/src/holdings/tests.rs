@@ -1,7 +1,7 @@
 use super::*;
 use lockstep_core::binding::{Restart, Target};
 use lockstep_core::digest::DigestKeyId;
-use lockstep_core::history::ChangeHash;
+use lockstep_core::history::{ChangeHash, Mark};
 use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::revision::{Epoch, Seq};
 use std::fs;
@@ -37,6 +37,7 @@ fn head(seq: u64) -> Mark {
 fn put(seq: u64, target: &str, value: &str) -> Put {
     let content = Rendered::of([("K".to_owned(), Material::new(value.as_bytes().to_vec()))]).unwrap();
     Put {
+        registered: None,
         binding: binding(),
         name: "b".into(),
         revision: revision(1, seq),
@@ -45,6 +46,7 @@ fn put(seq: u64, target: &str, value: &str) -> Put {
         allowed: AllowedNamespaces::default(),
         observe: false,
         restart: Restart::None,
+        purge_former: true,
         digest: key().digest(&content),
         content: Arc::new(content),
         trace: None,
@@ -143,6 +145,21 @@ async fn a_renamed_target_is_written_first_and_the_former_removed_then() {
 }
 
 #[tokio::test]
+async fn what_was_delivered_under_a_former_name_is_kept_unless_the_binding_says_otherwise() {
+    let mut fixture = Fixture::new().await;
+    fixture.put(put(1, "one", "a")).await;
+    fixture.put(Put { purge_former: false, ..put(2, "two", "b") }).await;
+    fixture.restart();
+    fixture.holdings.inventory().await;
+    assert_eq!((fixture.value("one").as_deref(), fixture.value("two").as_deref()), (Some("a"), Some("b")));
+    assert_eq!(fixture.held().former, []);
+    // What was kept is nobody's business any more, whatever the policy is later.
+    fixture.put(put(3, "three", "c")).await;
+    fixture.holdings.delete(delete(4, true)).await;
+    assert_eq!(["one", "two", "three"].map(|name| fixture.value(name)), [Some("a".to_owned()), None, None]);
+}
+
+#[tokio::test]
 async fn a_former_target_that_a_crash_left_is_removed_at_the_next_look() {
     let mut fixture = Fixture::new().await;
     fixture.put(put(1, "one", "a")).await;
@@ -155,10 +172,14 @@ async fn a_former_target_that_a_crash_left_is_removed_at_the_next_look() {
     fixture.put(put(1, "one", "a")).await;
     fs::rename(fixture.path("aside"), fixture.path("two")).unwrap();
     let between = Held { former: vec![one.target], ..two };
-    fixture.record(between);
-    fixture.restart();
-    fixture.holdings.inventory().await;
-    assert_eq!((fixture.value("one"), fixture.value("two").as_deref()), (None, Some("b")));
+    // As an agent wrote it that did not know of policies, and as one that does.
+    for (purge_former, want) in [(false, Some("a")), (true, None)] {
+        fixture.record(Held { purge_former, ..between.clone() });
+        fixture.restart();
+        fixture.holdings.inventory().await;
+        assert_eq!((fixture.value("one").as_deref(), fixture.value("two").as_deref()), (want, Some("b")));
+        assert_eq!(fixture.held().former, []);
+    }
 }
 
 #[tokio::test]
@@ -199,7 +220,12 @@ async fn a_purge_never_takes_what_is_somebody_elses() {
     fs::create_dir(fixture.path("out")).unwrap();
     fs::write(fixture.path("out/K"), "mine").unwrap();
     assert_eq!(fixture.holdings.check(binding()).await, Checked::Taken);
+    // What could be ours, but for a mark that says so, is left to a person.
+    fs::create_dir(fixture.path("out/..1.1-0")).unwrap();
     assert_eq!(kind(&fixture.holdings.delete(delete(2, true)).await), Some(RefusalKind::Conflict));
+    // Where nothing tells of us nothing is left to be done.
+    fs::remove_dir(fixture.path("out/..1.1-0")).unwrap();
+    assert_eq!(kind(&fixture.holdings.delete(delete(2, true)).await), None);
     assert_eq!(fixture.value("out").as_deref(), Some("mine"));
 }
 

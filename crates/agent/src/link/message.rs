@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::id::BindingId;
 use lockstep_proto::convert;
 use lockstep_proto::convert::{
@@ -52,12 +53,14 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
         Ok(Put {
             binding,
             name: message.binding_name,
+            registered: Some(message.registered_us).filter(|us| *us > 0).and_then(registered),
             revision,
             head: message.head.ok_or(ProtocolError::Missing("head"))?.try_into()?,
             allowed: allowed_namespaces(message.target.as_ref().ok_or(ProtocolError::Missing("target"))?)?,
             target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
             observe: message.observe,
             restart: convert::restart(message.restart)?,
+            purge_former: message.purge_former,
             content: Arc::new(content(message.content)?),
             digest: message.digest.ok_or(ProtocolError::Missing("digest"))?.try_into()?,
             trace,
@@ -69,6 +72,10 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
         trace,
         result: Err(Refusal::failed(format!("the server's message cannot be used: {e}"))),
     }))
+}
+
+fn registered(us: u64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(us.try_into().ok()?)
 }
 
 /// A delete.

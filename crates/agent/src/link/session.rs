@@ -49,7 +49,8 @@ impl<'a> Session<'a> {
             AgentClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES);
         let (out, requests) = mpsc::channel(OUT_MAX);
         agent.count_bindings().await;
-        let inventory = agent.holdings().inventory().await;
+        let mut inventory = agent.holdings().inventory().await;
+        let checked = std::mem::take(&mut inventory.checked);
         let hello = message::hello(inventory, agent.holdings().sink_names(), agent.surroundings.lease_term);
         let _ = out.send(hello).await;
         let greeting = async {
@@ -69,6 +70,7 @@ impl<'a> Session<'a> {
         let registry = welcome.registry;
         agent.holdings().welcome(registry, welcome.key.clone()).await?;
         tracing::info!(%server, %registry, "linked");
+        verification::greeted(agent, &checked, &out).await.ok_or(LinkError::Closed)?;
         if let Some(reason) = &welcome.held {
             tracing::warn!(%server, reason, "this cluster is held: everything is kept, nothing new comes");
         }

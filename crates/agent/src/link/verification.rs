@@ -13,7 +13,8 @@ use super::message::{self, bindings, from_agent};
 use crate::agent::Agent;
 use crate::blocking::to_its_end;
 use crate::delivery::{Answer, Refusal, RefusalKind};
-use crate::need::Fight;
+use crate::holdings::Checked;
+use crate::need::{Fight, Findings};
 
 /// How many bindings are looked at side by side: few, so that deliveries come first.
 const LOOKS_AT_ONCE: usize = 4;
@@ -58,6 +59,17 @@ async fn look(agent: &Agent, looked_at: Vec<BindingId>, all: bool, held: bool, o
     let checked: Vec<_> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
     let now = agent.surroundings.clock.uptime();
     let findings = agent.with_drift(|memory| memory.digest(now, &checked, all, !held));
+    tell(agent, findings, out).await
+}
+
+/// Tells what was found when the server was greeted: what changed while the agent or the link was down is drift as any other.
+pub(super) async fn greeted(agent: &Agent, checked: &[(BindingId, Checked)], out: &mpsc::Sender<AgentMessage>) -> Option<()> {
+    let now = agent.surroundings.clock.uptime();
+    let findings = agent.with_drift(|memory| memory.greeted(now, checked));
+    tell(agent, findings, out).await
+}
+
+async fn tell(agent: &Agent, findings: Findings, out: &mpsc::Sender<AgentMessage>) -> Option<()> {
     if !findings.report.is_empty() {
         agent.surroundings.metrics.drift.inc_by(findings.report.len() as u64);
         tracing::warn!(bindings = ?findings.report, "targets were changed or removed by somebody else");
@@ -74,7 +86,7 @@ async fn look(agent: &Agent, looked_at: Vec<BindingId>, all: bool, held: bool, o
     Some(())
 }
 
-async fn check(agent: &Agent, binding: BindingId) -> (BindingId, crate::holdings::Checked) {
+async fn check(agent: &Agent, binding: BindingId) -> (BindingId, Checked) {
     // A look that was begun is finished: it may complete a write.
     let holdings = agent.holdings().clone();
     (binding, to_its_end(async move { holdings.check(binding).await }).await)

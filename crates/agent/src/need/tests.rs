@@ -33,6 +33,18 @@ fn drift_is_reported_once_and_asked_for_until_it_is_answered() {
 }
 
 #[test]
+fn what_a_greeting_finds_is_reported_and_was_asked_for_with_it() {
+    let mut memory = DriftMemory::default();
+    let (one, two) = (binding(1), binding(2));
+    let findings = memory.greeted(Duration::ZERO, &[(one, DRIFTED), (two, Checked::Wanting)]);
+    assert_eq!((findings.report, findings.need), (vec![one], vec![]));
+    // Another greeting finds nothing new, and what does not come is asked for as always.
+    assert_eq!(memory.greeted(Duration::from_secs(1), &[(one, DRIFTED), (two, Checked::Wanting)]), Findings::default());
+    assert_eq!(look(&mut memory, 30, &[(one, DRIFTED), (two, Checked::Wanting)]), Findings::default());
+    assert_eq!(look(&mut memory, 31, &[(one, DRIFTED), (two, Checked::Wanting)]).need, [one, two]);
+}
+
+#[test]
 fn what_drifts_again_and_again_is_asked_for_after_growing_pauses_and_is_a_conflict_from_the_third_time_on() {
     let mut memory = DriftMemory::default();
     let by = Some(("a/b".to_owned(), "other".to_owned()));

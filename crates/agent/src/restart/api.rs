@@ -12,12 +12,15 @@ use thiserror::Error;
 
 use super::annotation::FIELD_MANAGER;
 use super::kind::{Kind, Workload};
-use super::object::{Object, Page};
+use super::object::{Object, Page, Pod};
+use super::pods::Pods;
 
 /// No request takes longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-/// Workloads of one page of a list: it is in memory as a whole.
+/// Workloads or pods of one page of a list: it is in memory as a whole.
 const PAGE_SIZE: u32 = 100;
+/// Pods that ended run nothing.
+const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 /// Characters of another's message that are passed on.
 const MESSAGE_MAX: usize = 300;
 
@@ -50,17 +53,35 @@ impl Api {
     }
 
     /// A page of all workloads of a kind; `next` is what the page before it said.
-    pub(super) async fn page(&self, namespace: &str, kind: Kind, next: Option<&str>) -> Result<Page, ApiError> {
+    pub(super) async fn page(&self, namespace: &str, kind: Kind, next: Option<&str>) -> Result<Page<Object>, ApiError> {
         let mut params = ListParams::default().limit(PAGE_SIZE);
         params.continue_token = next.map(str::to_owned);
-        self.send(&Asked { verb: "list", kind, namespace }, path(namespace, kind).list(&params)).await
+        self.send(&Asked::of(kind, "list", namespace), path(namespace, kind).list(&params)).await
+    }
+
+    /// When the pods of a workload were made; `None`: that cannot be told.
+    pub(super) async fn pods(&self, workload: &Workload, object: &Object) -> Result<Option<Pods>, ApiError> {
+        let Some(selector) = object.spec.selector.query() else { return Ok(None) };
+        let namespace = &workload.namespace;
+        let asked = Asked { verb: "list", group: "\"\"", resource: "pods", namespace };
+        let path = kube::core::Request::new(format!("/api/v1/namespaces/{namespace}/pods"));
+        let mut params = ListParams::default().labels(&selector).fields(NOT_ENDED).limit(PAGE_SIZE);
+        let mut pods: Vec<Pod> = Vec::new();
+        loop {
+            let page: Page<Pod> = self.send(&asked, path.list_metadata(&params)).await?;
+            pods.extend(page.items.into_iter().flatten());
+            params.continue_token = page.metadata.next.filter(|next| !next.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(Some(Pods::of(workload.kind, object, pods.iter().map(|pod| &pod.metadata))));
+            }
+        }
     }
 
     /// A workload as it is now.
     pub(super) async fn get(&self, workload: &Workload) -> Result<Object, ApiError> {
         let Workload { namespace, kind, name } = workload;
         let request = path(namespace, *kind).get(name, &GetParams::default());
-        self.send(&Asked { verb: "get", kind: *kind, namespace }, request).await
+        self.send(&Asked::of(*kind, "get", namespace), request).await
     }
 
     /// Applies `patch`; answers with the workload as it is then. By force: the two keys are ours by their prefix, and a copy of
@@ -68,7 +89,7 @@ impl Api {
     pub(super) async fn apply(&self, workload: &Workload, patch: &Value) -> Result<Object, ApiError> {
         let Workload { namespace, kind, name } = workload;
         let request = path(namespace, *kind).patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch));
-        self.send(&Asked { verb: "patch", kind: *kind, namespace }, request).await
+        self.send(&Asked::of(*kind, "patch", namespace), request).await
     }
 
     async fn send<T: DeserializeOwned>(
@@ -93,17 +114,22 @@ fn path(namespace: &str, kind: Kind) -> kube::core::Request {
 /// What was asked, for errors.
 struct Asked<'a> {
     verb: &'static str,
-    kind: Kind,
+    group: &'static str,
+    resource: &'static str,
     namespace: &'a str,
 }
 
 impl Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} in namespace {}", self.verb, self.kind.plural(), self.namespace)
+        write!(f, "{} {} in namespace {}", self.verb, self.resource, self.namespace)
     }
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    fn of(kind: Kind, verb: &'static str, namespace: &'a str) -> Self {
+        Self { verb, group: "apps", resource: kind.plural(), namespace }
+    }
+
     fn judge(&self, error: &kube::Error) -> ApiError {
         let kube::Error::Api(status) = error else { return ApiError::Away(error.to_string()) };
         let message: String = status.message.chars().take(MESSAGE_MAX).collect();
@@ -112,9 +138,8 @@ impl Asked<'_> {
             409 => ApiError::Changed,
             // An admission webhook also answers 403; RBAC's answer names the verb.
             403 if message.contains(&format!("cannot {} resource", self.verb)) => ApiError::Refused(format!(
-                "the agent may not {self}: allow it with the rule {{apiGroups: [apps], resources: [{}], verbs: [{}]}}",
-                self.kind.plural(),
-                self.verb
+                "the agent may not {self}: allow it with the rule {{apiGroups: [{}], resources: [{}], verbs: [{}]}}",
+                self.group, self.resource, self.verb
             )),
             // 401: the token is read anew; 408, 410 and 429: it is asked anew, a list from its beginning.
             401 | 408 | 410 | 429 => ApiError::Away(message),
@@ -131,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_answer_says_whether_to_ask_again_and_what_is_missing() {
-        let asked = Asked { verb: "patch", kind: Kind::Deployment, namespace: "shop" };
+        let asked = Asked::of(Kind::Deployment, "patch", "shop");
         let judge = |code, message: &str| asked.judge(&kube::Error::Api(Box::new(Status::failure(message, "").with_code(code))));
         let rbac = "deployments.apps \"x\" is forbidden: User \"a\" cannot patch resource \"deployments\" in API group \"apps\"";
         assert_eq!(

@@ -6,12 +6,22 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-/// A page of workloads.
+use super::annotation::FIELD_MANAGER;
+
+/// A page of workloads, or of pods.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    #[serde(default)]
+    pub(super) metadata: PageMetadata,
+    #[serde(default = "Option::default")]
+    pub(super) items: Option<Vec<T>>,
+}
+
+/// A pod: what it is made of is not asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Page {
-    pub(super) metadata: PageMetadata,
-    pub(super) items: Option<Vec<Object>>,
+pub(super) struct Pod {
+    pub(super) metadata: Metadata,
 }
 
 /// Where the next page begins.
@@ -42,6 +52,24 @@ pub(super) struct Metadata {
     pub(super) deletion_timestamp: Option<DateTime<Utc>>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
+    pub(super) managed_fields: Vec<Writer>,
+}
+
+/// Who wrote, not what.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Writer {
+    pub(super) manager: String,
+    pub(super) subresource: String,
+    pub(super) time: Option<DateTime<Utc>>,
+}
+
+impl Metadata {
+    /// Who else than this agent wrote the object last, its status and scale aside.
+    pub(super) fn last_writer(&self) -> &str {
+        let others = self.managed_fields.iter().filter(|writer| writer.manager != FIELD_MANAGER && writer.subresource.is_empty());
+        others.max_by_key(|writer| writer.time).map_or("somebody", |writer| writer.manager.as_str())
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -50,9 +78,26 @@ pub(super) struct Spec {
     /// Absent in a DaemonSet; the API server fills in 1 elsewhere.
     pub(super) replicas: Option<i64>,
     pub(super) paused: bool,
+    /// Of its pods.
+    pub(super) selector: LabelSelector,
     /// Of a StatefulSet or DaemonSet.
     pub(super) update_strategy: UpdateStrategy,
     pub(super) template: Template,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct LabelSelector {
+    pub(super) match_labels: BTreeMap<String, String>,
+    pub(super) match_expressions: Vec<Requirement>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Requirement {
+    pub(super) key: String,
+    pub(super) operator: String,
+    pub(super) values: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -1,15 +1,12 @@
 //! What is said about a binding's restarts.
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
 use lockstep_core::delivery::RestartProgress;
 use lockstep_core::id::BindingId;
 use lockstep_core::revision::Revision;
 
 use super::Changed;
 use super::kind::Workload;
-use super::plan::{Stand, Tracked, is_due, stand};
+use super::plan::{Moment, Stand, Tracked, is_due, stand};
 
 /// The most entries of a list; then it says how many more there are.
 const ENTRIES_MAX: usize = 10;
@@ -18,7 +15,7 @@ const ENTRIES_MAX: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) binding: BindingId,
-    /// Of the change.
+    /// Of the newest change.
     pub(crate) revision: Revision,
     /// Workloads that were restarted for it, of `total`.
     pub(crate) restarted: u32,
@@ -49,7 +46,6 @@ impl Report {
 #[derive(Debug)]
 pub(super) struct Tally {
     report: Report,
-    changed: Changed,
     stuck_more: usize,
     skipped_more: usize,
 }
@@ -58,13 +54,13 @@ impl Tally {
     /// Begins with what was said when workloads were looked for.
     pub(super) fn new<'a>(
         binding: BindingId,
-        changed: Changed,
+        revision: Revision,
         troubles: impl IntoIterator<Item = &'a String>,
         missing: &[String],
     ) -> Self {
-        let (revision, stuck, skipped) = (changed.revision, Vec::new(), Vec::new());
+        let (stuck, skipped) = (Vec::new(), Vec::new());
         let report = Report { binding, revision, restarted: 0, total: 0, healthy: 0, stuck, skipped };
-        let mut tally = Self { report, changed, stuck_more: 0, skipped_more: 0 };
+        let mut tally = Self { report, stuck_more: 0, skipped_more: 0 };
         for why in troubles {
             tally.stuck(why.clone());
         }
@@ -74,19 +70,22 @@ impl Tally {
         tally
     }
 
-    /// Adds a workload.
-    pub(super) fn count(&mut self, workload: &Workload, tracked: &Tracked, now: DateTime<Utc>, stuck_after: Duration) {
-        let stand = stand(tracked, &[self.changed], now, stuck_after);
+    /// Adds a workload, which has to be restarted for `changed`.
+    pub(super) fn count(&mut self, workload: &Workload, tracked: &Tracked, changed: &Changed, moment: Moment) {
+        let stand = stand(tracked, std::slice::from_ref(changed), moment);
         if let Stand::LeftAlone(why) = stand {
             self.skipped(format!("{workload}: {why}"));
             return;
         }
+        if let Some(kept) = tracked.seen.kept_back {
+            self.skipped(format!("{workload}: {kept}"));
+        }
         self.report.total += 1;
-        self.report.restarted += u32::from(!is_due(&tracked.seen, &self.changed));
+        self.report.restarted += u32::from(!is_due(&tracked.seen, changed, moment));
         match stand {
             Stand::Healthy => self.report.healthy += 1,
             Stand::Stuck(why) => self.stuck(format!("{workload}: {why}")),
-            Stand::Due | Stand::Moving | Stand::LeftAlone(_) => {}
+            Stand::Due | Stand::Renewing | Stand::Moving | Stand::LeftAlone(_) => {}
         }
     }
 

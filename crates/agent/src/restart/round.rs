@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::ApiError;
 use super::discovery::discover;
 use super::kind::Workload;
-use super::plan::{Candidate, Stand, Tracked, choose, has_just_begun, is_due, restart_for};
+use super::plan::{Candidate, Moment, Stand, Tracked, choose, has_just_begun, is_due, restart_for};
 use super::settle::Settle;
 use super::{Changed, Desk, Due};
 use crate::backoff::Backoff;
@@ -129,7 +129,7 @@ impl Round {
         if dues.is_empty() {
             return Ok(());
         }
-        let mut found = discover(&self.desk.api, &dues).await?;
+        let mut found = discover(&self.desk.api, &dues, self.moment()).await?;
         self.settle.clear();
         for due in &dues {
             let Some(course) = self.courses.get_mut(&due.binding) else { continue };
@@ -169,9 +169,9 @@ impl Round {
             // What is known of it may be old: it waited for a slot.
             self.look_at(&workload).await?;
             let changes = self.changes(&workload);
-            let Some(tracked) = self.tracked.get_mut(&workload) else { continue };
-            let now = self.desk.clock.now();
-            let Some(restarted) = restart_for(&tracked.seen, &changes, now) else { continue };
+            let moment = self.moment();
+            let Some(tracked) = self.tracked.get(&workload) else { continue };
+            let Some(restarted) = restart_for(&tracked.seen, &changes, moment) else { continue };
             if self.stand(&workload) != Some(Stand::Due) {
                 continue;
             }
@@ -186,7 +186,7 @@ impl Round {
 
     /// Due workloads that have or get a slot, in the order in which they are restarted.
     fn chosen(&self) -> Vec<Workload> {
-        let now = self.desk.clock.now();
+        let moment = self.moment();
         let mut positions: BTreeMap<BindingId, usize> = BTreeMap::new();
         let mut candidates = Vec::new();
         for (workload, tracked) in &self.tracked {
@@ -196,11 +196,11 @@ impl Round {
                 position = position.min(*next);
                 *next += 1;
             }
-            if has_just_begun(tracked, now, self.desk.settings.again_after) {
+            if has_just_begun(tracked, moment.now, self.desk.settings.again_after) {
                 continue;
             }
             let changes = self.changes(workload);
-            let due = changes.iter().filter(|changed| is_due(&tracked.seen, changed)).map(|changed| changed.revision);
+            let due = changes.iter().filter(|changed| is_due(&tracked.seen, changed, moment)).map(|changed| changed.revision);
             if let (Some(revision), Some(Stand::Due)) = (due.min(), self.stand(workload)) {
                 candidates.push(Candidate { workload, position, revision, in_motion: self.is_in_motion(tracked) });
             }
@@ -208,10 +208,14 @@ impl Round {
         choose(candidates, self.in_motion(), self.desk.settings.budget)
     }
 
-    /// The newest changes of the bindings that a workload uses.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { now: self.desk.clock.now(), stuck_after: self.desk.settings.stuck_after }
+    }
+
+    /// The newest changes of the bindings that a workload uses, each as it is in its namespace.
     pub(super) fn changes(&self, workload: &Workload) -> Vec<Changed> {
         let bindings = self.tracked.get(workload).into_iter().flat_map(|tracked| &tracked.bindings);
-        bindings.filter_map(|binding| self.courses.get(binding)).map(|course| course.due.changed).collect()
+        bindings.filter_map(|binding| self.courses.get(binding)?.due.changed_for(workload)).collect()
     }
 
     /// How long nothing is to do, unless something is wanted; `None`: for ever.

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::annotation::{RESTART, Restarted};
+use super::annotation::Restarted;
 use super::kind::Kind;
+use super::left_alone::{KeptBack, LeftAlone};
 use super::object::Object;
+use super::pods::Pods;
 use super::rollout::{Rollout, rollout};
 
 /// A workload at one look.
@@ -17,8 +19,12 @@ pub(super) struct Seen {
     /// The newest restart of ours.
     pub(super) restarted: Option<Restarted>,
     pub(super) rollout: Rollout,
+    /// `None`: nobody asked, or nobody can tell.
+    pub(super) pods: Option<Pods>,
     /// Why it must not be restarted.
-    pub(super) left_alone: Option<&'static str>,
+    pub(super) left_alone: Option<LeftAlone>,
+    /// Pods that a restart does not reach.
+    pub(super) kept_back: Option<KeptBack>,
 }
 
 impl Seen {
@@ -34,22 +40,10 @@ impl Seen {
             created: metadata.creation_timestamp?,
             restarted: Restarted::read(&object.spec.template.metadata.annotations),
             rollout: rollout(kind, object),
-            left_alone: left_alone(kind, object),
+            pods: None,
+            left_alone: LeftAlone::of(kind, object),
+            kept_back: KeptBack::of(kind, object),
         })
-    }
-}
-
-/// Its owner said so, or its restart would never end: with `OnDelete` somebody must delete the pods himself, and a paused
-/// Deployment keeps a changed template back.
-fn left_alone(kind: Kind, object: &Object) -> Option<&'static str> {
-    if object.metadata.annotations.get(RESTART).is_some_and(|value| value == "false") {
-        Some("it is annotated lockstep.dev/restart: \"false\"")
-    } else if kind == Kind::Deployment && object.spec.paused {
-        Some("it is paused; it is restarted once it is resumed")
-    } else if kind != Kind::Deployment && object.spec.update_strategy.kind == "OnDelete" {
-        Some("its update strategy is OnDelete; delete its pods to renew them")
-    } else {
-        None
     }
 }
 
@@ -62,7 +56,9 @@ impl Default for Seen {
             created: DateTime::UNIX_EPOCH,
             restarted: None,
             rollout: Rollout::Done,
+            pods: None,
             left_alone: None,
+            kept_back: None,
         }
     }
 }
@@ -71,25 +67,6 @@ impl Default for Seen {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn what_its_owner_keeps_back_is_left_alone() {
-        for (kind, annotation, spec, want) in [
-            (Kind::Deployment, "true", json!({}), None),
-            (Kind::Deployment, "false", json!({}), Some("annotated")),
-            (Kind::Deployment, "", json!({ "paused": true }), Some("paused")),
-            (Kind::StatefulSet, "", json!({ "updateStrategy": { "type": "OnDelete" } }), Some("OnDelete")),
-            (Kind::DaemonSet, "", json!({ "updateStrategy": { "type": "OnDelete" } }), Some("OnDelete")),
-            (Kind::DaemonSet, "", json!({ "updateStrategy": { "type": "RollingUpdate" } }), None),
-        ] {
-            let mut object =
-                json!({ "metadata": { "creationTimestamp": "2026-01-02T03:04:05Z", "annotations": { RESTART: annotation } } });
-            object["spec"] = spec.clone();
-            let seen = Seen::of(kind, &serde_json::from_value(object).unwrap()).unwrap();
-            assert_eq!(seen.left_alone.is_some(), want.is_some(), "{kind} {annotation} {spec}");
-            assert!(seen.left_alone.unwrap_or_default().contains(want.unwrap_or_default()), "{kind} {annotation} {spec}");
-        }
-    }
 
     #[test]
     fn a_workload_that_goes_away_is_not_seen() {

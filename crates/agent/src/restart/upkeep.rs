@@ -4,21 +4,27 @@ use std::collections::BTreeMap;
 
 use lockstep_core::id::BindingId;
 
+use super::Due;
 use super::annotation::Restarted;
 use super::api::ApiError;
 use super::kind::Workload;
+use super::look::see;
 use super::object::Object;
-use super::plan::{Stand, Tracked, in_motion, stand};
+use super::plan::{Stand, Tracked, concerns, in_motion, stand};
 use super::report::{Report, Tally};
 use super::round::Round;
 use super::seen::Seen;
+use super::taken::Pauses;
 use crate::metrics::RestartOutcome;
 
 impl Round {
     /// Looks at a workload. Fails only if the API server is away.
     pub(super) async fn look_at(&mut self, workload: &Workload) -> Result<(), ApiError> {
         match self.desk.api.get(workload).await {
-            Ok(object) => self.note(workload, &object),
+            Ok(object) => {
+                let seen = see(&self.desk.api, workload, &object, &self.changes(workload)).await?;
+                self.note(workload, &object, seen);
+            }
             Err(ApiError::Gone) => drop(self.tracked.remove(workload)),
             Err(ApiError::Changed) => {}
             Err(ApiError::Refused(why)) => self.refuse(workload, why),
@@ -39,7 +45,8 @@ impl Round {
                 tracing::info!(%workload, revision = %restarted.revision, "restarting");
                 tracked.is_counted = true;
                 tracked.is_stuck = false;
-                self.note(workload, &object);
+                tracked.tries.wrote(restarted);
+                self.note(workload, &object, Seen::of(workload.kind, &object));
             }
             Err(ApiError::Gone) => drop(self.tracked.remove(workload)),
             // Somebody else was quicker; the next round looks what he did.
@@ -53,16 +60,22 @@ impl Round {
         Ok(())
     }
 
-    fn note(&mut self, workload: &Workload, object: &Object) {
+    fn note(&mut self, workload: &Workload, object: &Object, seen: Option<Seen>) {
+        let (moment, settings) = (self.moment(), self.desk.settings);
+        let pauses = Pauses { first: settings.again_after, longest: settings.stuck_after };
         let Some(tracked) = self.tracked.get_mut(workload) else { return };
-        let seen = Seen::of(workload.kind, object).filter(|seen| seen.uid == tracked.seen.uid);
+        let seen = seen.filter(|seen| seen.uid == tracked.seen.uid);
         // Going away, or another one of that name: made after the change, so with the new content.
         let Some(seen) = seen else { return drop(self.tracked.remove(workload)) };
-        tracked.seen = seen;
         tracked.refused = None;
-        // Its owner may have taken the reference out while it waited.
+        tracked.tries.note(seen.restarted, object.metadata.last_writer(), moment.now, pauses);
+        // Its owner may have taken the reference out while it waited, or have made new pods.
         let courses = &self.courses;
-        tracked.bindings.retain(|binding| courses.get(binding).is_some_and(|course| course.due.means(workload, object)));
+        let is_concerned = |due: &Due| due.changed_for(workload).is_some_and(|changed| concerns(&seen, &changed, moment));
+        tracked.bindings.retain(|binding| {
+            courses.get(binding).is_some_and(|course| course.due.means(workload, object) && is_concerned(&course.due))
+        });
+        tracked.seen = seen;
         self.settle_stand(workload);
     }
 
@@ -80,6 +93,7 @@ impl Round {
     /// What a workload's newest look means: when the next is, and what counts.
     pub(super) fn settle_stand(&mut self, workload: &Workload) {
         let Some(stand) = self.stand(workload) else { return };
+        let moment = self.moment();
         let (now, settings) = (self.desk.clock.uptime(), self.desk.settings);
         let Some(tracked) = self.tracked.get_mut(workload) else { return };
         let mut outcome = None;
@@ -97,14 +111,16 @@ impl Round {
                 tracked.is_counted = true;
                 Some(now + settings.poll_slowly)
             }
+            Stand::Renewing => Some(now + settings.poll),
             Stand::LeftAlone(_) => Some(now + settings.poll_slowly),
             // Its look is the one before its restart, unless it holds a slot, which must not be held longer than it moves.
-            Stand::Due => in_motion(tracked, self.desk.clock.now(), settings.stuck_after).then(|| now + settings.poll),
+            Stand::Due => in_motion(tracked, moment).then(|| now + settings.poll),
             Stand::Healthy => {
                 outcome = tracked.is_counted.then_some(RestartOutcome::Healthy);
                 tracked.is_counted = false;
                 tracked.is_stuck = false;
-                None
+                // Its owner may let the others go, too.
+                tracked.seen.kept_back.map(|_| now + settings.poll_slowly)
             }
         };
         if let Some(outcome) = outcome {
@@ -117,11 +133,11 @@ impl Round {
 
     pub(super) fn stand(&self, workload: &Workload) -> Option<Stand> {
         let tracked = self.tracked.get(workload)?;
-        Some(stand(tracked, &self.changes(workload), self.desk.clock.now(), self.desk.settings.stuck_after))
+        Some(stand(tracked, &self.changes(workload), self.moment()))
     }
 
     pub(super) fn is_in_motion(&self, tracked: &Tracked) -> bool {
-        in_motion(tracked, self.desk.clock.now(), self.desk.settings.stuck_after)
+        in_motion(tracked, self.moment())
     }
 
     pub(super) fn in_motion(&self) -> usize {
@@ -130,11 +146,10 @@ impl Round {
 
     /// A binding's change is no more a workload's concern. One that moves is kept, because it keeps its slot.
     pub(super) fn let_go(&mut self, binding: BindingId) {
-        let desk = self.desk.clone();
-        let now = desk.clock.now();
+        let moment = self.moment();
         self.tracked.retain(|_, tracked| {
             let was_there = tracked.bindings.remove(&binding);
-            !was_there || !tracked.bindings.is_empty() || in_motion(tracked, now, desk.settings.stuck_after)
+            !was_there || !tracked.bindings.is_empty() || in_motion(tracked, moment)
         });
     }
 
@@ -166,17 +181,18 @@ impl Round {
     }
 
     fn reports(&self) -> Vec<Report> {
-        let (now, stuck_after) = (self.desk.clock.now(), self.desk.settings.stuck_after);
+        let moment = self.moment();
         let mut tallies: BTreeMap<BindingId, Tally> = self
             .courses
             .iter()
             .filter(|(_, course)| course.is_begun)
-            .map(|(id, course)| (*id, Tally::new(*id, course.due.changed, &course.troubles, &course.missing)))
+            .filter_map(|(id, course)| Some((*id, Tally::new(*id, course.due.revision()?, &course.troubles, &course.missing))))
             .collect();
         for (workload, tracked) in &self.tracked {
             for binding in &tracked.bindings {
-                if let Some(tally) = tallies.get_mut(binding) {
-                    tally.count(workload, tracked, now, stuck_after);
+                let changed = self.courses.get(binding).and_then(|course| course.due.changed_for(workload));
+                if let (Some(tally), Some(changed)) = (tallies.get_mut(binding), changed) {
+                    tally.count(workload, tracked, &changed, moment);
                 }
             }
         }

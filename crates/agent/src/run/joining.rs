@@ -31,7 +31,7 @@ pub(super) async fn join(
         servers.shuffle(&mut rand::rng());
         for server in &servers {
             let joined = tokio::select! {
-                joined = join::join(state, server, pin, &token) => joined,
+                joined = join::join(state, server, pin, &token, &arguments.cluster_name) => joined,
                 () = stop.cancelled() => return Ok(None),
             };
             match joined {

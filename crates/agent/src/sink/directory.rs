@@ -45,7 +45,12 @@ pub(crate) struct Directory {
 enum Standing {
     Absent,
     Ours,
-    Foreign(String),
+    Foreign {
+        /// Whose it is, and what to do.
+        cause: String,
+        /// Whether nothing in it tells of us.
+        unmarked: bool,
+    },
 }
 
 impl Directory {
@@ -76,7 +81,7 @@ impl Directory {
         let mark = DirectoryMark::sign(place, stamp, keys)?;
         match self.standing(place, keys)? {
             Standing::Ours => swap::swap(&self.path(name), content, &mark),
-            Standing::Foreign(whose) => Err(SinkError::Conflict(whose)),
+            Standing::Foreign { cause, .. } => Err(SinkError::Conflict(cause)),
             Standing::Absent => {
                 let aside = self.aside(owner);
                 discard(&aside)?;
@@ -95,7 +100,7 @@ impl Directory {
         let place = Place { owner, name };
         match self.standing(place, keys)? {
             Standing::Absent => Ok(Observed::Absent),
-            Standing::Foreign(_) => Ok(Observed::Foreign),
+            Standing::Foreign { .. } => Ok(Observed::Foreign),
             Standing::Ours => observe::content(&self.path(name), place, keys),
         }
     }
@@ -103,8 +108,9 @@ impl Directory {
     /// See [`super::Sinks::remove`].
     pub(crate) fn remove(&self, name: &DirectoryName, owner: Owner, keys: &Keys) -> Result<(), SinkError> {
         match self.standing(Place { owner, name }, keys)? {
-            Standing::Absent => Ok(()),
-            Standing::Foreign(whose) => Err(SinkError::Conflict(whose)),
+            // What somebody else made in its place since is none of ours.
+            Standing::Absent | Standing::Foreign { unmarked: true, .. } => Ok(()),
+            Standing::Foreign { cause, .. } => Err(SinkError::Conflict(cause)),
             Standing::Ours => remove::remove(&self.path(name), &self.aside(owner), &self.root),
         }
     }
@@ -118,7 +124,8 @@ impl Directory {
         };
         if !metadata.is_dir() {
             let what = if metadata.is_symlink() { "a symbolic link" } else { "not a directory" };
-            return Ok(Standing::Foreign(format!("{} is {what} that Lockstep did not make: move it away", path.display())));
+            let cause = format!("{} is {what} that Lockstep did not make: move it away", path.display());
+            return Ok(Standing::Foreign { cause, unmarked: false });
         }
         let mut another = None;
         for mark in mark::marks_in(&path)? {
@@ -128,13 +135,14 @@ impl Directory {
                 mark::MarkStanding::Invalid => {}
             }
         }
-        Ok(Standing::Foreign(match another {
+        let cause = match another {
             Some(binding) => format!("{} belongs to binding {binding}: give one of the two another target", path.display()),
             None => format!(
                 "{} exists and does not carry this binding's mark: move it away, or choose another target",
                 path.display()
             ),
-        }))
+        };
+        Ok(Standing::Foreign { cause, unmarked: mark::is_unmarked(&path)? })
     }
 
     /// Makes a whole directory the target. Renaming never replaces a directory that has something in it.

@@ -30,6 +30,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use lockstep_core::binding::SecretTarget;
@@ -40,7 +41,7 @@ use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::render::Rendered;
 
 use super::touched::Touched;
-use super::{Observed, Owner, SinkError, Stamp, Targets};
+use super::{Expected, Observed, Owner, SinkError, Stamp, Targets};
 use crate::agent::Surroundings;
 use crate::clock::Clock;
 use crate::command::SecretAccess;
@@ -92,7 +93,13 @@ struct Shared {
 
 impl Secrets {
     /// A sink that tells `touched` of every change that is not its own.
-    pub(crate) fn new(kubernetes: &Kubernetes, access: SecretAccess, surroundings: &Surroundings, touched: Arc<Touched>) -> Self {
+    pub(crate) fn new(
+        kubernetes: &Kubernetes,
+        access: SecretAccess,
+        keep_older: Duration,
+        surroundings: &Surroundings,
+        touched: Arc<Touched>,
+    ) -> Self {
         let Surroundings { clock, metrics, leadership, .. } = surroundings.clone();
         let api = Api::new(kubernetes, metrics);
         let shared = Shared {
@@ -102,7 +109,7 @@ impl Secrets {
             clock,
             memory: Memory::default(),
             namespaces: Namespaces::default(),
-            older: Older::default(),
+            older: Older::kept(keep_older),
             events: Budget::default(),
             pod: kubernetes.pod.clone(),
             touched,
@@ -115,13 +122,17 @@ impl Secrets {
         &self,
         destination: Destination<'_>,
         owner: Owner,
+        registered: Option<DateTime<Utc>>,
         stamp: &Stamp,
         content: &Rendered,
         keys: &Keys,
     ) -> Result<Targets, SinkError> {
         let locations = self.locate(destination, owner.binding, &stamp.digest, false).await?;
-        let job = Job { owner, target: destination.target, stamp, content, keys, digests: keys.digests(content) };
+        let job = Job { owner, registered, target: destination.target, stamp, content, keys, digests: keys.digests(content) };
         let results = side_by_side(locations.iter().map(|location| self.shared.apply_at(&job, location))).await;
+        for (location, result) in locations.iter().zip(&results) {
+            self.shared.memory.set_refused(location, owner.binding, result.is_err());
+        }
         self.count();
         self.shared.older.came(owner.binding);
         self.tell(&locations, stamp, &results);
@@ -136,14 +147,17 @@ impl Secrets {
         &self,
         destination: Destination<'_>,
         owner: Owner,
-        digest: &Digest,
+        expected: Expected<'_>,
         keys: &Keys,
     ) -> Result<Observed, SinkError> {
-        let locations = self.locate(destination, owner.binding, digest, false).await?;
-        let results =
-            side_by_side(locations.iter().map(|location| self.shared.observe_at(destination, owner, location, keys))).await;
+        let locations = self.locate(destination, owner.binding, expected.digest, false).await?;
+        let looks = locations.iter().map(|location| self.shared.observe_at(destination, owner, location, expected, keys));
+        let results = side_by_side(looks).await;
         self.count();
-        self.shared.tidy(owner, destination.target, &locations, keys).await;
+        // Where the newest content did not come, the one before is all there is.
+        if !expected.unfinished {
+            self.shared.tidy(owner, destination.target, &locations, keys).await;
+        }
         let observed = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Observed::together(observed))
     }
@@ -158,6 +172,8 @@ impl Secrets {
         except: Option<Destination<'_>>,
     ) -> Result<(), SinkError> {
         let mut locations = self.locations(destination, owner.binding, digest).await?;
+        // With a namespace goes what was in it, and the right to look there.
+        locations.retain(|location| !self.is_gone(&location.namespace));
         if destination.target.immutable {
             locations = self.hashed(destination, owner, &locations, except.is_some(), keys).await?;
         }
@@ -183,12 +199,14 @@ impl Secrets {
         content: &Rendered,
     ) -> Result<(Comparison, Versions), SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
-        let results = side_by_side(locations.iter().map(|location| self.shared.compare_at(binding, content, location))).await;
+        let target = destination.target;
+        let results =
+            side_by_side(locations.iter().map(|location| self.shared.compare_at(binding, target, content, location))).await;
         let (mut sum, mut versions) = (Comparison::default(), Versions::new());
         for (location, compared) in locations.into_iter().zip(results) {
             let (comparison, version) = compared?;
             sum = sum + comparison;
-            versions.extend(version.map(|version| (location.namespace, version)));
+            versions.insert(location.namespace, version);
         }
         Ok((sum, versions))
     }
@@ -202,8 +220,11 @@ impl Secrets {
         versions: &Versions,
     ) -> Result<bool, SinkError> {
         let locations = self.locate(destination, binding, digest, true).await?;
-        let differs = |at: &Location| self.shared.memory.differs_from_compared(at, binding, versions.get(&at.namespace));
-        Ok(!locations.iter().any(differs))
+        let results =
+            side_by_side(locations.iter().map(|at| self.shared.is_compared_at(binding, at, versions.get(&at.namespace))));
+        let is_compared: Vec<bool> = results.await.into_iter().collect::<Result<_, _>>()?;
+        // A namespace that went is not to be counted any more.
+        Ok(locations.len() == versions.len() && is_compared.into_iter().all(|is_compared| is_compared))
     }
 
     /// Nothing of `binding` is here any more, or nobody looks after it.
@@ -216,7 +237,7 @@ impl Secrets {
     /// See [`super::Sinks::changes`].
     pub(crate) fn changes(&self, binding: BindingId) -> Vec<(Namespace, Changed)> {
         let marks = self.shared.memory.marks(binding).into_iter();
-        marks.filter_map(|(location, mark)| Some((location.namespace, mark.changed?))).collect()
+        marks.filter_map(|(location, mark)| Some((location.namespace, mark.changed()?))).collect()
     }
 
     /// Nothing more comes for `binding` until a person decides, and this is why.

@@ -1,11 +1,12 @@
 //! What the agent holds, binding by binding, the registry it belongs to, and the newest point of the history it has seen.
 
+mod held;
 mod place;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockstep_core::binding::{Restart, Target};
+use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, RegistryId};
@@ -18,6 +19,8 @@ use super::{State, StateDir, StateError};
 use crate::sink::Place;
 use crate::sink::secret::Versions;
 use place::REGISTRY;
+
+pub(crate) use held::{Held, REACHED_MAX};
 
 /// How many given-up bindings are remembered, so that a lost ack can be answered again; the oldest revisions are forgotten first.
 pub(crate) const GIVEN_UP_MAX: usize = 10_000;
@@ -34,27 +37,6 @@ pub(crate) enum Holding {
         /// The change that took it away.
         revision: Revision,
     },
-}
-
-/// Content in a target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Held {
-    /// The binding's name, for people.
-    pub(crate) name: String,
-    /// What was applied.
-    pub(crate) revision: Revision,
-    /// Of what was applied.
-    pub(crate) digest: Digest,
-    /// Where to.
-    pub(crate) target: Target,
-    /// Of the namespaces that the target selects by label.
-    #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
-    pub(crate) allowed: AllowedNamespaces,
-    /// What restarts when the content changes.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub(crate) restart: Restart,
-    /// Where it was before, and is still to be removed: a crash may come between writing the new and removing the old.
-    pub(crate) former: Vec<Target>,
 }
 
 /// Content that was compared with a target, and not written.
@@ -74,22 +56,6 @@ pub(crate) struct Compared {
     /// Of the namespaces that the target selects by label.
     #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
     pub(crate) allowed: AllowedNamespaces,
-}
-
-fn is_none(restart: &Restart) -> bool {
-    *restart == Restart::None
-}
-
-impl Held {
-    /// Where it is.
-    pub(crate) fn place(&self) -> Place<'_> {
-        self.place_of(&self.target)
-    }
-
-    /// Another target of the same binding.
-    pub(crate) fn place_of<'a>(&'a self, target: &'a Target) -> Place<'a> {
-        Place { target, allowed: &self.allowed }
-    }
 }
 
 impl Compared {
@@ -219,6 +185,14 @@ impl Ledger {
         if is_given_up { self.forget_oldest_given_up(GIVEN_UP_MAX) } else { Ok(()) }
     }
 
+    /// Takes back what was recorded since `before`: nothing came of it. The floor stays.
+    pub(crate) fn take_back(&mut self, binding: BindingId, before: Option<Holding>) -> Result<(), StateError> {
+        match before {
+            Some(holding) => self.record(binding, holding, None),
+            None => self.forget(&[binding]),
+        }
+    }
+
     fn forget_oldest_given_up(&mut self, keep: usize) -> Result<(), StateError> {
         let mut given_up: Vec<(Revision, BindingId)> =
             self.iter().filter(|(_, h)| h.is_given_up()).map(|(b, h)| (h.revision(), b)).collect();
@@ -227,13 +201,18 @@ impl Ledger {
         }
         given_up.sort_unstable();
         let forgotten: Vec<BindingId> = given_up[..given_up.len() - keep].iter().map(|(_, binding)| *binding).collect();
+        self.forget(&forgotten)
+    }
+
+    fn forget(&mut self, forgotten: &[BindingId]) -> Result<(), StateError> {
         if matches!(self.state, State::Directory(_)) {
             // Their heads are forgotten with them.
             self.write_known(Known { floor: self.floor, ..self.known })?;
         }
-        place::forget(&self.state, &forgotten)?;
-        for binding in &forgotten {
-            self.recorded.remove(binding);
+        place::forget(&self.state, forgotten)?;
+        for binding in forgotten {
+            let was_content = self.recorded.remove(binding).is_some_and(|recorded| recorded.holding.is_content());
+            self.held_count -= usize::from(was_content);
         }
         Ok(())
     }

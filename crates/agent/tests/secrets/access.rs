@@ -1,6 +1,6 @@
 use lockstep_agent::command::SecretAccess;
 use lockstep_proto::v1::reject::Kind;
-use lockstep_proto::v1::{NamespaceRule, Requirement, Selector};
+use lockstep_proto::v1::{NamespaceRule, Selector};
 use serde_json::json;
 
 use crate::rbac;
@@ -46,10 +46,7 @@ async fn namespaces_by_label_get_their_secret_where_it_is_allowed_and_also_later
     let first = shop.namespace("in-first", team.clone()).await;
     let outside = shop.namespace("out", team.clone()).await;
     let other = shop.namespace("in-other", json!({ "team": "other" })).await;
-    let mut delivery = shop.delivery(5, &[("K", "good")]);
-    delivery.target.namespaces.clear();
-    let requirement = Requirement { key: "team".into(), operator: "In".into(), values: vec![shop.namespace.clone()] };
-    delivery.target.namespace_selector = Some(Selector { requirements: vec![requirement] });
+    let mut delivery = shop.delivery_to_team(5, &[("K", "good")]);
     delivery.target.allowed_namespaces = vec![NamespaceRule { globs: vec![format!("{}-in-*", shop.namespace)] }];
     let ack = shop.deliver(&delivery).await.unwrap();
     assert_eq!((ack.targets_applied, ack.targets_total), (1, 1));
@@ -83,5 +80,12 @@ async fn namespaces_that_may_not_be_listed_are_told_with_the_rule_that_is_missin
     let reject = shop.deliver(&delivery).await.unwrap_err();
     println!("{}", reject.cause);
     assert!(reject.kind() == Kind::Failed && reject.cause.contains("resources: [\"namespaces\"]"), "{}", reject.cause);
+    // Once the rule is there, so is the list.
+    rbac::allow_namespaces(shop.kubernetes, &shop.home).await;
+    let begun = std::time::Instant::now();
+    while let Err(reject) = shop.deliver(&delivery).await {
+        assert!(begun.elapsed() < PATIENCE, "{}", reject.cause);
+    }
+    println!("listed {:?} after it was allowed", begun.elapsed());
     shop.close().await;
 }

@@ -113,12 +113,13 @@ async fn a_restarted_api_server_is_watched_again() {
     shop.deliver(&delivery).await.unwrap();
     shop.watched().await;
     kubernetes.stop_api().await.unwrap();
-    let reject = shop.deliver(&shop.delivery(6, &[("K", "better")])).await.unwrap_err();
+    let delivery = shop.delivery(6, &[("K", "better")]);
+    let reject = shop.deliver(&delivery).await.unwrap_err();
     println!("{}", reject.cause);
     assert!(reject.kind() == Kind::Failed && reject.cause.contains("did not answer"), "{}", reject.cause);
     kubernetes.start_api_again().await.unwrap();
     shop.edit(json!({ "stringData": { "K": value("edited") } })).await;
-    let took = shop.repaired(&delivery, |secret| secret["data"]["K"] == value("good")).await;
+    let took = shop.repaired(&delivery, |secret| secret["data"]["K"] == value("better")).await;
     println!("edited behind a restarted API server: restored after {took:?}");
     shop.close().await;
 }

@@ -17,8 +17,11 @@ mod fixture;
 mod immutable;
 mod observing;
 mod ownership;
+mod places;
 mod rbac;
+mod restarting;
 mod scale;
+mod seniority;
 #[path = "../link/server.rs"]
 mod server;
 mod shop;

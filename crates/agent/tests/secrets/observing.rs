@@ -1,8 +1,12 @@
 use std::time::Duration;
 
+use lockstep_agent::command::SecretAccess;
+use lockstep_proto::v1::reject::Kind;
+use lockstep_proto::v1::{NamespaceRule, Requirement, Selector};
 use serde_json::json;
 
-use crate::shop::{Delivery, ONE, Shop, value};
+use crate::rbac;
+use crate::shop::{Delivery, ONE, Shop, TWO, value};
 
 #[tokio::test]
 async fn observing_counts_what_would_change_and_writes_nothing() {
@@ -68,5 +72,79 @@ async fn what_was_observed_is_taken_over_without_a_change_of_content() {
     next.target.adopt = true;
     shop.deliver(&next).await.unwrap();
     assert!(!mark(&shop.get("db").await.unwrap()).contains("changed\\\":null"));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn what_delivering_could_never_write_is_said_when_observing() {
+    let mut shop = Shop::open().await;
+    shop.make("helm", json!({ "metadata": { "name": "db" }, "stringData": { "username": value("u") } })).await;
+    let observing = |shop: &Shop, seq, text| Delivery { observe: true, ..shop.delivery(seq, &[("username", text)]) };
+    let mut delivery = observing(&shop, 5, "u");
+    delivery.target.r#type = "kubernetes.io/basic-auth".into();
+    let reject = shop.deliver(&delivery).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("\"Opaque\", not"), "{}", reject.cause);
+    shop.edit(json!({ "immutable": true })).await;
+    let ack = shop.deliver(&observing(&shop, 6, "u")).await.unwrap();
+    assert_eq!((ack.would_change, ack.would_total), (0, 1), "it is as it should be");
+    let reject = shop.deliver(&observing(&shop, 7, "v")).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("immutable"), "{}", reject.cause);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_comes_later_without_the_secret_is_counted() {
+    let mut shop = Shop::open().await;
+    rbac::allow_namespaces(shop.kubernetes, &shop.home).await;
+    let team = json!({ "team": shop.namespace });
+    let first = shop.namespace("first", team.clone()).await;
+    let mut delivery = Delivery { observe: true, ..shop.delivery(5, &[("K", "v")]) };
+    delivery.target.namespaces.clear();
+    let requirement = Requirement { key: "team".into(), operator: "In".into(), values: vec![shop.namespace.clone()] };
+    delivery.target.namespace_selector = Some(Selector { requirements: vec![requirement] });
+    delivery.target.allowed_namespaces = vec![NamespaceRule { globs: vec!["*".into()] }];
+    let ack = shop.deliver(&delivery).await.unwrap();
+    assert_eq!((ack.would_change, ack.targets_total), (1, 1), "{first} has no Secret");
+    shop.namespace("later", team).await;
+    shop.needed(ONE).await;
+    let ack = shop.deliver(&delivery).await.unwrap();
+    assert_eq!((ack.would_change, ack.targets_total), (2, 2));
+    // A restarted agent knows that there was none.
+    shop.restart().await;
+    let quiet = tokio::time::timeout(Duration::from_secs(1), shop.hear()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_change_is_counted_also_where_the_agent_may_not_watch() {
+    let rules = json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] }]);
+    let mut shop = Shop::with(SecretAccess::Names, &rules).await;
+    shop.make("external-secrets", json!({ "metadata": { "name": "db" }, "stringData": { "K": value("v") } })).await;
+    let delivery = Delivery { observe: true, ..shop.delivery(5, &[("K", "v")]) };
+    assert_eq!(shop.deliver(&delivery).await.unwrap().would_change, 0);
+    shop.verify_interval_ms = 500;
+    shop.restart().await;
+    shop.edit(json!({ "stringData": { "K": value("edited") } })).await;
+    shop.needed(ONE).await;
+    assert_eq!(shop.deliver(&delivery).await.unwrap().would_change, 1);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_binding_that_observes_from_now_on_keeps_nothing_from_its_successor() {
+    let mut shop = Shop::open().await;
+    let delivery = shop.delivery(5, &[("K", "v")]);
+    shop.deliver(&delivery).await.unwrap();
+    shop.deliver(&Delivery { seq: 6, observe: true, ..delivery }).await.unwrap();
+    let mut successor = Delivery { binding: TWO, ..shop.delivery(7, &[("K", "new")]) };
+    let reject = shop.deliver(&successor).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("delivered here no more"), "{}", reject.cause);
+    (successor.seq, successor.target.adopt) = (8, true);
+    shop.deliver(&successor).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "K": value("new") }));
     shop.close().await;
 }

@@ -1,7 +1,7 @@
 use lockstep_proto::v1::reject::Kind;
 use serde_json::json;
 
-use crate::shop::{Delivery, ONE, Shop, TWO, value};
+use crate::shop::{Delivery, ONE, PATIENCE, Shop, TWO, encoded, value};
 
 /// Another tool's Secret.
 fn foreign(keys: &[(&str, &str)]) -> serde_json::Value {
@@ -92,6 +92,36 @@ async fn a_binding_may_adopt_what_one_that_is_gone_left() {
 }
 
 #[tokio::test]
+async fn a_binding_may_adopt_what_another_left_that_has_another_target_now() {
+    let mut shop = Shop::open().await;
+    let mut delivery = shop.delivery(5, &[("A", "a")]);
+    shop.deliver(&delivery).await.unwrap();
+    (delivery.seq, delivery.target.name) = (6, "renamed".into());
+    shop.deliver(&delivery).await.unwrap();
+    let mut heir = Delivery { binding: TWO, ..shop.delivery(7, &[("A", "b")]) };
+    assert_eq!(shop.deliver(&heir).await.unwrap_err().kind(), Kind::Conflict);
+    (heir.seq, heir.target.adopt) = (8, true);
+    shop.deliver(&heir).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "A": value("b") }));
+    assert_eq!(shop.get("renamed").await.unwrap()["data"], json!({ "A": value("a") }));
+    // It is the heir's now, and goes with it.
+    shop.remove(TWO, 9, true).await.unwrap();
+    assert!(shop.get("db").await.is_none());
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_another_tool_made_anew_does_not_keep_a_purge() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("K", "a")])).await.unwrap();
+    shop.delete("db").await;
+    shop.make("external-secrets", foreign(&[("K", "theirs")])).await;
+    shop.remove(ONE, 6, true).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "K": value("theirs") }));
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn another_type_and_an_immutable_secret_are_conflicts_that_say_so() {
     let mut shop = Shop::open().await;
     shop.make("helm", foreign(&[("THEIRS", "t")])).await;
@@ -159,5 +189,134 @@ async fn a_secret_that_others_own_as_an_object_keeps_its_object() {
     shop.remove(ONE, 6, true).await.unwrap();
     let secret = shop.get("db").await.unwrap();
     assert_eq!((&secret["data"], &secret["metadata"]["labels"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_key_of_anothers_is_no_less_its_own_for_having_the_same_value() {
+    for manager in ["external-secrets", "kubectl-client-side-apply", "flux", "flux-string-data", "nobody"] {
+        let mut shop = Shop::open().await;
+        let theirs = json!({ "metadata": { "name": "db" }, "data": encoded(&[("K", "v")]) });
+        match manager {
+            "flux" => shop.take(manager, json!({ "data": encoded(&[("K", "v")]) })).await,
+            "flux-string-data" => shop.take(manager, json!({ "stringData": { "K": value("v") } })).await,
+            _ => shop.make(manager, theirs).await,
+        }
+        if manager == "nobody" {
+            shop.edit(json!({ "metadata": { "managedFields": [{}] } })).await;
+        }
+        let before = shop.get("db").await.unwrap();
+        let mut delivery = shop.delivery(5, &[("K", "v")]);
+        let reject = shop.deliver(&delivery).await.unwrap_err();
+        println!("{}", reject.cause);
+        let whose = if manager == "nobody" { "managed fields do not name" } else { manager };
+        for part in ["key K", whose, "adopt"] {
+            assert!(reject.kind() == Kind::Conflict && reject.cause.contains(part), "{manager}: {}", reject.cause);
+        }
+        assert_eq!(shop.get("db").await.unwrap(), before);
+        delivery.target.adopt = true;
+        shop.deliver(&Delivery { seq: 6, ..delivery }).await.unwrap();
+        // It was taken over: who wrote it once is not asked again, though its name may stay on record.
+        if manager != "flux" {
+            shop.deliver(&shop.delivery(7, &[("K", "rotated")])).await.unwrap();
+            assert_eq!(shop.data().await.unwrap(), json!({ "K": value("rotated") }));
+        }
+        shop.close().await;
+    }
+}
+
+#[tokio::test]
+async fn labels_and_annotations_of_anothers_are_conflicts_also_with_the_same_value() {
+    let mut shop = Shop::open().await;
+    let metadata = json!({ "name": "db", "labels": { "app": "checkout" }, "annotations": { "example.com/note": "n" } });
+    shop.make("helm", json!({ "metadata": metadata })).await;
+    for (seq, name) in [(5, "label app"), (6, "annotation example.com/note")] {
+        let mut delivery = shop.delivery(seq, &[("K", "v")]);
+        if seq == 5 {
+            delivery.target.labels.insert("app".into(), "checkout".into());
+        } else {
+            delivery.target.annotations.insert("example.com/note".into(), "n".into());
+        }
+        let reject = shop.deliver(&delivery).await.unwrap_err();
+        println!("{}", reject.cause);
+        assert!(
+            reject.kind() == Kind::Conflict && reject.cause.contains(name) && reject.cause.contains("helm"),
+            "{}",
+            reject.cause
+        );
+    }
+    // Two bindings of ours may say the same of a Secret that they share.
+    for (seq, binding, key) in [(7, ONE, "A"), (8, TWO, "B")] {
+        let mut delivery = Delivery { binding, ..shop.delivery(seq, &[(key, "v")]) };
+        delivery.target.labels.insert("tier".into(), "one".into());
+        shop.deliver(&delivery).await.unwrap();
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn who_applies_the_same_value_beside_us_later_is_asked_before_it_changes() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("K", "v"), ("L", "l")])).await.unwrap();
+    shop.take("flux", json!({ "data": encoded(&[("K", "v")]) })).await;
+    // Nothing is taken from anybody by this.
+    shop.deliver(&shop.delivery(6, &[("K", "v"), ("L", "m")])).await.unwrap();
+    let mut delivery = shop.delivery(7, &[("K", "rotated"), ("L", "m")]);
+    let reject = shop.deliver(&delivery).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("key K of"), "{}", reject.cause);
+    assert!(reject.cause.contains("\"flux\"") && reject.cause.contains("adopt"), "{}", reject.cause);
+    assert_eq!(shop.data().await.unwrap(), json!({ "K": value("v"), "L": value("m") }));
+    (delivery.seq, delivery.target.adopt) = (8, true);
+    shop.deliver(&delivery).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "K": value("rotated"), "L": value("m") }));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_somebody_else_makes_anew_first_is_theirs() {
+    let mut shop = Shop::open().await;
+    let delivery = shop.delivery(5, &[("K", "v")]);
+    shop.deliver(&delivery).await.unwrap();
+    shop.watched().await;
+    // Whether the agent looks before or after the other tool came: what it remembers of its own says nothing of the new one.
+    shop.delete("db").await;
+    shop.make("external-secrets", json!({ "metadata": { "name": "db" }, "data": encoded(&[("K", "v")]) })).await;
+    let reject = shop.deliver(&Delivery { seq: 6, ..delivery.clone() }).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("external-secrets"), "{}", reject.cause);
+    // A copy that was kept with our mark is ours, whoever brings it back.
+    shop.delete("db").await;
+    shop.deliver(&Delivery { seq: 7, ..delivery }).await.unwrap();
+    let kept = shop.get("db").await.unwrap();
+    shop.delete("db").await;
+    let (labels, annotations) = (&kept["metadata"]["labels"], &kept["metadata"]["annotations"]);
+    let metadata = json!({ "name": "db", "labels": labels, "annotations": annotations });
+    shop.make("velero", json!({ "metadata": metadata, "data": encoded(&[("K", "v")]) })).await;
+    for (seq, text) in [(8, "v"), (9, "rotated"), (10, "again")] {
+        shop.deliver(&shop.delivery(seq, &[("K", text)])).await.unwrap();
+        assert_eq!(shop.data().await.unwrap(), json!({ "K": value(text) }));
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_key_that_a_binding_gains_is_not_taken_from_who_has_it() {
+    let mut shop = Shop::open().await;
+    shop.deliver(&shop.delivery(5, &[("A", "a")])).await.unwrap();
+    shop.watched().await;
+    let looks = shop.requests("get", Some("200"));
+    // Who applies stringData has keys that the API server guards for nobody.
+    shop.take("flux", json!({ "stringData": { "B": value("theirs") } })).await;
+    let looked = async || (shop.requests("get", Some("200")) > looks).then_some(());
+    lockstep_testbed::wait::until("the agent to look at the change", PATIENCE, looked).await.unwrap();
+    let reject = shop.deliver(&shop.delivery(6, &[("A", "a"), ("B", "ours")])).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(
+        reject.kind() == Kind::Conflict && reject.cause.contains("key B") && reject.cause.contains("flux"),
+        "{}",
+        reject.cause
+    );
+    assert_eq!(shop.data().await.unwrap(), json!({ "A": value("a"), "B": value("theirs") }));
     shop.close().await;
 }

@@ -1,9 +1,14 @@
-//! What the agent's service account may do.
+//! What the agent's service account may do: just what the chart says.
+
+use std::sync::LazyLock;
 
 use lockstep_testbed::Kubernetes;
+use lockstep_testbed::charts::Chart;
 use serde_json::{Value, json};
 
 const PATH: &str = "/apis/rbac.authorization.k8s.io/v1";
+/// The release's namespace; only rules are taken of it, and none names it.
+const HOME: &str = "home";
 
 /// Lets the service account `agent` of namespace `home` do that in `namespace`.
 pub(crate) async fn allow(kubernetes: &Kubernetes, home: &str, namespace: &str, name: &str, rules: Value) {
@@ -18,8 +23,8 @@ pub(crate) async fn allow(kubernetes: &Kubernetes, home: &str, namespace: &str, 
 
 /// Lets it list and watch namespaces.
 pub(crate) async fn allow_namespaces(kubernetes: &Kubernetes, home: &str) {
-    let rules = json!([{ "apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"] }]);
-    let role = json!({ "metadata": { "name": home }, "rules": rules });
+    static RULES: LazyLock<Value> = LazyLock::new(|| rules("ClusterRole", None, &json!({ "namespaceSelector": true })));
+    let role = json!({ "metadata": { "name": home }, "rules": *RULES });
     let binding = json!({
         "metadata": { "name": home },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": home },
@@ -31,34 +36,29 @@ pub(crate) async fn allow_namespaces(kubernetes: &Kubernetes, home: &str) {
 
 /// What every agent needs for itself.
 pub(crate) fn of_home() -> Value {
-    json!([
-        {
-            "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["lockstep-agent", "lockstep-agent-held"],
-            "verbs": ["get", "create", "patch"],
-        },
-        {
-            "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["lockstep-agent"],
-            "verbs": ["get", "create", "patch", "update"],
-        },
-    ])
+    static RULES: LazyLock<Value> = LazyLock::new(|| rules("Role", Some(HOME), &json!({})));
+    RULES.clone()
 }
 
 /// The chart's `rbac.mode: namespace`.
 pub(crate) fn of_namespace() -> Value {
-    json!([
-        { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch", "create", "patch", "delete"] },
-        { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
-        { "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] },
-        { "apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "daemonsets"], "verbs": ["get", "list", "patch"] },
-        { "apiGroups": ["batch"], "resources": ["jobs", "cronjobs"], "verbs": ["list"] },
-    ])
+    static RULES: LazyLock<Value> =
+        LazyLock::new(|| rules("Role", Some("shop"), &json!({ "mode": "namespace", "namespaces": ["shop"] })));
+    RULES.clone()
 }
 
 /// The chart's `rbac.mode: strict`.
 pub(crate) fn of_names(names: &[&str]) -> Value {
-    json!([
-        { "apiGroups": [""], "resources": ["secrets"], "resourceNames": names,
-          "verbs": ["get", "list", "watch", "create", "patch", "delete"] },
-        { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
-    ])
+    let secrets = json!([{ "namespace": "shop", "names": names }]);
+    rules("Role", Some("shop"), &json!({ "mode": "strict", "strict": { "secrets": secrets } }))
+}
+
+/// The rules of the role that the chart makes in a namespace, rendered with these `rbac` values for a release in [`HOME`].
+fn rules(kind: &str, namespace: Option<&str>, rbac: &Value) -> Value {
+    let server = json!({ "addresses": ["https://none.example.com:8444"], "join": ["https://none.example.com:8445"] });
+    let values = json!({ "image": { "repository": "none" }, "server": server, "rbac": rbac });
+    let objects = Chart::Agent.objects(HOME, &values).unwrap();
+    let is_it = |object: &Value| object["kind"] == kind && object["metadata"]["namespace"].as_str() == namespace;
+    let role = objects.into_iter().find(is_it).expect("the chart makes such a role");
+    role["rules"].clone()
 }

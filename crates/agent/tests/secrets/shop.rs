@@ -9,7 +9,7 @@ use lockstep_agent::command::SecretAccess;
 use lockstep_proto::convert::entries;
 use lockstep_proto::v1::agent_message::Message as FromAgent;
 use lockstep_proto::v1::server_message::Message as FromServer;
-use lockstep_proto::v1::{self, Ack, Hello, Limits, Put, Reject, SecretTarget};
+use lockstep_proto::v1::{self, Ack, Hello, Limits, NamespaceRule, Put, Reject, Requirement, SecretTarget, Selector};
 use lockstep_testbed::Kubernetes;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -36,6 +36,8 @@ pub(crate) struct Shop {
     pub(crate) link: Link,
     pub(crate) hello: Hello,
     pub(crate) running: Option<Running>,
+    /// How often the agent looks at everything: so rarely that what is seen earlier a watch saw.
+    pub(crate) verify_interval_ms: u32,
     /// All that the agent said.
     pub(crate) said: Vec<FromAgent>,
     log: &'static Lines,
@@ -49,11 +51,24 @@ pub(crate) struct Delivery {
     pub(crate) target: SecretTarget,
     pub(crate) values: Vec<(&'static str, String)>,
     pub(crate) observe: bool,
+    /// When the binding was registered.
+    pub(crate) registered_us: u64,
+    /// Whether what its target has no longer is deleted.
+    pub(crate) purge_former: bool,
 }
 
 /// A value for a test.
 pub(crate) fn value(text: &str) -> String {
     format!("{CANARY}-{text}")
+}
+
+/// Values for a test, as a Secret's data.
+pub(crate) fn encoded(values: &[(&str, &str)]) -> Value {
+    values
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), BASE64_STANDARD.encode(value(text)).into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 impl Shop {
@@ -97,8 +112,9 @@ impl Shop {
         (cluster.namespace, cluster.pod_name) = (Some(home.clone()), Some("agent".to_owned()));
         cluster.kubeconfig = Some(kubeconfig(kubernetes, &home).await);
         let running = Some(fixture.start());
-        let (link, hello) = linked(&mut fixture).await;
-        Self { fixture, kubernetes, home, namespace, link, hello, running, said: Vec::new(), log }
+        let verify_interval_ms = 3_600_000;
+        let (link, hello) = linked(&mut fixture, verify_interval_ms).await;
+        Self { fixture, kubernetes, home, namespace, link, hello, running, verify_interval_ms, said: Vec::new(), log }
     }
 
     /// Ends the agent and starts it again.
@@ -109,12 +125,12 @@ impl Shop {
 
     pub(crate) async fn restart_from_ended(&mut self) {
         self.running = Some(self.fixture.start());
-        (self.link, self.hello) = linked(&mut self.fixture).await;
+        self.linked_again().await;
     }
 
     /// An agent that is not this process' links.
     pub(crate) async fn linked_again(&mut self) {
-        (self.link, self.hello) = linked(&mut self.fixture).await;
+        (self.link, self.hello) = linked(&mut self.fixture, self.verify_interval_ms).await;
     }
 
     /// Makes sure that a delivery was applied, which may be heard already.
@@ -136,12 +152,41 @@ impl Shop {
         running.end().await.unwrap();
     }
 
+    /// Gives a namespace another label `team`, or none.
+    pub(crate) async fn set_team(&self, namespace: &str, team: Option<&str>) {
+        let change = json!({ "metadata": { "labels": { "team": team } } });
+        self.kubernetes.request("PATCH", &format!("/api/v1/namespaces/{namespace}"), Some(change)).await.unwrap();
+    }
+
+    /// A delivery to all namespaces whose label `team` is this shop's.
+    pub(crate) fn delivery_to_team(&self, seq: u64, values: &[(&'static str, &str)]) -> Delivery {
+        let mut delivery = self.delivery(seq, values);
+        delivery.target.namespaces.clear();
+        let requirement = Requirement { key: "team".into(), operator: "In".into(), values: vec![self.namespace.clone()] };
+        delivery.target.namespace_selector = Some(Selector { requirements: vec![requirement] });
+        delivery.target.allowed_namespaces = vec![NamespaceRule { globs: vec![format!("{}-*", self.namespace)] }];
+        delivery
+    }
+
+    /// Whether the agent ever asked for a binding's content.
+    pub(crate) fn was_asked_for(&self, binding: Uuid) -> bool {
+        let asks = |message: &FromAgent| matches!(message, FromAgent::Need(need) if need.bindings.iter().any(|b| b == binding.as_bytes()));
+        self.said.iter().any(asks)
+    }
+
     /// Another namespace where the agent may deliver.
     pub(crate) async fn namespace(&self, suffix: &str, labels: Value) -> String {
         let name = format!("{}-{suffix}", self.namespace);
-        let namespace = json!({ "metadata": { "name": name, "labels": labels } });
+        let namespace = json!({ "metadata": { "name": name } });
         self.kubernetes.request("POST", "/api/v1/namespaces", Some(namespace)).await.unwrap();
         rbac::allow(self.kubernetes, &self.home, &name, "shop", rbac::of_namespace()).await;
+        // It is selected only once the agent may look there: refused, it would look again in an hour.
+        let token = self.kubernetes.token(&self.home, "agent", &[]).await.unwrap();
+        let secrets = format!("/api/v1/namespaces/{name}/secrets");
+        let may_list = async || self.kubernetes.request_as(&token, "GET", &secrets, None).await;
+        lockstep_testbed::wait::until("the right to look there", PATIENCE, may_list).await.unwrap();
+        let labels = json!({ "metadata": { "labels": labels } });
+        self.kubernetes.request("PATCH", &format!("/api/v1/namespaces/{name}"), Some(labels)).await.unwrap();
         name
     }
 
@@ -154,7 +199,7 @@ impl Shop {
             ..SecretTarget::default()
         };
         let values = values.iter().map(|(key, text)| (*key, value(text))).collect();
-        Delivery { binding: ONE, seq, target, values, observe: false }
+        Delivery { binding: ONE, seq, target, values, observe: false, purge_former: false, registered_us: 1_700_000_000_000_000 }
     }
 
     /// Says it, and hears what becomes of it.
@@ -244,13 +289,17 @@ impl Shop {
 
     /// Another tool makes a Secret.
     pub(crate) async fn make(&self, manager: &str, secret: Value) {
-        let path = format!("/api/v1/namespaces/{}/secrets?fieldManager={manager}", self.namespace);
+        self.make_in(&self.namespace, manager, secret).await;
+    }
+
+    pub(crate) async fn make_in(&self, namespace: &str, manager: &str, secret: Value) {
+        let path = format!("/api/v1/namespaces/{namespace}/secrets?fieldManager={manager}");
         self.kubernetes.request("POST", &path, Some(secret)).await.unwrap();
     }
 
     /// Another tool takes fields of the Secret `db` over.
     pub(crate) async fn take(&self, manager: &str, mut secret: Value) {
-        (secret["apiVersion"], secret["kind"]) = ("v1".into(), "Secret".into());
+        (secret["apiVersion"], secret["kind"], secret["metadata"]["name"]) = ("v1".into(), "Secret".into(), "db".into());
         let path = format!("{}?fieldManager={manager}&force=true", path(&self.namespace, "db"));
         self.kubernetes.request("PATCH", &path, Some(secret)).await.unwrap();
     }
@@ -302,6 +351,8 @@ impl Delivery {
             content: entries(&content),
             digest: digest(&content),
             observe: self.observe,
+            registered_us: self.registered_us,
+            purge_former: self.purge_former,
             ..put(self.seq, "", &content)
         }
     }
@@ -315,11 +366,11 @@ async fn kubeconfig(kubernetes: &Kubernetes, home: &str) -> PathBuf {
     kubernetes.kubeconfig_for(&kubernetes.token(home, "agent", &[]).await.unwrap()).unwrap()
 }
 
-/// The next link, greeted; the agent looks at everything only once an hour, so what is seen earlier a watch saw.
-async fn linked(fixture: &mut Fixture) -> (Link, Hello) {
+/// The next link, greeted.
+async fn linked(fixture: &mut Fixture, verify_interval_ms: u32) -> (Link, Hello) {
     let mut link = tokio::time::timeout(PATIENCE, fixture.server.link()).await.expect("the agent links");
     let FromAgent::Hello(hello) = link.hear().await else { panic!("the first message is Hello") };
-    let limits = Limits { heartbeat_interval_ms: 5_000, in_flight: 32, verify_interval_ms: 3_600_000 };
+    let limits = Limits { heartbeat_interval_ms: 5_000, in_flight: 32, verify_interval_ms };
     link.say(FromServer::Welcome(v1::Welcome { limits: Some(limits), ..welcome(REGISTRY) }));
     (link, hello)
 }

@@ -4,16 +4,18 @@ use lockstep_core::binding::{Restart as Checked, WORKLOADS_MAX, WorkloadKind, Wo
 use lockstep_core::name::WorkloadName;
 use serde::{Deserialize, Serialize};
 
+use super::target::Target;
 use crate::field::Mistakes;
 use crate::selector::Selector;
 
 const FIELD: &str = "spec.restart";
+const OF_IMMUTABLE: &str = "nothing to restart with immutable: each content has a Secret of another name, and whoever uses it gets new pods when its template names that one. Leave restart out, or immutable";
 
 /// What restarts when the content changes, in the target's namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Restart {
-    /// `None` (default), `Auto`: whatever refers to the Secret, or `Selected`: what is named or selected here.
+    /// `None` (default), `Auto`: whatever refers to the Secret, or `Selected`: what is named or selected here. `None` with `immutable`.
     pub policy: String,
     /// For `Selected`, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -34,8 +36,11 @@ pub struct Workload {
 }
 
 /// What was written, checked; mistakes are noted.
-pub(super) fn check(wire: Option<&Restart>, mistakes: &mut Mistakes) -> Option<Checked> {
+pub(super) fn check(wire: Option<&Restart>, target: &Target, mistakes: &mut Mistakes) -> Option<Checked> {
     let Some(wire) = wire else { return Some(Checked::None) };
+    if wire.policy != "None" && target.secret.as_ref().is_some_and(|secret| secret.immutable) {
+        mistakes.add(format!("{FIELD}.policy"), OF_IMMUTABLE);
+    }
     if wire.policy != "Selected" {
         for (what, is_there) in [("workloads", !wire.workloads.is_empty()), ("selector", wire.selector.is_some())] {
             if is_there {

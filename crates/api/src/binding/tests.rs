@@ -92,6 +92,7 @@ fn each_mistake_of_mode_templates_and_restart_says_what_to_do() {
         restart.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!({"restart": restart})
     };
+    let immutable = json!({"secret": {"name": "s", "namespaces": ["n"], "immutable": true}});
     let many: serde_json::Map<String, Value> = (0..33).map(|n| (format!("k{n}"), json!(""))).collect();
     for (more, field, part) in [
         (json!({"mode": "Watch"}), "mode", "Deliver or Observe"),
@@ -113,10 +114,34 @@ fn each_mistake_of_mode_templates_and_restart_says_what_to_do() {
             "restart.workloads",
             "leave it out",
         ),
+        (json!({"restart": {"policy": "Auto"}, "target": immutable}), "restart.policy", "Leave restart out, or immutable"),
+        (
+            json!({"restart": {"policy": "Selected", "workloads": [{"kind": "Deployment", "name": "a"}]}, "target": immutable}),
+            "restart.policy",
+            "Leave restart out, or immutable",
+        ),
     ] {
         let found = mistakes(&spec(&more));
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with(&format!("spec.{field}: ")) && found[0].contains(part), "{}", found[0]);
+    }
+}
+
+#[test]
+fn each_mistake_of_base64_says_what_to_do() {
+    let items = |keys: &Value, base64: &Value| json!({"items": [{"source": "corp", "mount": "kv", "path": "a/b", "keys": keys, "base64": base64}]});
+    let many: Vec<String> = (0..257).map(|n| format!("k{n}")).collect();
+    for (keys, base64, field, part) in [
+        (json!({"x": "Y"}), json!(["Y"]), "base64[0]", "on the left of keys"),
+        (json!({"x": "Y"}), json!(["x", "x"]), "base64[1]", "once is enough"),
+        (json!({}), json!(many), "base64", "257 are more than the 256"),
+    ] {
+        let found = mistakes(&spec(&items(&keys, &base64)));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("spec.items[0].{field}: ")) && found[0].contains(part), "{}", found[0]);
+    }
+    for (keys, base64) in [(json!({"x": "Y"}), json!(["x"])), (json!({"x": "Y"}), json!(["*"])), (json!({}), json!(["any"]))] {
+        assert!(CheckedBinding::try_from(&spec(&items(&keys, &base64))).is_ok(), "{keys} {base64}");
     }
 }
 
@@ -140,10 +165,10 @@ fn what_was_written_reads_back_with_its_defaults_shown() {
 
 #[test]
 fn everything_that_can_be_said_of_a_secret_reads_back_as_it_was_written() {
-    let all = json!({
+    let mut all = json!({
         "project": "payments",
         "clusters": {},
-        "items": [{"source": "corp", "mount": "kv", "path": "a/b", "keys": {"x": "Y"}}],
+        "items": [{"source": "corp", "mount": "kv", "path": "a/b", "keys": {"x": "Y"}, "version": 2, "base64": ["x"]}],
         "target": {"secret": {
             "name": "s.v2",
             "namespaces": ["n"],
@@ -165,9 +190,18 @@ fn everything_that_can_be_said_of_a_secret_reads_back_as_it_was_written() {
             "selector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]},
         },
     });
-    let wire: BindingSpec = serde_json::from_value(all.clone()).unwrap();
-    let checked = CheckedBinding::try_from(&wire).unwrap();
-    assert_eq!(serde_json::to_value(BindingSpec::from(&checked)).unwrap(), all);
+    let selected = all["restart"].take();
+    all["restart"] = json!({"policy": "None"});
+    let reads_back = |all: &Value| {
+        let wire: BindingSpec = serde_json::from_value(all.clone()).unwrap();
+        let checked = CheckedBinding::try_from(&wire).unwrap();
+        assert_eq!(serde_json::to_value(BindingSpec::from(&checked)).unwrap(), *all);
+    };
+    reads_back(&all);
+    // What is immutable restarts nobody.
+    all["target"]["secret"].as_object_mut().unwrap().remove("immutable");
+    all["restart"] = selected;
+    reads_back(&all);
     let selector_only = secret(&json!({"namespaces": [], "namespaceSelector": {}}));
     assert!(CheckedBinding::try_from(&selector_only).is_ok(), "every namespace that grants allow");
 }

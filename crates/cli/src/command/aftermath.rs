@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
+use crate::rest::failure::Failure;
 use crate::rest::write::{Mode, Secrets};
 use crate::terminal;
 
@@ -53,7 +54,7 @@ fn clusters_in_words(count: u64) -> String {
 /// Tells a person who looks on what becomes of a cluster that is being removed.
 pub(super) async fn tell_of_cluster(client: &Client, name: &str, secrets: Secrets) {
     if terminal::is_watched() {
-        terminal::hint(&of_cluster(name, secrets, bindings(client, name).await));
+        terminal::hint(&of_cluster(name, secrets, bindings(client, name).await.unwrap_or_default().len()));
     }
 }
 
@@ -67,14 +68,29 @@ fn of_cluster(name: &str, secrets: Secrets, bindings: usize) -> String {
         1 => format!("There, the targets of 1 binding are {becomes}.\n"),
         n => format!("There, the targets of {n} bindings are {becomes}.\n"),
     };
-    format!("{what}Next: `lockstep wait --for=delete cluster/{name}`, then stop its agent: it is no longer let in.")
+    format!(
+        "{what}Next: `lockstep wait --for=delete cluster/{name}`, then stop its agent: it is no longer let in. \
+         If it is gone for good: `lockstep cluster remove {name} --force`."
+    )
 }
 
-/// How many bindings a cluster had until now; 0 also if that cannot be read.
-async fn bindings(client: &Client, cluster: &str) -> usize {
-    let placements = client.list(Kind::Placement, &[("cluster", cluster)]).await.unwrap_or_default();
+/// What becomes of what was delivered to a cluster that was forgotten without its agent.
+pub(super) fn of_forgotten(bindings: &[String]) -> String {
+    const REFUSED: &str = "An agent of it that comes back is refused.";
+    let what = match bindings {
+        [] => return format!("It had no bindings: nothing is left there. {REFUSED}"),
+        [one] => format!("the targets of binding {one}"),
+        several => format!("the targets of {} bindings ({})", several.len(), several.join(", ")),
+    };
+    format!("What was delivered stays there, and nobody updates or deletes it any more: {what}. {REFUSED}")
+}
+
+/// The bindings that a cluster had until now.
+pub(super) async fn bindings(client: &Client, cluster: &str) -> Result<Vec<String>, Failure> {
+    let placements = client.list(Kind::Placement, &[("cluster", cluster)]).await?;
     // A cluster that never got a binding has nothing of it.
-    placements.iter().filter_map(|p| Placement::deserialize(p).ok()).filter(|p| p.answer != "Denied").count()
+    let got = placements.iter().filter_map(|p| Placement::deserialize(p).ok()).filter(|p| p.answer != "Denied");
+    Ok(got.map(|p| p.binding).collect())
 }
 
 #[cfg(test)]
@@ -109,5 +125,23 @@ mod tests {
         let text = of_cluster("prod", Secrets::Purge, 1);
         assert!(text.starts_with("There, the targets of 1 binding are deleted by its agent (--secrets=purge).\n"), "{text}");
         assert!(of_cluster("prod", Secrets::Retain, 0).starts_with("Next: "));
+    }
+
+    #[test]
+    fn a_forgotten_cluster_says_what_stays_there() {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        for (bindings, want) in [
+            (names(&[]), "It had no bindings: nothing is left there. "),
+            (
+                names(&["a"]),
+                "What was delivered stays there, and nobody updates or deletes it any more: the targets of binding a. ",
+            ),
+            (
+                names(&["a", "b"]),
+                "What was delivered stays there, and nobody updates or deletes it any more: the targets of 2 bindings (a, b). ",
+            ),
+        ] {
+            assert_eq!(of_forgotten(&bindings), format!("{want}An agent of it that comes back is refused."));
+        }
     }
 }

@@ -72,11 +72,11 @@ impl Args {
                     if outcome != Outcome::Unchanged {
                         changed.push(object);
                     }
-                    terminal::print(&format!("{object} {outcome}{}", mode.suffix()))?;
+                    terminal::tell(&format!("{object} {outcome}{}", mode.suffix()))?;
                 }
                 Err(failure) if mode == Mode::DryRun && planned.explains(object, &failure) => {
                     planned.note(object, Outcome::Created);
-                    terminal::print(&format!("{object} {}{}", Outcome::Created, mode.suffix()))?;
+                    terminal::tell(&format!("{object} {}{}", Outcome::Created, mode.suffix()))?;
                 }
                 Err(failure) => {
                     failed += 1;

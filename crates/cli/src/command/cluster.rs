@@ -48,7 +48,9 @@ Examples:
   # Its workloads go on with what they have
   lockstep cluster remove prod-eu && lockstep wait --for=delete cluster/prod-eu
   # Nothing that was delivered is left there; this needs no `lockstep confirm`
-  lockstep cluster remove prod-eu --secrets=purge";
+  lockstep cluster remove prod-eu --secrets=purge
+  # The cluster is no more, and its agent neither
+  lockstep cluster remove prod-eu --force";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -69,7 +71,8 @@ enum Action {
     },
     /// Forget a cluster, and keep or delete what it holds, whatever its bindings say
     ///
-    /// Waits for its agent, which must be connected. Until the agent has followed, --secrets may be given anew.
+    /// Waits for its agent, which must be connected. Until the agent has followed, --secrets may be given anew. Of a cluster that was destroyed,
+    /// no agent will ever follow: --force.
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove {
         /// The cluster
@@ -77,6 +80,9 @@ enum Action {
         /// What becomes of the Secrets that it holds
         #[arg(long, value_enum, default_value_t)]
         secrets: Secrets,
+        /// Its agent is gone for good: forget the cluster at once. What it holds stays there, and its certificates are refused
+        #[arg(long, conflicts_with = "secrets")]
+        force: bool,
     },
     /// Make a new join token, for an agent that lost its identity
     #[command(after_help = "Examples:\n  lockstep cluster token prod-eu --ttl 10m")]
@@ -128,10 +134,11 @@ impl Args {
                 Ok(())
             }
             Action::Resume { name } => turn(&client, name, "resume").await,
-            Action::Remove { name, secrets } => {
+            Action::Remove { name, force: true, .. } => forget(&client, name).await,
+            Action::Remove { name, secrets, force: false } => {
                 let left = client.remove_cluster(name, *secrets).await;
                 client.explained(CLUSTER, name, left).await?;
-                terminal::print(&format!("{} removing", title(Registered::Cluster, name)))?;
+                terminal::tell(&format!("{} removing", title(Registered::Cluster, name)))?;
                 aftermath::tell_of_cluster(&client, name, *secrets).await;
                 Ok(())
             }
@@ -139,14 +146,24 @@ impl Args {
             Action::RevokeTokens { name } => {
                 let revoked = client.revoke_join_tokens(name).await;
                 client.explained(CLUSTER, name, revoked).await?;
-                Ok(terminal::print(&format!("{} join tokens revoked", title(Registered::Cluster, name)))?)
+                Ok(terminal::tell(&format!("{} join tokens revoked", title(Registered::Cluster, name)))?)
             }
         }
     }
 }
 
+/// Says what stays there, to everybody: nobody will say it later.
+async fn forget(client: &Client, name: &str) -> anyhow::Result<()> {
+    let bindings = aftermath::bindings(client, name).await?;
+    let forgotten = client.forget_cluster(name).await;
+    client.explained(CLUSTER, name, forgotten).await?;
+    terminal::tell(&format!("{} removed", title(Registered::Cluster, name)))?;
+    terminal::note(&aftermath::of_forgotten(&bindings));
+    Ok(())
+}
+
 async fn turn(client: &Client, name: &str, verb: &str) -> anyhow::Result<()> {
     let turned = client.post::<Value>(&[Registered::Cluster.plural(), name, verb], &json!({})).await;
     client.explained(CLUSTER, name, turned).await?;
-    Ok(terminal::print(&format!("{} {verb}d", title(Registered::Cluster, name)))?)
+    Ok(terminal::tell(&format!("{} {verb}d", title(Registered::Cluster, name)))?)
 }

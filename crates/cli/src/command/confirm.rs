@@ -52,7 +52,7 @@ impl Args {
             1 => "1 deletion confirmed".to_owned(),
             n => format!("{n} deletions confirmed"),
         };
-        terminal::print(&format!("{cluster} {outcome}{}", mode.suffix()))?;
+        terminal::tell(&format!("{cluster} {outcome}{}", mode.suffix()))?;
         if confirmed.deletions > 0 && mode == Mode::Keep {
             terminal::hint(&format!("Next: `lockstep get placements --cluster {} -w` shows them go.", self.name));
         }

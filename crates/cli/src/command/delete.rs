@@ -54,7 +54,7 @@ impl Args {
             let subject = title(*kind, name);
             match client.delete(*kind, name, mode).await {
                 Ok(left) => {
-                    terminal::print(&format!("{subject} {}{}", outcome(&left), mode.suffix()))?;
+                    terminal::tell(&format!("{subject} {}{}", outcome(&left), mode.suffix()))?;
                     aftermath::tell(&client, *kind, &left, mode).await;
                 }
                 Err(Failure::NotFound(_)) if self.ignore_not_found => {}

@@ -47,7 +47,7 @@ impl Args {
                 Ok((live, merged)) => {
                     let text = difference(&object.to_string(), live, merged)?;
                     differs |= !text.is_empty();
-                    terminal::print(&text)?;
+                    terminal::tell(&text)?;
                 }
                 Err(failure) => {
                     failed += 1;

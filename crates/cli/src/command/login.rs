@@ -50,7 +50,7 @@ impl Args {
         let (name, server) = (context.name.clone(), context.server.clone());
         settings.put(context);
         settings.save(&file)?;
-        terminal::print(&format!("Logged in to {server} as {} (context {name}).", caller.actor))?;
+        terminal::tell(&format!("Logged in to {server} as {} (context {name}).", caller.actor))?;
         terminal::hint("Next: `lockstep status` shows the clusters; `lockstep cluster register NAME` adds one.");
         Ok(())
     }

@@ -92,7 +92,7 @@ impl Args {
             match self.goal.missing(found.as_ref()) {
                 None if met.contains(&subject) => {}
                 None => {
-                    terminal::print(&format!("{subject} {}", self.goal.met()))?;
+                    terminal::tell(&format!("{subject} {}", self.goal.met()))?;
                     met.push(subject);
                 }
                 Some(why) => missing.push(format!("{subject} {why}")),

@@ -102,6 +102,11 @@ impl Client {
         self.answer(self.request(Method::DELETE, &["clusters", name]).query(&[("secrets", secrets)])).await
     }
 
+    /// Forgets a cluster without its agent's word; gives its manifest as it was.
+    pub(crate) async fn forget_cluster(&self, name: &str) -> Result<Value, Failure> {
+        self.answer(self.request(Method::DELETE, &["clusters", name]).query(&[("force", "true")])).await
+    }
+
     /// Confirms the deletions that wait in a cluster; gives which.
     pub(crate) async fn confirm_deletions(&self, cluster: &str, mode: Mode) -> Result<ConfirmedDeletions, Failure> {
         self.answer(self.request(Method::POST, &["clusters", cluster, "confirm-deletions"]).query(mode.query())).await

@@ -74,6 +74,8 @@ pub fn refused_on_a_secret(key: &str) -> Option<&'static str> {
         Some("Argo CD would take the Secret for one of its own and prune or revert it: leave it out")
     } else if prefix == "lockstep.dev" || prefix.ends_with(".lockstep.dev") {
         Some("lockstep.dev/ is where Lockstep's own marks are: use another prefix")
+    } else if key == "kubectl.kubernetes.io/last-applied-configuration" {
+        Some("kubectl keeps a copy of what it applied there, values included, and the agent never reads it: leave it out")
     } else {
         None
     }
@@ -84,11 +86,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_of_argo_cd_and_our_own_are_refused_and_no_others() {
-        for refused in ["argocd.argoproj.io/instance", "app.kubernetes.io/instance", "lockstep.dev/binding", "a.lockstep.dev/x"] {
+    fn what_argo_cd_kubectl_and_we_keep_there_is_refused_and_no_others() {
+        for refused in [
+            "argocd.argoproj.io/instance",
+            "app.kubernetes.io/instance",
+            "lockstep.dev/binding",
+            "a.lockstep.dev/x",
+            "kubectl.kubernetes.io/last-applied-configuration",
+        ] {
             assert!(refused_on_a_secret(refused).is_some(), "{refused}");
         }
-        for allowed in ["app", "instance", "app.kubernetes.io/name", "argoproj.io/x", "notlockstep.dev/x", "lockstep.dev"] {
+        for allowed in [
+            "app",
+            "instance",
+            "app.kubernetes.io/name",
+            "argoproj.io/x",
+            "notlockstep.dev/x",
+            "lockstep.dev",
+            "kubectl.kubernetes.io/x",
+        ] {
             assert!(refused_on_a_secret(allowed).is_none(), "{allowed}");
         }
     }

@@ -55,6 +55,16 @@ fn a_template_is_made_of_the_bindings_keys() {
 }
 
 #[test]
+fn a_template_sees_the_bytes_of_a_key_that_is_base64() {
+    let mut delivered = delivered(&[("T", "{{ encoded }}"), ("J", "{{ jks }}")]);
+    delivered.items[0].base64.insert("encoded".to_owned());
+    let text = render(&delivered, &[Some(&values())]).unwrap_err().to_string();
+    assert!(text.contains("jks") && !text.contains(CANARY), "{text}");
+    delivered.templates.remove("J");
+    assert_eq!(render(&delivered, &[Some(&values())]).unwrap().get("T").unwrap().expose(), b"canary");
+}
+
+#[test]
 fn an_error_names_template_and_line_and_shows_no_value() {
     let hungry =
         "{% set x = password * 99 %}{% for i in x %}{% for j in x %}{% for k in x %}{{ j }}{% endfor %}{% endfor %}{% endfor %}";

@@ -87,6 +87,26 @@ fn a_source_that_went_back_is_taken_up_again_once_it_is_ahead() {
 }
 
 #[test]
+fn a_source_that_went_back_to_an_earlier_life_of_the_path_is_taken_up_again_once_it_is_written() {
+    let mut secret = known(live(50, 1));
+    let Verdict::Changed(change) = observe(&secret, &confirmed(Seen::Current(live(0, 5)))) else { panic!() };
+    secret.apply(&change, Seq::new(2));
+    assert_eq!((secret.state, secret.chosen), (SecretState::WentBack, Some(version(50, 1))));
+    // What the backup had is no news, however high its number.
+    assert_eq!(observe(&secret, &confirmed(Seen::Current(live(0, 50)))), Verdict::Unchanged);
+    let written = Version { created: at(90), ..version(0, 6) };
+    let current = Seen::Current(CurrentVersion { version: written, ..live(0, 6) });
+    assert_eq!(observe(&secret, &look(current)), Verdict::Confirm);
+    let Verdict::Changed(change) = observe(&secret, &confirmed(current)) else { panic!() };
+    secret.apply(&change, Seq::new(3));
+    assert_eq!((secret.state, secret.chosen), (SecretState::Live, Some(written)));
+    assert_eq!((secret.seqs.chosen, secret.seqs.incarnation), (Seq::new(3), Seq::new(3)), "a pinned version is another one too");
+    // It is ahead from now on, by its numbers.
+    assert_eq!(observe(&secret, &look(current)), Verdict::Unchanged);
+    assert_eq!(observe(&secret, &look(Seen::Current(live(0, 7)))), changed(SecretState::Live, Some(version(0, 7))));
+}
+
+#[test]
 fn the_last_version_seen_live_stays_chosen_while_newer_ones_are_gone() {
     let mut secret = known(live(0, 4));
     let gone = CurrentVersion { deletion_time: Some(at(1)), ..live(0, 5) };

@@ -163,6 +163,12 @@ pub struct Put {
     /// What restarts when the content has changed. Absent: nothing.
     #[prost(message, optional, tag = "10")]
     pub restart: ::core::option::Option<Restart>,
+    /// When the binding was registered, in microseconds since 1970: of two that want one key the older has it. 0: not said.
+    #[prost(uint64, tag = "11")]
+    pub registered_us: u64,
+    /// Whether what was delivered to places that the target has no longer is deleted (true) or kept and only forgotten.
+    #[prost(bool, tag = "12")]
+    pub purge_former: bool,
 }
 /// What restarts, in the namespaces of the target.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -439,6 +445,9 @@ pub struct JoinRequest {
     /// The server takes nothing from it but the public key.
     #[prost(bytes = "vec", tag = "2")]
     pub csr_der: ::prost::alloc::vec::Vec<u8>,
+    /// The name of the cluster that the agent was told it is in; empty: it was not told. It gives nothing: a token of another cluster is refused.
+    #[prost(string, tag = "3")]
+    pub cluster: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JoinResponse {

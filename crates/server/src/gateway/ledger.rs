@@ -8,7 +8,7 @@ use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, SecretId};
 use lockstep_core::plan::{Difference, Reported, Want, diff};
-use lockstep_core::revision::{Revision, Seq};
+use lockstep_core::revision::{Epoch, Revision, Seq};
 use lockstep_core::version::VersionNumber;
 use lockstep_store::desired::Facts;
 use tokio::time::Instant;
@@ -20,10 +20,13 @@ pub(super) use guard::Guard;
 use guard::Verdict;
 use pending::Pending;
 
+/// The revision of what is there and follows from no change that is known: it differs from all that are desired.
+const NONE: Revision = Revision { epoch: Epoch::new(0), seq: Seq::new(0) };
+
 /// The first pause after a delivery failed, doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_LONGEST: Duration = Duration::from_secs(120);
-/// How long an agent may take to answer before a delivery counts as lost and is sent again.
+/// How long an agent may take to answer what was sent before it counts as lost and is sent again.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// The state of one session.
@@ -54,12 +57,18 @@ pub(super) struct Work {
 struct Flight {
     revision: Revision,
     since: Instant,
-    /// Of what was sent; `None` for a Delete, or while it is being prepared.
-    digest: Option<Digest>,
+    /// `None` while it is prepared or waits for room on the link: nobody can answer it yet, however long that takes.
+    sent: Option<Sent>,
     /// The version of each item.
     versions: Vec<(SecretId, Option<VersionNumber>)>,
     /// A deletion that the guard let through.
     guarded: bool,
+}
+
+struct Sent {
+    at: Instant,
+    /// `None` for a Delete.
+    digest: Option<Digest>,
 }
 
 /// What an agent confirmed.
@@ -180,25 +189,35 @@ impl Ledger {
         let mut work = self.pending.remove(id)?;
         let (revision, versions, guarded) = (work.facts.desired.revision, work.facts.versions(), self.is_guarded(&work.facts));
         work.is_retry = self.refused.get(&id).is_some_and(|r| r.revision == revision);
-        self.in_flight.insert(id, Flight { revision, since: now, digest: None, versions, guarded });
+        self.in_flight.insert(id, Flight { revision, since: now, sent: None, versions, guarded });
         Some(work)
     }
 
-    /// It left with this digest.
-    pub(super) fn sent(&mut self, id: BindingId, digest: Option<Digest>) {
-        if let Some(flight) = self.in_flight.get_mut(&id) {
-            flight.digest = digest;
+    /// What is under way of a binding, if it is this revision.
+    fn flight(&mut self, id: BindingId, revision: Revision) -> Option<&mut Flight> {
+        self.in_flight.get_mut(&id).filter(|f| f.revision == revision)
+    }
+
+    /// Whether the agent may answer this revision now.
+    fn is_sent(&self, id: BindingId, revision: Revision) -> bool {
+        self.in_flight.get(&id).is_some_and(|f| f.revision == revision && f.sent.is_some())
+    }
+
+    /// It left for the link, with this digest: from now on the agent may answer.
+    pub(super) fn sent(&mut self, id: BindingId, revision: Revision, digest: Option<Digest>, now: Instant) {
+        if let Some(flight) = self.flight(id, revision) {
+            flight.sent = Some(Sent { at: now, digest });
         }
     }
 
-    /// The agent confirmed. Answers what, or `None` if nothing of that revision was under way; `Err` if what it holds is not what was sent.
+    /// The agent confirmed. Answers what, or `None` if nothing of that revision was sent; `Err` if what it holds is not what was sent.
     pub(super) fn acked(&mut self, id: BindingId, reported: Reported, now: Instant) -> Option<Result<Confirmed, ()>> {
-        self.in_flight.get(&id).filter(|f| f.revision == reported.revision)?;
-        let flight = self.in_flight.remove(&id)?;
-        if flight.digest != reported.digest {
+        let sent = self.flight(id, reported.revision)?.sent.take()?;
+        if sent.digest != reported.digest {
             self.refuse(id, reported.revision, now);
             return Some(Err(()));
         }
+        let flight = self.in_flight.remove(&id)?;
         self.refused.remove(&id);
         self.acked.insert(id, reported.clone());
         self.reported.insert(id, reported);
@@ -216,18 +235,20 @@ impl Ledger {
         self.observing.contains(&id)
     }
 
-    /// The agent refused it. `false`: nothing of that revision was under way, and what is stays so.
+    /// The agent refused it. `false`: nothing of that revision was sent, and what is under way stays so.
     pub(super) fn rejected(&mut self, id: BindingId, revision: Revision, now: Instant) -> bool {
-        let is_under_way = self.in_flight.get(&id).is_some_and(|f| f.revision == revision);
-        if is_under_way {
+        let is_sent = self.is_sent(id, revision);
+        if is_sent {
             self.refuse(id, revision, now);
         }
-        is_under_way
+        is_sent
     }
 
     /// The agent refused it, or it could not be prepared: it is tried again after a pause, at once when something newer comes.
     pub(super) fn refuse(&mut self, id: BindingId, revision: Revision, now: Instant) {
-        self.in_flight.remove(&id);
+        if !self.end(id, revision) {
+            return;
+        }
         let pause = match self.refused.get(&id) {
             Some(r) if r.revision == revision => (r.pause * 2).min(RETRY_LONGEST),
             _ => RETRY_FIRST,
@@ -236,22 +257,33 @@ impl Ledger {
     }
 
     /// Leave to send was not given: it comes again with the next offer.
-    pub(super) fn give_back(&mut self, id: BindingId) {
-        self.in_flight.remove(&id);
+    pub(super) fn give_back(&mut self, id: BindingId, revision: Revision) {
+        self.end(id, revision);
     }
 
-    /// The agent needs these again: what it said of them no longer holds.
+    /// It is no longer under way. `false`: it was not, and what is stays so.
+    fn end(&mut self, id: BindingId, revision: Revision) -> bool {
+        let is_under_way = self.flight(id, revision).is_some();
+        if is_under_way {
+            self.in_flight.remove(&id);
+        }
+        is_under_way
+    }
+
+    /// The agent needs these again: what it said of them no longer holds, so that they are of no revision. It still has them, in whatever form:
+    /// deleting them is a deletion. What it refused waits as long as before: it may ask again every half minute.
     pub(super) fn needed(&mut self, ids: &[BindingId]) {
         for id in ids {
-            self.reported.remove(id);
-            self.refused.remove(id);
+            if let Some(reported) = self.reported.get_mut(id) {
+                reported.revision = NONE;
+            }
         }
     }
 
-    /// Deliveries that were never answered count as lost. Answers how many.
+    /// What was sent and never answered counts as lost. Answers how many. What still waits for the link does not: it would be queued twice.
     pub(super) fn expire(&mut self, now: Instant) -> usize {
         let before = self.in_flight.len();
-        self.in_flight.retain(|_, f| now - f.since < ANSWER_LIMIT);
+        self.in_flight.retain(|_, f| f.sent.as_ref().is_none_or(|sent| now - sent.at < ANSWER_LIMIT));
         before - self.in_flight.len()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockstep_core::binding::Mode;
+use lockstep_core::binding::{DeletionPolicy, Mode};
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::id::BindingId;
 use lockstep_core::namespaces::AllowedNamespaces;
@@ -18,17 +18,26 @@ use crate::gateway::Gateway;
 use crate::gateway::ledger::{Work, is_removal};
 use crate::gateway::prepare::{Prepared, prepare};
 
-/// How long leave to send is good for.
-const LEAVE_LIFE: Duration = Duration::from_millis(100);
+/// How long leave to send is good for: while content is read, and while what is ready waits for room on the link.
+pub(super) const LEAVE_LIFE: Duration = Duration::from_millis(100);
 
 /// What preparing one delivery came to.
 pub(super) enum Ready {
     /// To be written to the link.
-    Send(BindingId, Option<Digest>, Box<server_message::Message>),
+    Send(Box<Delivery>),
     /// Leave was not given.
-    NotNow(BindingId),
+    NotNow(BindingId, Revision),
     /// There is nothing to send.
     Failed(BindingId, Revision),
+}
+
+/// A delivery with leave to be sent.
+pub(super) struct Delivery {
+    /// What leave was asked with.
+    pub(super) report: Report,
+    /// `None` for a Delete.
+    pub(super) digest: Option<Digest>,
+    pub(super) message: server_message::Message,
 }
 
 /// Reads and renders, asks leave, and makes the message. Nothing leaves before the leave is recorded.
@@ -57,14 +66,14 @@ pub(super) async fn make_ready(gateway: Gateway, key: ClusterKey, work: Work, bl
     let may_be_sent = match leave {
         Some((given, at)) if !given || at.elapsed() <= LEAVE_LIFE => given,
         // Somebody may have paused the cluster or taken the grant away while a slow source was read.
-        Some(_) | None => gateway.reports.permit(blank).await,
+        Some(_) | None => gateway.reports.permit(blank.clone()).await,
     };
     if !may_be_sent {
-        return Ready::NotNow(id);
+        return Ready::NotNow(id, revision);
     }
     let digest = prepared.as_ref().map(|p| p.digest.clone());
     let message = message(work, prepared);
-    Ready::Send(id, digest, Box::new(message))
+    Ready::Send(Box::new(Delivery { report: blank, digest, message }))
 }
 
 fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
@@ -79,6 +88,7 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
         Placement::PlacedWithin(allowed) => allowed,
         Placement::Placed | Placement::Denied(_) | Placement::Removed(_) => AllowedNamespaces::default(),
     };
+    let purge_former = facts.binding.spec.deletion_policy == DeletionPolicy::Delete;
     let delivered = facts.binding.spec.delivered;
     let trace = facts.secrets.iter().max_by_key(|s| s.known.seqs.chosen).and_then(|s| s.trace);
     server_message::Message::Put(v1::Put {
@@ -92,6 +102,8 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
         trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),
         observe: delivered.mode == Mode::Observe,
         restart: convert::restart_message(&delivered.restart),
+        registered_us: facts.registered.timestamp_micros().try_into().unwrap_or_default(),
+        purge_former,
     })
 }
 

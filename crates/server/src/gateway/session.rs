@@ -1,6 +1,5 @@
 //! One session: offers come in, deliveries go out, answers come back.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -24,11 +23,14 @@ use crate::gateway::ledger::{Guard, Ledger};
 use crate::gateway::message::{Ready, drain, make_ready, revoked};
 use crate::gateway::sessions::{Command, End};
 use offers::{Reloaded, is_before};
+use outgoing::{Answer, Outgoing};
 
 mod answers;
 mod held_back;
 mod noticed;
 mod offers;
+mod outgoing;
+mod renewing;
 
 type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 
@@ -48,15 +50,20 @@ struct Session {
     ledger: Ledger,
     outbox: Outbox,
     preparing: FuturesUnordered<BoxFuture<'static, Ready>>,
-    /// What waits for room on the link: at most all that may be in flight, and a few small messages. Nothing else waits with it, so that
-    /// an agent that is slow is still heard, and one that fell silent is found.
-    outgoing: VecDeque<server_message::Message>,
+    /// What waits for room on the link. Nothing else waits with it, so that an agent that is slow is still heard, and one that fell silent
+    /// is found.
+    outgoing: Outgoing,
+    /// The leave that is asked again for what waited, if it is.
+    asking: FuturesUnordered<BoxFuture<'static, Answer>>,
     /// The reload under way, if one is. It does not stop the stream, however long Postgres takes.
     reloading: FuturesUnordered<BoxFuture<'static, Result<Reloaded, StoreError>>>,
     withheld: Option<String>,
     /// What the registry was last told of deletions held back.
     noted: Option<held_back::Noted>,
     noting: FuturesUnordered<BoxFuture<'static, Result<held_back::Noted, StoreError>>>,
+    /// The answer to a request for a new certificate, if one is being made.
+    renewing: FuturesUnordered<BoxFuture<'static, server_message::Message>>,
+    renewed_at: Option<Instant>,
     /// The newest point of the history that an offer came from.
     seen: Mark,
     heard: Instant,
@@ -78,11 +85,14 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
         },
         outbox,
         preparing: FuturesUnordered::new(),
-        outgoing: VecDeque::new(),
+        outgoing: Outgoing::default(),
+        asking: FuturesUnordered::new(),
         reloading: FuturesUnordered::new(),
         withheld: admitted.held.clone(),
         noted: None,
         noting: FuturesUnordered::new(),
+        renewing: FuturesUnordered::new(),
+        renewed_at: None,
         seen: admitted.registry.head,
         heard: now,
         said: now,
@@ -133,13 +143,12 @@ impl Session {
                 Some(()) = self.admitted.inbox.reload.recv() => self.reload_at = Some(Instant::now()),
                 Some(ready) = self.preparing.next() => self.ready(ready),
                 Some(reloaded) = self.reloading.next() => self.reloaded(reloaded).await,
+                Some(certificate) = self.renewing.next() => self.say(certificate),
                 Some(noted) = self.noting.next() => self.noted = noted.ok(),
-                room = outbox.reserve(), if !self.outgoing.is_empty() => match (room, self.outgoing.pop_front()) {
-                    (Ok(room), Some(message)) => {
-                        room.send(Ok(ServerMessage { message: Some(message) }));
-                        self.said = Instant::now();
-                    }
-                    _ => return "the link broke",
+                Some(answer) = self.asking.next() => self.leave_answered(&answer),
+                room = outbox.reserve(), if self.outgoing.is_due(!self.asking.is_empty()) => match room {
+                    Ok(room) => self.write(room),
+                    Err(_) => return "the link broke",
                 },
                 _ = tick.tick() => if !self.tick() { return "the agent is silent" },
                 () = stop.cancelled() => {
@@ -156,7 +165,7 @@ impl Session {
     }
 
     fn say(&mut self, message: server_message::Message) {
-        self.outgoing.push_back(message);
+        self.outgoing.say(message);
     }
 
     /// What is said before the stream ends; it does not wait for what was to be said before.
@@ -194,12 +203,8 @@ impl Session {
 
     fn ready(&mut self, ready: Ready) {
         match ready {
-            Ready::Send(id, digest, message) => {
-                self.ledger.sent(id, digest);
-                self.gateway.app.metrics.sent.with_label_values(&[&self.admitted.name]).inc();
-                self.say(*message);
-            }
-            Ready::NotNow(id) => self.ledger.give_back(id),
+            Ready::Send(delivery) => self.outgoing.deliver(*delivery, Instant::now()),
+            Ready::NotNow(id, revision) => self.ledger.give_back(id, revision),
             Ready::Failed(id, revision) => self.ledger.refuse(id, revision, Instant::now()),
         }
     }
@@ -216,8 +221,8 @@ impl Session {
             return false;
         }
         self.note_held_back();
-        // Whatever waits to be said is a sign of life too.
-        if self.outgoing.is_empty() && self.said.elapsed() >= interval {
+        // What is to be said already is a sign of life too; deliveries may wait for Postgres.
+        if !self.outgoing.has_words() && self.said.elapsed() >= interval {
             self.say(server_message::Message::Heartbeat(v1::Heartbeat {}));
         }
         true

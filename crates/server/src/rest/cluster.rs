@@ -68,6 +68,10 @@ impl Resource for Clusters {
         status::statuses(connection, records).await
     }
 
+    fn deleted(query: &RemoveQuery) -> &'static str {
+        query.change()
+    }
+
     fn writable(present: &Registered<ClusterRecord>) -> Result<(), ApiError> {
         if present.spec.state != ClusterState::Removing {
             return Ok(());

@@ -58,6 +58,10 @@ impl From<StoreError> for ApiError {
                 cause: Some(error.into()),
                 ..Self::new(Code::RegistryUnavailable, "the server cannot reach Postgres now: try again in a moment")
             },
+            _ if error.gave_way() => Self {
+                cause: Some(error.into()),
+                ..Self::new(Code::RegistryUnavailable, "others wrote at the same moment and this gave way to them: try again")
+            },
             _ => Self::internal(error),
         }
     }

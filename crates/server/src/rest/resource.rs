@@ -85,6 +85,11 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
         records: &[Registered<Self::Record>],
     ) -> impl Future<Output = Result<Vec<Self::Status>, ApiError>> + Send;
 
+    /// The change that a deletion is recorded as.
+    fn deleted(_query: &Self::DeleteQuery) -> &'static str {
+        Self::DELETED
+    }
+
     /// Whether it may be written as it is now.
     fn writable(_present: &Registered<Self::Record>) -> Result<(), ApiError> {
         Ok(())

@@ -1,8 +1,10 @@
 //! Recording what was observed: several observations, one transaction, one change.
 
+use std::collections::BTreeMap;
+
 use lockstep_core::name::SourceName;
 use lockstep_core::trace::TraceId;
-use lockstep_core::version::{Observation, Verdict, observe};
+use lockstep_core::version::{Observation, SecretState, Verdict, observe};
 use lockstep_store::StoreError;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::lease::{self, Lease};
@@ -39,16 +41,21 @@ async fn write(
     let mut writing = Writing::begin(&app.pool).await?;
     let seq = writing.seq;
     lease::fence(writing.connection(), lease).await?;
-    let ids: Vec<_> = observations.iter().map(|(s, _)| s.id).collect();
-    let present = secret::of_ids(writing.connection(), &ids).await?;
-    let mut detail = Vec::new();
-    for record in present {
-        let Some((_, observation)) = observations.iter().find(|(s, _)| s.id == record.id) else { continue };
+    let observations: BTreeMap<_, _> =
+        observations.into_iter().map(|(s, observation)| (s.id, (s.known.state, observation))).collect();
+    let ids: Vec<_> = observations.keys().copied().collect();
+    let (mut changed, mut detail) = (Vec::new(), Vec::new());
+    for record in secret::still_bound(writing.connection(), &ids).await? {
+        let Some((state, observation)) = observations.get(&record.id) else { continue };
         let mut known = record.known;
+        // Bound anew since it was read: this look was one of before that.
+        if known.state == SecretState::Unseen && *state != SecretState::Unseen {
+            continue;
+        }
         let Verdict::Changed(change) = observe(&known, observation) else { continue };
         known.apply(&change, seq);
         known.began = observation.began;
-        secret::write(writing.connection(), record.id, &known, seq, Some(trace)).await?;
+        changed.push((record.id, known));
         let version = known.latest.map(|v| v.id.number.get());
         tracing::info!(mount = %record.mount, path = %record.path, state = known.state.as_str(), version, "secret changed");
         detail.push(json!({
@@ -58,7 +65,7 @@ async fn write(
     if detail.is_empty() {
         return writing.abandon().await;
     }
-    app.metrics.versions_observed.with_label_values(&[source.as_str()]).inc_by(detail.len() as u64);
+    secret::write(writing.connection(), &changed, seq, Some(trace)).await?;
     let entry = Entry {
         actor: actor::watch(source.as_str()),
         kind: "VersionsObserved",
@@ -66,5 +73,6 @@ async fn write(
         detail: json!({ "trace": trace.to_string(), "secrets": detail }),
     };
     writing.commit(&entry).await?;
+    app.metrics.versions_observed.with_label_values(&[source.as_str()]).inc_by(changed.len() as u64);
     Ok(())
 }

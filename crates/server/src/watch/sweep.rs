@@ -1,6 +1,9 @@
 //! One sweep: looks at every bound secret of a source and records what changed.
 
+mod doubts;
+mod get;
 mod judge;
+mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,8 +12,8 @@ use chrono::{DateTime, Utc};
 use lockstep_core::id::SecretId;
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::name::SourceName;
-use lockstep_core::version::{Began, Seen};
-use lockstep_store::lease::{self, Lease};
+use lockstep_core::version::{Began, SecretState, Seen};
+use lockstep_store::lease::Lease;
 use lockstep_store::secret::{self, SecretRecord};
 use lockstep_store::{StoreError, pool, source};
 use lockstep_vault::budget::Budget;
@@ -23,6 +26,8 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::clock;
 use crate::watch::pace;
+use crate::watch::sweep::doubts::Doubts;
+use crate::watch::sweep::scan::Pages;
 
 /// How often a quiet source's state is written.
 const NOTE_INTERVAL: Duration = Duration::from_secs(10);
@@ -47,15 +52,29 @@ pub(super) struct Sweeper {
     name: SourceName,
     budget: Budget,
     scans: BTreeMap<KvMount, ScanSupport>,
+    /// The pages of a scan that the lease's end interrupted.
+    scanned: Option<Pages>,
     /// The lease term that `ordinal` counts in.
     token: u64,
     ordinal: u64,
     /// When the next regular look is due.
     due: Option<Instant>,
-    /// What the present look has seen. It may take longer than the lease lives, or than the interval: it is gone on with after the
-    /// lease was renewed, and comes to its end before the next one begins.
-    covered: BTreeSet<SecretId>,
+    /// What had its turn in the present look, however that went. A look may take longer than the lease lives, or than the interval: it is
+    /// gone on with after the lease was renewed or the source failed, and comes to its end before the next one begins.
+    covered: BTreeMap<SecretId, Turn>,
+    doubts: Doubts,
+    /// The last failure in the present look that may be the source's.
+    unanswered: Option<VaultError>,
     noted: Option<Instant>,
+}
+
+/// How a secret's turn went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// What it showed was judged and recorded.
+    Seen,
+    /// It could not be looked at.
+    Failed,
 }
 
 /// A look under way.
@@ -68,7 +87,20 @@ struct Look<'a> {
 impl Sweeper {
     pub(super) fn new(app: App, name: SourceName) -> Self {
         let budget = Budget::new(app.config.watch.requests_per_second, app.sources.metrics().clone(), name.as_str());
-        Self { app, name, budget, scans: BTreeMap::new(), token: 0, ordinal: 0, due: None, covered: BTreeSet::new(), noted: None }
+        Self {
+            app,
+            name,
+            budget,
+            scans: BTreeMap::new(),
+            scanned: None,
+            token: 0,
+            ordinal: 0,
+            due: None,
+            covered: BTreeMap::new(),
+            doubts: Doubts::default(),
+            unanswered: None,
+            noted: None,
+        }
     }
 
     /// A new lease term: everything is looked at at once, and that all is well is written at once.
@@ -77,6 +109,7 @@ impl Sweeper {
         self.ordinal = 0;
         self.due = None;
         self.covered.clear();
+        self.scanned = None;
         self.noted = None;
     }
 
@@ -97,17 +130,29 @@ impl Sweeper {
     /// Looks at every bound secret if that is due, else only at those that the present look has not seen yet: it was interrupted, or they
     /// were bound since. `Ok(false)`: nothing was due.
     pub(super) async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Result<bool, SweepError> {
+        let outcome = self.look(lease, lease_end).await;
+        if matches!(outcome, Err(SweepError::Vault(_))) && !self.doubts.heard() {
+            for support in self.scans.values_mut() {
+                *support = support.forget_failure();
+            }
+        }
+        outcome
+    }
+
+    async fn look(&mut self, lease: &Lease, lease_end: Instant) -> Result<bool, SweepError> {
         let (spec, bound) = {
             let mut connection = pool::acquire(&self.app.pool).await?;
             let (id, spec) = source::spec(&mut connection, &self.name).await?;
             (spec, secret::bound(&mut connection, id).await?)
         };
-        let is_due = self.due.is_none_or(|due| due <= Instant::now());
-        if is_due && bound.iter().all(|s| self.covered.contains(&s.id)) {
-            self.covered.clear();
+        let begins = self.begins(&bound);
+        // Seen, and yet unseen: it was bound anew since.
+        for unseen in bound.iter().filter(|s| s.known.state == SecretState::Unseen) {
+            if self.covered.get(&unseen.id) == Some(&Turn::Seen) {
+                self.covered.remove(&unseen.id);
+            }
         }
-        let begins = is_due && self.covered.is_empty();
-        let wanted: Vec<SecretRecord> = bound.into_iter().filter(|s| !self.covered.contains(&s.id)).collect();
+        let wanted: Vec<SecretRecord> = bound.into_iter().filter(|s| !self.covered.contains_key(&s.id)).collect();
         if wanted.is_empty() {
             if begins {
                 self.schedule();
@@ -119,14 +164,39 @@ impl Sweeper {
             self.schedule();
         }
         let look = Look { vault: &vault, lease, lease_end };
+        let (mut suspects, trusted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|s| self.doubts.turn_of(s.id).is_some());
         let mut by_mount: BTreeMap<KvMount, BTreeMap<KvPath, SecretRecord>> = BTreeMap::new();
-        for secret in wanted {
+        for secret in trusted {
             by_mount.entry(secret.mount.clone()).or_default().insert(secret.path.clone(), secret);
         }
         for (mount, secrets) in by_mount {
             self.sweep_mount(&look, &mount, &secrets).await?;
         }
-        Ok(true)
+        suspects.sort_by_key(|s| self.doubts.turn_of(s.id));
+        for secret in suspects {
+            if self.doubts.has_enough() {
+                self.covered.insert(secret.id, Turn::Failed);
+            } else {
+                self.look_at(&look, &secret).await?;
+            }
+        }
+        match self.unanswered.take() {
+            // Too few secrets to be sure of, but not one answer.
+            Some(error) if !self.doubts.heard() => Err(error.into()),
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether a look begins now: it is due, and the one before has come to its end.
+    fn begins(&mut self, bound: &[SecretRecord]) -> bool {
+        let is_due = self.due.is_none_or(|due| due <= Instant::now());
+        let begins = is_due && bound.iter().all(|s| self.covered.contains_key(&s.id)) || self.due.is_none();
+        if begins {
+            self.covered.clear();
+            self.unanswered = None;
+            self.doubts.begin_look(&bound.iter().map(|s| s.id).collect());
+        }
+        begins
     }
 
     /// The next look is due an interval after this one began, give or take a tenth: replicas and sources must not knock in step.
@@ -146,99 +216,20 @@ impl Sweeper {
         let page = self.app.config.watch.scan_page;
         let mut reads = plan(&paths, support, page, now());
         if let [Read::Scan { prefix }] = &reads[..] {
-            let scanned = self.scan(look, mount, prefix, page).await;
-            let outcome = scanned.as_ref().map(|(_, seen)| seen.len());
-            let support = match &outcome {
-                Ok(entries) => support.after(Ok(*entries), now()),
-                Err(SweepError::Vault(error)) => support.after(Err(error), now()),
-                Err(_) => support,
-            };
-            self.scans.insert(mount.clone(), support);
+            let scanned = self.scan(look, mount, prefix, page).await?;
             match scanned {
-                Ok((began, seen)) => {
+                Some((began, seen)) => {
                     let seen = secrets.iter().map(|(path, secret)| (secret, seen.get(path).copied().unwrap_or(Seen::Nothing)));
-                    return self.judge(look, mount, seen.map(|(s, seen)| (s.clone(), seen)).collect(), began, false).await;
+                    return self.judge(look, seen.map(|(s, seen)| (s.clone(), seen)).collect(), began, false).await;
                 }
-                // This server or policy has no scan: one by one then, at once.
-                Err(SweepError::Vault(
-                    VaultError::Unsupported { .. }
-                    | VaultError::Forbidden { .. }
-                    | VaultError::TooLarge { .. }
-                    | VaultError::NoMount { .. },
-                )) => reads = paths.into_iter().map(Read::Get).collect(),
-                Err(error) => return Err(error),
+                // It failed and others may not: one by one then, at once.
+                None => reads = paths.into_iter().map(Read::Get).collect(),
             }
         }
         for read in reads {
             if let Read::Get(path) = read {
-                let secret = &secrets[&path];
-                if let Some((began, seen)) = self.get(look, mount, secret).await? {
-                    self.judge(look, mount, vec![(secret.clone(), seen)], began, true).await?;
-                }
-                self.covered.insert(secret.id);
+                self.look_at(look, &secrets[&path]).await?;
             }
-        }
-        Ok(())
-    }
-
-    async fn scan(
-        &mut self,
-        look: &Look<'_>,
-        mount: &KvMount,
-        prefix: &str,
-        page: usize,
-    ) -> Result<(Began, BTreeMap<KvPath, Seen>), SweepError> {
-        let mut seen = BTreeMap::new();
-        let mut after: Option<String> = None;
-        let mut first = None;
-        loop {
-            let began = self.begin(look).await?;
-            first = first.or(Some(began));
-            let answer = look.vault.scan(mount, prefix, after.as_deref(), page).await.inspect_err(|e| self.heed(e))?;
-            seen.extend(answer.entries);
-            match answer.last {
-                Some(last) => after = Some(last),
-                None => return Ok((first.unwrap_or(began), seen)),
-            }
-        }
-    }
-
-    /// Looks at one path. What concerns only this path is noted there and stops no other.
-    async fn get(
-        &mut self,
-        look: &Look<'_>,
-        mount: &KvMount,
-        secret: &SecretRecord,
-    ) -> Result<Option<(Began, Seen)>, SweepError> {
-        let began = self.begin(look).await?;
-        let problem = match look.vault.metadata(mount, &secret.path).await {
-            Ok(seen) => {
-                self.note_problem(look, secret, None).await?;
-                return Ok(Some((began, seen)));
-            }
-            Err(
-                error @ (VaultError::Forbidden { .. }
-                | VaultError::NoMount { .. }
-                | VaultError::NotFound { .. }
-                | VaultError::Protocol { .. }
-                | VaultError::TooLarge { .. }
-                | VaultError::Refused { .. }),
-            ) => error,
-            Err(error) => {
-                self.heed(&error);
-                return Err(error.into());
-            }
-        };
-        tracing::warn!(source = %self.name, error = %problem, "one secret could not be looked at");
-        self.note_problem(look, secret, Some(&problem.to_string())).await?;
-        Ok(None)
-    }
-
-    async fn note_problem(&self, look: &Look<'_>, secret: &SecretRecord, problem: Option<&str>) -> Result<(), SweepError> {
-        if secret.problem.as_deref() != problem {
-            let mut fenced = lease::begin_fenced(&self.app.pool, look.lease).await?;
-            secret::note_problem(&mut fenced, secret.id, problem).await?;
-            fenced.commit().await.map_err(StoreError::from)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockstep_core::name::SourceName;
-use lockstep_store::lease::{self, Lease};
+use lockstep_store::lease::{self, Claim, Lease};
 use lockstep_store::{StoreError, pool, source};
 use lockstep_vault::VaultError;
 use rand::Rng as _;
@@ -42,10 +42,11 @@ impl Watcher {
         let lease_name = format!("watch/{}", self.name);
         let life = self.app.config.lease_life();
         let mut held: Option<Lease> = None;
+        let mut claim = Claim::Fresh;
         while !stop.is_cancelled() {
             // The lease's life counts from before it was asked for: on our clock it ends no later than on Postgres'.
             let asked = Instant::now();
-            let pause = match self.acquire(&lease_name, life).await {
+            let pause = match self.acquire(&lease_name, claim, life).await {
                 Ok(Some(lease)) => {
                     if held.as_ref() != Some(&lease) {
                         tracing::info!(source = %self.name, token = lease.token, "watching this source");
@@ -53,6 +54,7 @@ impl Watcher {
                         self.pace.begin_term();
                     }
                     self.gauge(1);
+                    claim = Claim::Held(lease.token);
                     held = Some(lease.clone());
                     tokio::select! {
                         pause = self.round(&lease, asked + life) => pause,
@@ -61,7 +63,10 @@ impl Watcher {
                 }
                 Ok(None) => {
                     self.gauge(0);
-                    held = None;
+                    if held.take().is_some() {
+                        claim = Claim::Lost;
+                        tracing::warn!(source = %self.name, "another process watches this source now; each replica needs a name of its own");
+                    }
                     life / 5
                 }
                 Err(error) => {
@@ -82,10 +87,10 @@ impl Watcher {
         self.give_up(held).await;
     }
 
-    async fn acquire(&self, name: &str, life: Duration) -> Result<Option<Lease>, StoreError> {
+    async fn acquire(&self, name: &str, claim: Claim, life: Duration) -> Result<Option<Lease>, StoreError> {
         let acquire = async {
             let mut connection = pool::acquire(&self.app.pool).await?;
-            lease::acquire(&mut connection, name, &self.app.config.replica, life).await
+            lease::acquire(&mut connection, name, &self.app.config.replica, claim, life).await
         };
         // One that took longer than it lives is of no use.
         pool::within(life, acquire).await

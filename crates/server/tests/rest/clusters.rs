@@ -71,6 +71,55 @@ async fn deleting_a_cluster_takes_its_placements_back_and_may_be_repeated() -> R
 }
 
 #[tokio::test]
+async fn a_cluster_whose_agent_is_gone_for_good_is_forgotten_with_all_that_waited_for_it() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.apply(&binding()).await?;
+    api.sql("update cluster set state = 'Active', instance_id = gen_random_uuid()").await?;
+    api.sql(
+        "insert into delivery (binding_id, cluster_id, epoch, seq, outcome, at, applied_epoch, applied_seq, applied_key, applied_digest) \
+         select binding_id, cluster_id, 1, seq, 'Applied', now(), 1, seq, 'k', '\\x00' from placement where answer = 'Placed'",
+    )
+    .await?;
+    api.sql(
+        "insert into agent_certificate (instance_id, cluster_id, public_key, serial, not_after) \
+         select instance_id, id, '\\x00', '01', now() from cluster where name = 'eu-1'",
+    )
+    .await?;
+    api.sql(
+        "insert into session (cluster_id, id, replica, instance_id, lease_term, agent_version, certificate_not_after) \
+         select id, gen_random_uuid(), 'replica-7', instance_id, 1, '0.1.0', now() from cluster where name = 'eu-1'",
+    )
+    .await?;
+    let seq = api.seq().await?;
+    let connected = api.delete("/v1/clusters/eu-1?force=true").await?;
+    assert_eq!(connected.code(), "wrong-state", "{}", connected.text);
+    assert!(connected.text.contains("replica-7"), "{}", connected.text);
+    api.sql("delete from session").await?;
+    assert_eq!(api.delete("/v1/clusters/eu-1?force=true&secrets=Purge").await?.code(), "invalid-query");
+    api.delete("/v1/clusters/eu-1?force=true&dryRun=All").await?.ok();
+    assert_eq!(api.seq().await?, seq, "none of these did anything");
+
+    // Its removal waits for its agent, and so does a deleted binding that it has.
+    api.delete("/v1/clusters/eu-1").await?.ok();
+    api.delete("/v1/clusters/eu-2?force=true").await?.ok();
+    api.delete("/v1/bindings/checkout-db").await?.ok();
+    api.get("/v1/clusters/eu-1").await?.ok();
+    let forgotten = api.delete("/v1/clusters/eu-1?force=true").await?.ok();
+    assert_eq!(forgotten.body["metadata"]["name"], "eu-1", "as it was");
+    assert_eq!(api.get("/v1/clusters/eu-1").await?.code(), "not-found");
+    let change = api.get("/v1/changes?subject=cluster/eu-1").await?.ok().body["items"][0].clone();
+    assert_eq!((&change["kind"], &change["detail"]["bindings"]), (&json!("ClusterForgotten"), &json!(["checkout-db"])));
+    for (table, want) in [("agent_certificate", 0), ("placement", 0), ("binding", 0)] {
+        // An update that changes nothing tells how many rows there are.
+        let column = if table == "agent_certificate" { "serial" } else { "seq" };
+        assert_eq!(api.sql(&format!("update {table} set {column} = {column}")).await?, want, "{table}");
+    }
+    api.apply(&cluster("eu-1", "prod")).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn labels_decide_where_a_binding_goes() -> Result<()> {
     let api = Api::start().await?;
     api.furnish().await?;

@@ -53,3 +53,20 @@ async fn the_plain_listener_shows_metrics_and_health_and_nothing_else() -> Resul
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_change_that_gave_way_to_another_is_a_503_that_says_to_try_again() -> Result<()> {
+    let api = Api::start().await?;
+    for code in ["40P01", "40001"] {
+        api.sql(&format!(
+            "create or replace function give_way() returns trigger language plpgsql as \
+             $$ begin raise exception 'deadlock' using errcode = '{code}'; end $$"
+        ))
+        .await?;
+        api.sql("create or replace trigger give_way before insert on project for each row execute function give_way()").await?;
+        let answer = api.put("/v1/projects/payments", &project()).await?;
+        assert_eq!((answer.status.as_u16(), answer.code()), (503, "registry-unavailable"), "{code}: {}", answer.text);
+        assert!(!answer.header("retry-after").is_empty() && answer.text.contains("try again"), "{}", answer.text);
+    }
+    Ok(())
+}

@@ -2,11 +2,16 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use lockstep_core::id::InstanceId;
 use lockstep_server::token::hash;
-use lockstep_store::join_token::{Claim, Refusal, claim};
+use lockstep_store::join_token::{Claim, Refusal, Shown, claim};
 use lockstep_testbed::Postgres;
 use serde_json::json;
 
 use crate::fixture::{Api, cluster};
+
+/// By an agent that was not told its cluster.
+fn shown(hash: &[u8]) -> Shown<'_> {
+    Shown { hash, key: b"key", cluster: "" }
+}
 
 #[tokio::test]
 async fn a_join_token_is_shown_once_and_only_its_hash_is_stored() -> Result<()> {
@@ -34,7 +39,7 @@ async fn a_join_token_is_shown_once_and_only_its_hash_is_stored() -> Result<()> 
 
     let mut connection = api.app.pool.acquire().await?;
     let instance: InstanceId = uuid::Uuid::new_v4().into();
-    let claimed = claim(&mut connection, &hash(&token), b"key", instance).await?;
+    let claimed = claim(&mut connection, &shown(&hash(&token)), instance).await?;
     assert!(matches!(claimed, Claim::Granted { first: true, .. }), "{claimed:?}");
     Ok(())
 }
@@ -69,7 +74,7 @@ async fn open_tokens_can_be_revoked() -> Result<()> {
     assert_eq!(api.delete("/v1/clusters/eu-1/join-tokens").await?.status, 204);
     assert_eq!(api.seq().await?, seq, "there was nothing to revoke");
     let mut connection = api.app.pool.acquire().await?;
-    let claimed = claim(&mut connection, &hash(&token), b"key", uuid::Uuid::new_v4().into()).await?;
+    let claimed = claim(&mut connection, &shown(&hash(&token)), uuid::Uuid::new_v4().into()).await?;
     assert!(matches!(claimed, Claim::Refused { reason: Refusal::Revoked, .. }), "{claimed:?}");
     Ok(())
 }
@@ -103,7 +108,7 @@ async fn a_cluster_that_is_revoked_or_being_removed_gets_no_token_and_loses_its_
     api.delete("/v1/clusters/eu-1").await?.ok();
     assert_eq!(api.post(path, None).await?.code(), "wrong-state");
     let mut connection = api.app.pool.acquire().await?;
-    let claimed = claim(&mut connection, &hash(&token), b"key", uuid::Uuid::new_v4().into()).await?;
+    let claimed = claim(&mut connection, &shown(&hash(&token)), uuid::Uuid::new_v4().into()).await?;
     assert!(matches!(claimed, Claim::Refused { reason: Refusal::Revoked, .. }), "{claimed:?}");
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! A registry with one source, and a watcher of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use lockstep_core::binding::{BindingSpec, DeletionPolicy, Delivered, Item, SecretRef, Target};
 use lockstep_core::label::Labels;
 use lockstep_core::selector::Selector;
 use lockstep_core::source::SourceSpec;
+use lockstep_core::version::SecretState;
 use lockstep_server::app::App;
 use lockstep_server::authority::Authority;
 use lockstep_server::config::Config;
@@ -20,7 +21,7 @@ use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Written;
 use lockstep_store::secret::{self, SecretRecord};
 use lockstep_store::{binding, pool, project, source};
-use lockstep_testbed::{Folder, OpenBao, Postgres};
+use lockstep_testbed::{Folder, OpenBao, Postgres, wait};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -36,6 +37,11 @@ pub(crate) struct Watched {
     _folder: Folder,
 }
 
+/// Whether this version of it was seen.
+pub(crate) fn is_at(secret: &SecretRecord, version: u64) -> bool {
+    secret.known.state == SecretState::Live && secret.known.latest.is_some_and(|v| v.id.number.get() == version)
+}
+
 /// A watcher at work; dropping it stops it.
 pub(crate) struct Watching {
     stop: DropGuard,
@@ -43,6 +49,11 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
+    /// Ends it as `kill -9` would: it gives nothing up.
+    pub(crate) fn kill(self) {
+        self.task.abort();
+    }
+
     /// Stops it and waits until it gave its lease up.
     pub(crate) async fn end(self) -> Result<()> {
         drop(self.stop);
@@ -58,6 +69,11 @@ impl Watched {
 
     /// As [`Watched::at`], with a budget of requests a second.
     pub(crate) async fn with_budget(address: &str, token: &str, lease: Duration, per_second: u32) -> Result<Self> {
+        Self::paged(address, token, lease, per_second, 1_000).await
+    }
+
+    /// The same, with pages of a scan that have this many entries.
+    pub(crate) async fn paged(address: &str, token: &str, lease: Duration, per_second: u32, page: usize) -> Result<Self> {
         let folder = Folder::new("watch")?;
         let bao = OpenBao::shared().await?;
         let pki = format!("pki-{}", uuid::Uuid::new_v4().simple());
@@ -76,7 +92,7 @@ impl Watched {
                 {"name": "home", "addresses": [bao.addr()], "tokenFile": file("home", bao.root_token())?},
                 {"name": "corp", "addresses": [address], "tokenFile": file("corp", token)?},
             ],
-            "watch": {"intervalMs": INTERVAL.as_millis(), "requestsPerSecond": per_second},
+            "watch": {"intervalMs": INTERVAL.as_millis(), "requestsPerSecond": per_second, "scanPage": page},
             "leaseMs": lease.as_millis(),
         }))?;
         let (config, vault_metrics) = (Arc::new(config), lockstep_vault::Metrics::new());
@@ -100,9 +116,14 @@ impl Watched {
 
     /// Binds these paths of a mount.
     pub(crate) async fn bind(&self, mount: &str, paths: &[&str]) -> Result<()> {
-        let item = |path: &&str| {
+        self.bind_of(&paths.iter().map(|path| (mount, *path)).collect::<Vec<_>>()).await
+    }
+
+    /// Binds these paths, each with its mount.
+    pub(crate) async fn bind_of(&self, paths: &[(&str, &str)]) -> Result<()> {
+        let item = |(mount, path): &(&str, &str)| {
             let secret = SecretRef { source: "corp".parse()?, mount: mount.parse()?, path: path.parse()? };
-            Ok(Item { secret, keys: BTreeMap::new(), pin: None })
+            Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
         };
         let spec = BindingSpec {
             clusters: Selector::default(),
@@ -122,6 +143,17 @@ impl Watched {
         let stop = CancellationToken::new();
         let watcher = Watcher::new(self.app.clone(), "corp".parse()?, Hints::default().listen());
         Ok(Watching { task: tokio::spawn(watcher.run(stop.clone())), stop: stop.drop_guard() })
+    }
+
+    /// Waits until what is known of every bound secret is as it should be.
+    pub(crate) async fn until_all(&self, what: &str, holds: impl Fn(&SecretRecord) -> bool) -> Result<()> {
+        wait::until(what, LIMIT, async || {
+            let secrets = self.secrets().await?;
+            let shown = |s: &SecretRecord| format!("{} {:?} {:?}", s.path, s.known.latest.map(|v| v.id.number.get()), s.problem);
+            ensure!(secrets.iter().all(&holds), "{:?}", secrets.iter().filter(|s| !holds(s)).map(shown).collect::<Vec<_>>());
+            Ok(())
+        })
+        .await
     }
 
     /// What is known of the bound secrets, by path.

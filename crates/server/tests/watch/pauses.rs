@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lockstep_testbed::wait;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,12 +19,12 @@ struct Refusing {
 }
 
 impl Refusing {
-    /// Answers with this status line, and with this header.
-    async fn start(status: &str, header: &str) -> Result<Self> {
+    /// Answers with this status line, this header and this error.
+    async fn start(status: &str, header: &str, said: &str) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = format!("http://{}", listener.local_addr()?);
         let asked = Arc::<Mutex<Vec<Instant>>>::default();
-        let body = r#"{"errors":["Vault is sealed"]}"#;
+        let body = json!({ "errors": [said] }).to_string();
         let answer =
             format!("HTTP/1.1 {status}\r\n{header}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
         let noted = asked.clone();
@@ -55,7 +56,7 @@ async fn refuse(mut stream: TcpStream, answer: &str) -> Result<()> {
 
 #[tokio::test]
 async fn a_source_that_keeps_failing_is_left_alone_for_longer_than_a_round_of_the_lease() -> Result<()> {
-    let vault = Refusing::start("503 Service Unavailable", "x-any: thing").await?;
+    let vault = Refusing::start("503 Service Unavailable", "x-any: thing", "Vault is sealed").await?;
     let lease = Duration::from_secs(3);
     let watched = Watched::at(&vault.address, "s.any", lease).await?;
     watched.bind("kv", &["db"]).await?;
@@ -67,7 +68,17 @@ async fn a_source_that_keeps_failing_is_left_alone_for_longer_than_a_round_of_th
 
 #[tokio::test]
 async fn a_source_that_asks_to_be_left_alone_is_for_longer_than_a_lease_lives_and_the_lease_is_kept() -> Result<()> {
-    let vault = Refusing::start("429 Too Many Requests", "retry-after: 8").await?;
+    is_left_alone("429 Too Many Requests").await
+}
+
+/// As a proxy or load balancer says it.
+#[tokio::test]
+async fn a_source_that_is_unavailable_may_ask_the_same() -> Result<()> {
+    is_left_alone("503 Service Unavailable").await
+}
+
+async fn is_left_alone(status: &str) -> Result<()> {
+    let vault = Refusing::start(status, "retry-after: 8", "not now").await?;
     let watched = Watched::at(&vault.address, "s.any", Duration::from_secs(4)).await?;
     watched.bind("kv", &["db"]).await?;
     let watching = watched.watch()?;

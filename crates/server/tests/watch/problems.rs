@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 use lockstep_core::version::SecretState;
 use lockstep_store::secret::SecretRecord;
-use lockstep_testbed::{OpenBao, wait};
+use lockstep_testbed::OpenBao;
 use serde_json::json;
 use std::time::Duration;
 
-use crate::fixture::{INTERVAL, LIMIT, Watched};
+use crate::fixture::{INTERVAL, Watched};
 
 /// More than are asked for one by one where the server can scan.
 const PATHS: [&str; 10] = ["p/a", "p/b", "p/c", "p/d", "p/e", "p/f", "p/g", "p/h", "p/i", "p/j"];
@@ -32,15 +32,6 @@ async fn open(bao: &OpenBao, mount: &str, hcl: &str) -> Result<()> {
     bao.write_policy(mount, &format!("path \"sys/none\" {{ capabilities = [\"deny\"] }}\n{hcl}")).await
 }
 
-async fn until_all(watched: &Watched, what: &str, holds: impl Fn(&SecretRecord) -> bool) -> Result<()> {
-    wait::until(what, LIMIT, async || {
-        let secrets = watched.secrets().await?;
-        ensure!(secrets.iter().all(&holds), "{:?}", secrets.iter().map(|s| (&s.path, &s.problem)).collect::<Vec<_>>());
-        Ok(())
-    })
-    .await
-}
-
 fn is_forbidden(secret: &SecretRecord) -> bool {
     secret.problem.as_deref().is_some_and(|problem| problem.contains("extend the policy"))
 }
@@ -53,9 +44,9 @@ fn is_well(secret: &SecretRecord) -> bool {
 async fn a_get_that_succeeds_ends_a_secrets_problem() -> Result<()> {
     let (bao, watched) = closed("problem-get", &PATHS[..1], &PATHS[..1]).await?;
     let watching = watched.watch()?;
-    until_all(&watched, "the policy's refusal to be noted", is_forbidden).await?;
+    watched.until_all("the policy's refusal to be noted", is_forbidden).await?;
     open(bao, "problem-get", r#"path "problem-get/metadata/*" { capabilities = ["read"] }"#).await?;
-    until_all(&watched, "the problem to be over", is_well).await?;
+    watched.until_all("the problem to be over", is_well).await?;
     watching.end().await
 }
 
@@ -63,12 +54,12 @@ async fn a_get_that_succeeds_ends_a_secrets_problem() -> Result<()> {
 async fn a_scan_that_succeeds_ends_a_secrets_problem() -> Result<()> {
     let (bao, watched) = closed("problem-scan", &PATHS, &PATHS).await?;
     let watching = watched.watch()?;
-    until_all(&watched, "the policy's refusal to be noted", is_forbidden).await?;
+    watched.until_all("the policy's refusal to be noted", is_forbidden).await?;
     // A watcher that was refused a scan tries none for a while; one on another replica does.
     watching.end().await?;
     open(bao, "problem-scan", r#"path "problem-scan/detailed-metadata/*" { capabilities = ["scan"] }"#).await?;
     let watching = watched.watch()?;
-    until_all(&watched, "the problem to be over", is_well).await?;
+    watched.until_all("the problem to be over", is_well).await?;
     watching.end().await
 }
 
@@ -78,7 +69,7 @@ async fn a_scan_does_not_end_the_problem_of_a_secret_that_needs_a_get() -> Resul
     open(bao, "problem-both", r#"path "problem-both/detailed-metadata/*" { capabilities = ["scan"] }"#).await?;
     let watching = watched.watch()?;
     let absent = |secret: &SecretRecord| secret.path.as_str() == PATHS[0];
-    until_all(&watched, "the scan", |secret| if absent(secret) { is_forbidden(secret) } else { is_well(secret) }).await?;
+    watched.until_all("the scan", |secret| if absent(secret) { is_forbidden(secret) } else { is_well(secret) }).await?;
     let began = tokio::time::Instant::now();
     while began.elapsed() < 10 * INTERVAL {
         let secrets = watched.secrets().await?;
@@ -94,6 +85,6 @@ async fn a_scan_does_not_end_the_problem_of_a_secret_that_needs_a_get() -> Resul
     )
     .await?;
     let is_missing = |secret: &SecretRecord| secret.problem.is_none() && secret.known.state == SecretState::Missing;
-    until_all(&watched, "the GET", |secret| if absent(secret) { is_missing(secret) } else { is_well(secret) }).await?;
+    watched.until_all("the GET", |secret| if absent(secret) { is_missing(secret) } else { is_well(secret) }).await?;
     watching.end().await
 }

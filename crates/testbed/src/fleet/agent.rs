@@ -61,32 +61,34 @@ impl Agent {
     /// Starts it, or starts it again.
     pub fn start(&mut self) -> Result<()> {
         self.process = None;
+        let spec = self.spec(&self.name, self.metrics)?;
+        self.process = Some(Process::spawn("agent", spec, &self.folder)?);
+        Ok(())
+    }
+
+    /// Starts a second replica beside it, in the same cluster, with the same rights and the same Lease.
+    pub fn start_second(&self) -> Result<Process> {
+        let spec = self.spec(&format!("{}-second", self.name), SocketAddr::from(([127, 0, 0, 1], port::free()?)))?;
+        Process::spawn("agent-second", spec, &self.folder)
+    }
+
+    fn spec(&self, pod: &str, metrics: SocketAddr) -> Result<Spec> {
         let path = |name: &str| self.folder.join(name);
         let spec = Spec::new(bin("lockstep-agent")?).arg("run");
         let spec = match &self.site {
             Site::Folder => spec.arg("--state-dir").arg(path("state")).arg("--directory-root").arg(path("targets")),
             Site::Cluster(cluster) => spec
-                .args([
-                    "--kubernetes",
-                    "--namespace",
-                    AGENT_NAMESPACE,
-                    "--pod-name",
-                    &self.name,
-                    "--secret-access",
-                    cluster.access,
-                ])
+                .args(["--kubernetes", "--namespace", AGENT_NAMESPACE, "--pod-name", pod, "--secret-access", cluster.access])
                 .arg("--kubeconfig")
                 .arg(&cluster.kubeconfig),
         };
-        let spec = spec
+        Ok(spec
             .args(["--server", &self.servers.join(","), "--join", &self.join.join(",")])
             .arg("--token-file")
             .arg(path("join.token"))
-            .args(["--pin", &self.pin])
-            .args(["--metrics-listen", &self.metrics.to_string()])
-            .env("LOCKSTEP_LOG", &self.log);
-        self.process = Some(Process::spawn("agent", spec, &self.folder)?);
-        Ok(())
+            .args(["--pin", &self.pin, "--cluster", &self.name])
+            .args(["--metrics-listen", &metrics.to_string()])
+            .env("LOCKSTEP_LOG", &self.log))
     }
 
     /// Dials these from the next start on.
@@ -102,6 +104,14 @@ impl Agent {
     /// All metrics.
     pub async fn metrics(&self) -> Result<String> {
         Ok(reqwest::get(format!("http://{}/metrics", self.metrics)).await?.text().await?)
+    }
+
+    /// Requests by which its Secret sink would have written anything since it was started, by its own count.
+    pub async fn secret_writes(&self) -> Result<usize> {
+        let metrics = self.metrics().await?;
+        let writes = |line: &&str| ["create", "patch", "delete"].iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")));
+        let of_sink = metrics.lines().filter(|line| line.starts_with("lockstep_agent_kubernetes_requests_total{"));
+        of_sink.filter(writes).filter_map(|line| line.rsplit(' ').next()).map(|n| Ok(n.parse::<usize>()?)).sum()
     }
 
     /// Its process.

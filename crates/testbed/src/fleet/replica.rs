@@ -53,7 +53,7 @@ impl Replica {
             "homeVault": { "addresses": [fleet.bao.addr()], "credentials": "home" },
             "credentials": [{ "name": "home", "tokenFile": path("vault.token"), "addresses": [fleet.bao.addr()] }],
             "watch": { "intervalMs": settings.watch_interval_ms, "requestsPerSecond": settings.requests_per_second },
-            "agents": { "heartbeatMs": 2_000, "sweepMs": 5_000, "verifyMs": 2_000 },
+            "agents": { "heartbeatMs": 2_000, "sweepMs": settings.sweep_ms, "verifyMs": settings.verify_ms },
             "leaseMs": settings.lease_ms,
         });
         write(fleet.folder(), &self.database_file(), fleet.database.url())?;

@@ -75,3 +75,22 @@ fn only_an_answer_about_scans_changes_what_is_known_of_them() {
     }
     assert_eq!(ScanSupport::Unknown.after(Ok(3), now()), known);
 }
+
+#[test]
+fn a_scan_that_failed_is_tried_again_after_a_pause_that_doubles() {
+    let slow = VaultError::Timeout { after: std::time::Duration::from_secs(5) };
+    let (mut support, mut at, mut pauses) = (ScanSupport::Unknown, now(), Vec::new());
+    for _ in 0..8 {
+        support = support.after(Err(&slow), at);
+        let ScanSupport::Failed { until, pause } = support else { panic!("{support:?}") };
+        assert!(!support.is_worth_it(100, 1000, until - TimeDelta::seconds(1)) && support.is_worth_it(100, 1000, until));
+        pauses.push(pause.num_minutes());
+        at = until;
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+    let odd = VaultError::Protocol { what: String::new(), why: "it is another thing" };
+    assert!(matches!(ScanSupport::Unknown.after(Err(&odd), at), ScanSupport::Failed { .. }));
+    assert_eq!(support.after(Err(&VaultError::Sealed), at), support, "the Vault as a whole failed, not the scan");
+    assert_eq!(support.forget_failure(), ScanSupport::Unknown);
+    assert_eq!(support.after(Ok(3), at), ScanSupport::Supported { entries_seen: 3, at });
+}

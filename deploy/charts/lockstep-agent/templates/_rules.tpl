@@ -15,6 +15,21 @@
   resources: [jobs, cronjobs]
   verbs: [list]
 {{- end }}
+{{- if eq .Values.rbac.mode "namespace" }}
+# Who else refers to an older immutable Secret, which strict has none of.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [list]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [list]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways]
+  verbs: [list]
+{{- end }}
 {{- end -}}
 
 {{- define "lockstep-agent.rulesOfNamespace" -}}

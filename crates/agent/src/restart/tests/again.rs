@@ -14,6 +14,7 @@ async fn a_change_during_a_rollout_waits_a_while_and_takes_the_slot_that_is_ther
     let mut manifest = workload("Deployment", "checkout", &["db"]);
     manifest["spec"]["template"]["spec"]["nodeName"] = json!("again-node");
     shop.apply("deployments", &manifest).await?;
+    shop.await_pod("checkout").await?;
     let again_after = Duration::from_secs(2);
     let agent = Agent::start(Settings { budget: 1, again_after, ..settings() }).await?;
     agent.restarts.want(shop.due(1, "db", 10));

@@ -58,6 +58,34 @@ async fn of_twenty_deployments_three_at_a_time_are_in_motion_and_all_finish() ->
 }
 
 #[tokio::test]
+async fn an_agent_that_is_restarted_amid_a_rollout_keeps_its_slots() -> Result<()> {
+    let shop = Shop::new("slots").await?;
+    let mut slow = workload("Deployment", "a-slow", &["db"]);
+    slow["spec"]["template"]["spec"]["nodeName"] = json!("slots-node");
+    shop.apply("deployments", &slow).await?;
+    shop.await_pod("a-slow").await?;
+    shop.deploy("b", &["db"]).await?;
+    let agent = Agent::start(Settings { budget: 1, ..settings() }).await?;
+    let change = shop.due(1, "db", 10);
+    agent.restarts.want(change.clone());
+    agent.report(1, "the slow one to begin", |report| report.restarted == 1).await?;
+    agent.stop().await?;
+
+    let agent = Agent::start(Settings { budget: 1, ..settings() }).await?;
+    agent.restarts.want(change);
+    let report = agent.has_looked(1, 10).await?;
+    assert_eq!((report.restarted, report.total, report.healthy), (1, 2, 0));
+    assert_eq!(agent.metrics.restarts_in_motion.get(), 1);
+    assert_eq!(shop.restarted_for("deployments", "b").await?, None, "its slot is taken");
+    // The node's kubelet is there at last.
+    let node = json!({ "metadata": { "name": "slots-node" } });
+    shop.cluster.request("POST", "/api/v1/nodes", Some(node)).await?;
+    agent.report(1, "both to be healthy", |report| report.healthy == 2).await?;
+    assert_eq!((shop.replica_sets("a-slow").await?, shop.replica_sets("b").await?), (2, 2));
+    agent.stop().await
+}
+
+#[tokio::test]
 async fn one_that_does_not_come_up_reads_stuck_blocks_nobody_and_recovers() -> Result<()> {
     let shop = Shop::new("stuck").await?;
     let node = json!({ "metadata": { "name": "stuck-node" } });
@@ -101,6 +129,7 @@ async fn a_rollout_that_takes_too_long_is_stuck_whatever_its_controller_says() -
     let mut manifest = workload("StatefulSet", "a-slow", &["db"]);
     manifest["spec"]["template"]["spec"]["nodeName"] = json!("no-such-node");
     shop.apply("statefulsets", &manifest).await?;
+    shop.await_pod("a-slow").await?;
     shop.deploy("b", &["db"]).await?;
     let agent = Agent::start(Settings { budget: 1, stuck_after: Duration::from_secs(2), ..settings() }).await?;
     agent.restarts.want(shop.due(1, "db", 10));

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use lockstep_testbed::Kubernetes;
+use lockstep_testbed::{Kubernetes, wait};
 use serde_json::{Value, json};
 
-use super::fixture::{Agent, Shop, settings, workload};
+use super::fixture::{Agent, LIMIT, Shop, settings, workload};
 use crate::restart::{Kind, Policy, Settings};
 
 #[tokio::test]
@@ -17,7 +17,9 @@ async fn deployments_stateful_sets_and_daemon_sets_that_use_the_secret_are_found
     by_volume["spec"]["template"]["spec"]["volumes"] = volume;
     shop.apply("statefulsets", &by_volume).await?;
     shop.apply("statefulsets", &workload("StatefulSet", "other", &["db2"])).await?;
+    // No controller makes pods for it on kwok's node; its selector finds those of the Deployment.
     shop.apply("daemonsets", &workload("DaemonSet", "by-env", &["db"])).await?;
+    shop.await_pod("by-volume").await?;
     shop.deploy("by-env", &["db"]).await?;
     let agent = Agent::start(settings()).await?;
     agent.restarts.want(shop.due(1, "db", 10));
@@ -67,7 +69,11 @@ async fn paused_and_on_delete_workloads_are_left_alone_and_named_until_that_chan
         manifest
     };
     shop.apply("statefulsets", &on_delete("StatefulSet", "manual-set")).await?;
-    shop.apply("daemonsets", &on_delete("DaemonSet", "manual-daemon")).await?;
+    // No controller makes pods for it on kwok's node; its selector finds those of the StatefulSet.
+    let mut daemon = on_delete("DaemonSet", "manual-set");
+    daemon["metadata"]["name"] = json!("manual-daemon");
+    shop.apply("daemonsets", &daemon).await?;
+    shop.await_pod("manual-set").await?;
     shop.deploy("paused", &["db"]).await?;
     shop.deploy("kept", &["db"]).await?;
     let set =
@@ -93,6 +99,46 @@ async fn paused_and_on_delete_workloads_are_left_alone_and_named_until_that_chan
     let report = agent.report(1, "the resumed one", |report| report.healthy == 1).await?;
     assert_eq!((report.total, report.skipped.len()), (1, 3));
     assert_eq!((shop.replica_sets("paused").await?, shop.replica_sets("kept").await?), (2, 1));
+    agent.stop().await
+}
+
+#[tokio::test]
+async fn a_stateful_set_whose_partition_keeps_pods_back_is_named() -> Result<()> {
+    let shop = Shop::new("partition").await?;
+    let with = |name: &str, partition: u32| {
+        let mut manifest = workload("StatefulSet", name, &["db"]);
+        manifest["spec"]["replicas"] = json!(2);
+        manifest["spec"]["updateStrategy"] = json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": partition } });
+        manifest
+    };
+    for (name, partition) in [("all", 2), ("some", 1)] {
+        shop.apply("statefulsets", &with(name, partition)).await?;
+    }
+    let ready = async |name: &str| {
+        let status = shop.get("statefulsets", name).await?["status"].clone();
+        anyhow::ensure!(status["readyReplicas"] == 2, "{status}");
+        anyhow::Ok(())
+    };
+    for name in ["all", "some"] {
+        wait::until("both pods", LIMIT, async || ready(name).await).await?;
+    }
+    let agent = Agent::start(settings()).await?;
+    agent.restarts.want(shop.due(1, "db", 10));
+    let report = agent.report(1, "the other to be healthy", |report| report.healthy == 1).await?;
+    assert_eq!((report.restarted, report.total, report.stuck.len()), (1, 1, 0), "{report:?}");
+    assert_eq!(
+        report.skipped,
+        [
+            "StatefulSet partition/all: its partition 2 keeps all its pods; it is restarted once that is lower",
+            "StatefulSet partition/some: its partition keeps 1 of 2 pods from being restarted; lower it, or delete them to renew them",
+        ]
+    );
+    assert_eq!(shop.restarted_for("statefulsets", "all").await?, None);
+    for name in ["all", "some"] {
+        shop.apply("statefulsets", &with(name, 0)).await?;
+    }
+    let report = agent.report(1, "nothing to be kept back", |report| report.healthy == 2 && report.skipped.is_empty()).await?;
+    assert_eq!((report.restarted, report.total), (2, 2));
     agent.stop().await
 }
 

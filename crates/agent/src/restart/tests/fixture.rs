@@ -83,6 +83,17 @@ impl Shop {
         Ok(manifest)
     }
 
+    /// Waits until a workload has a pod: one that has none has nothing to restart.
+    pub(super) async fn await_pod(&self, name: &str) -> Result<()> {
+        let path = format!("/api/v1/namespaces/{}/pods?labelSelector=app%3D{name}", self.namespace);
+        wait::until("a pod", LIMIT, async || {
+            let pods = self.cluster.request("GET", &path, None).await?;
+            anyhow::ensure!(pods["items"].as_array().is_some_and(|pods| !pods.is_empty()), "{name} has none");
+            Ok(())
+        })
+        .await
+    }
+
     /// How many ReplicaSets a Deployment has had: one for each restart, and its first.
     pub(super) async fn replica_sets(&self, deployment: &str) -> Result<usize> {
         let sets = self.get("replicasets", "").await?;
@@ -113,8 +124,7 @@ impl Shop {
             name: secret.to_owned(),
             policy: Policy::Auto,
             secret: secret.to_owned(),
-            namespaces: vec![self.namespace.to_owned()],
-            changed: Changed { revision, at: now() },
+            changes: [(self.namespace.to_owned(), Changed { revision, at: now() })].into(),
         }
     }
 }

@@ -9,13 +9,18 @@ use uuid::Uuid;
 
 use crate::restart::annotation::Restarted;
 use crate::restart::kind::{Kind, Workload};
-use crate::restart::plan::{Candidate, Stand, Tracked, choose, concerns, has_just_begun, in_motion, is_due, restart_for, stand};
+use crate::restart::left_alone::LeftAlone;
+use crate::restart::plan::{
+    Candidate, Moment, Stand, Tracked, choose, concerns, has_just_begun, in_motion, is_due, restart_for, stand,
+};
 use crate::restart::report::Tally;
 use crate::restart::rollout::Rollout;
 use crate::restart::seen::Seen;
 use crate::restart::{Changed, Report};
 
-const STUCK_AFTER: Duration = Duration::from_secs(600);
+fn moment(second: i64) -> Moment {
+    Moment { now: at(second), stuck_after: Duration::from_secs(600) }
+}
 
 /// Seconds of a day of tests.
 fn at(second: i64) -> DateTime<Utc> {
@@ -53,18 +58,18 @@ fn a_workload_is_due_until_it_was_restarted_for_the_change() {
         (Some((6, 101)), changed(5, 100), false, "restarted for a newer one of another binding, after it came"),
         (Some((6, 99)), changed(5, 100), true, "restarted for a newer one of another binding, before it came"),
     ] {
-        assert_eq!(is_due(&seen(restarted, Rollout::Done), &change), want, "{why}");
+        assert_eq!(is_due(&seen(restarted, Rollout::Done), &change, moment(102)), want, "{why}");
     }
     let old_epoch = Restarted { revision: revision(1, 900), at: at(50) };
     let seen = Seen { restarted: Some(old_epoch), ..Seen::default() };
-    assert!(is_due(&seen, &Changed { revision: revision(2, 5), at: at(100) }), "the epoch weighs more than the seq");
+    assert!(is_due(&seen, &Changed { revision: revision(2, 5), at: at(100) }, moment(102)), "the epoch weighs more than the seq");
 }
 
 #[test]
 fn a_workload_that_was_made_after_the_change_is_not_concerned() {
     let of = |second| Seen { created: at(second), ..Seen::default() };
-    assert!(concerns(&of(99), &changed(5, 100)));
-    assert!(!concerns(&of(100), &changed(5, 100)) && !concerns(&of(101), &changed(5, 100)));
+    assert!(concerns(&of(99), &changed(5, 100), moment(102)));
+    assert!([100, 101].into_iter().all(|made| !concerns(&of(made), &changed(5, 100), moment(102))));
 }
 
 #[test]
@@ -78,10 +83,10 @@ fn one_restart_covers_all_changes_that_are_there_and_makes_nothing_due() {
         (None, vec![], 102, None),
     ] {
         let mut seen = seen(restarted, Rollout::Done);
-        let next = restart_for(&seen, &changes, at(now));
+        let next = restart_for(&seen, &changes, moment(now));
         assert_eq!(next, want.map(|(seq, second)| Restarted { revision: revision(1, seq), at: at(second) }), "{changes:?}");
         seen.restarted = next.or(seen.restarted);
-        assert!(!changes.iter().any(|changed| is_due(&seen, changed)), "{changes:?}");
+        assert!(!changes.iter().any(|changed| is_due(&seen, changed, moment(now))), "{changes:?}");
     }
 }
 
@@ -93,16 +98,16 @@ fn where_a_workload_stands() {
     // restarted, rollout, left alone, refused, was stuck, now
     for (restarted, rollout, left_alone, refused, is_stuck, now, want) in [
         (None, never.clone(), None, None, false, 101, Stand::Due),
-        (None, never.clone(), Some("paused"), None, false, 101, Stand::LeftAlone("paused")),
+        (None, never.clone(), Some(LeftAlone::Paused), None, false, 101, Stand::LeftAlone(LeftAlone::Paused)),
         (None, never.clone(), None, Some("may not"), false, 101, stuck("may not")),
         (None, failed(), None, None, false, 101, Stand::Due),
         (Some((5, 101)), Rollout::Done, None, None, true, 102, Stand::Healthy),
-        (Some((5, 101)), Rollout::Done, Some("paused"), None, false, 102, Stand::Healthy),
+        (Some((5, 101)), Rollout::Done, Some(LeftAlone::Paused), None, false, 102, Stand::Healthy),
         (Some((5, 101)), moving(), None, None, false, 102, Stand::Moving),
         (Some((5, 101)), moving(), None, None, false, 701, Stand::Moving),
         (Some((5, 101)), moving(), None, None, false, 702, stuck("still not rolled out: 1 of 3 pods updated")),
         (Some((5, 101)), moving(), None, None, true, 102, stuck("still not rolled out: 1 of 3 pods updated")),
-        (Some((5, 101)), moving(), Some("paused"), None, false, 102, Stand::LeftAlone("paused")),
+        (Some((5, 101)), moving(), Some(LeftAlone::Paused), None, false, 102, Stand::LeftAlone(LeftAlone::Paused)),
         (Some((5, 101)), failed(), None, None, false, 102, stuck("ProgressDeadlineExceeded")),
         // Changed again while it rolls out.
         (Some((4, 90)), moving(), None, None, false, 101, Stand::Due),
@@ -110,9 +115,9 @@ fn where_a_workload_stands() {
         let mut tracked = Tracked::new(Seen { left_alone, ..seen(restarted, rollout) }, BTreeSet::new());
         tracked.refused = refused.map(str::to_owned);
         tracked.is_stuck = is_stuck;
-        let stand = stand(&tracked, &[changed(5, 100)], at(now), STUCK_AFTER);
+        let stand = stand(&tracked, &[changed(5, 100)], moment(now));
         assert_eq!(stand, want, "{tracked:?} at {now}");
-        let holds_slot = in_motion(&tracked, at(now), STUCK_AFTER);
+        let holds_slot = in_motion(&tracked, moment(now));
         assert!(holds_slot == (stand == Stand::Moving) || stand == Stand::Due, "{tracked:?} at {now}");
     }
 }
@@ -170,14 +175,14 @@ fn a_binding_with_one_workload_does_not_wait_for_one_with_many() {
 #[test]
 fn a_report_counts_and_names_and_its_lists_end() {
     let report = |troubles: &[String], tracked: &[(Workload, Tracked)]| {
-        let mut tally = Tally::new(Uuid::from_u128(1).into(), changed(5, 100), troubles, &["Deployment x: gone".into()]);
+        let mut tally = Tally::new(Uuid::from_u128(1).into(), revision(1, 5), troubles, &["Deployment x: gone".into()]);
         for (workload, tracked) in tracked {
-            tally.count(workload, tracked, at(102), STUCK_AFTER);
+            tally.count(workload, tracked, &changed(5, 100), moment(102));
         }
         tally.finish()
     };
     let tracked = |name: &str, seen: Seen| (workload(name), Tracked::new(seen, BTreeSet::new()));
-    let paused = Seen { left_alone: Some("paused"), ..seen(None, Rollout::Done) };
+    let paused = Seen { left_alone: Some(LeftAlone::Paused), ..seen(None, Rollout::Done) };
     let workloads = [
         tracked("done", seen(Some((5, 101)), Rollout::Done)),
         tracked("due", seen(None, Rollout::Done)),
@@ -188,7 +193,7 @@ fn a_report_counts_and_names_and_its_lists_end() {
     let Report { restarted, total, healthy, stuck, skipped, .. } = report(&[], &workloads);
     assert_eq!((restarted, total, healthy), (3, 4, 1));
     assert_eq!(stuck, ["Deployment shop/fails: no progress"]);
-    assert_eq!(skipped, ["Deployment x: gone", "Deployment shop/paused: paused"]);
+    assert_eq!(skipped, ["Deployment x: gone", "Deployment shop/paused: it is paused; it is restarted once it is resumed"]);
 
     let many: Vec<String> = (0..15).map(|i| format!("trouble {i}")).collect();
     let stuck = report(&many, &[]).stuck;

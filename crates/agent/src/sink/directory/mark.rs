@@ -122,3 +122,13 @@ pub(super) fn marks_in(target: &Path) -> Result<Vec<DirectoryMark>, SinkError> {
     }
     Ok(marks)
 }
+
+/// Whether nothing in a directory could ever have been ours: no content directory and no link to one, whatever they say.
+pub(super) fn is_unmarked(target: &Path) -> Result<bool, SinkError> {
+    for entry in fs::read_dir(target).map_err(refused("list", target))? {
+        if entry.map_err(refused("list", target))?.file_name().to_string_lossy().starts_with("..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

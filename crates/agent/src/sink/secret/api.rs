@@ -78,6 +78,15 @@ impl Api {
         }
     }
 
+    /// The Secret's version, without what it holds; `None` if there is none.
+    pub(super) async fn version(&self, location: &Location) -> Result<Option<String>, Failure> {
+        match self.read("get", &location.path(), METADATA_ONLY).await {
+            Ok(MetadataOnly { metadata }) => Ok(Some(metadata.resource_version)),
+            Err(Failure::Refused(refused)) if refused.code == 404 => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// A server-side apply; says whether it made the Secret, and its new version. Values are not echoed.
     pub(super) async fn apply(
         &self,

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::SecretTarget;
+use lockstep_core::digest::Digest;
 use lockstep_core::render::Rendered;
 
 use super::Shared;
@@ -16,6 +18,7 @@ use super::mark::{self, Changed, SecretMark};
 use super::memory::Seen;
 use super::object::SecretObject;
 use super::view::{View, manager};
+use crate::sink::rank::Rank;
 use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::{Digests, Keys};
 
@@ -28,6 +31,8 @@ pub(super) const NO_VERSION: &str = "1";
 /// What is to be written, wherever.
 pub(super) struct Job<'a> {
     pub(super) owner: Owner,
+    /// When the binding was.
+    pub(super) registered: Option<DateTime<Utc>>,
     pub(super) target: &'a SecretTarget,
     pub(super) stamp: &'a Stamp,
     pub(super) content: &'a Rendered,
@@ -36,6 +41,11 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// The binding's place among others.
+    pub(super) fn rank(&self) -> Rank {
+        Rank { binding: self.owner.binding, registered: self.registered }
+    }
+
     /// What will be ours, but for the mark and its label, and the values.
     pub(super) fn fields(&self) -> impl Iterator<Item = (Field, &[u8])> {
         let keys = self.content.iter().map(|(key, value)| (Field::Key(key.to_owned()), value.expose()));
@@ -57,15 +67,18 @@ impl Shared {
             return Ok(false);
         }
         let (version, known) = self.memory.known(location, binding);
-        // What this binding never had is looked at first: keys may be there that no field manager guards.
-        let version = version.filter(|_| known.is_some());
         refuse_newer(known.as_deref(), job)?;
         // The API server would let two managers own a field that they agree on.
         let fields = job.fields().map(|(field, _)| field).collect();
-        let mut failure = if self.memory.is_contested(location, binding, &fields) {
+        let must_look = self.memory.is_contested(location, binding, &fields)
+            || self.memory.is_strange(location, binding)
+            || known.as_ref().is_some_and(|mark| !mark.covers(&fields));
+        let mut failure = if must_look {
             None
         } else {
-            let changed = self.changed(job, known.as_deref(), None);
+            // Where nothing of this binding is known, nothing at all may be there.
+            let version = version.filter(|_| known.is_some());
+            let changed = self.changed(job, location, known.as_deref(), None);
             match self.write(job, location, version.as_deref(), changed, false).await? {
                 Ok(()) => return Ok(true),
                 Err(failure) => Some(failure),
@@ -77,18 +90,22 @@ impl Shared {
             }
             // What is there is not what was known, or somebody else owns some of it.
             let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
+            conflict::refuse_claimed(job, location, &self.memory.claims(location, binding))?;
             let (version, changed, plan) = match &object {
-                None => (None, self.changed(job, known.as_deref(), None), Plan { force: false }),
+                None => (None, self.changed(job, location, known.as_deref(), None), Plan::default()),
                 Some(object) => {
                     let view = View::of(object, job.owner, location, job.keys);
                     refuse_newer(view.mark.as_deref(), job)?;
-                    let plan = conflict::plan(job, location, &view, |binding| self.memory.is_located(binding))?;
+                    let plan = conflict::plan(job, location, &view, |binding| self.memory.is_delivered(location, binding))?;
                     let before = view.mark.as_deref().or(known.as_deref());
-                    (Some(object.metadata.resource_version.as_str()), self.changed(job, before, Some(object)), plan)
+                    (Some(object.metadata.resource_version.as_str()), self.changed(job, location, before, Some(object)), plan)
                 }
             };
             match self.write(job, location, version, changed, plan.force).await? {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    self.touched.add(self.memory.took_from(location, &plan.losers));
+                    return Ok(true);
+                }
                 Err(again) => failure = Some(again),
             }
         }
@@ -97,14 +114,25 @@ impl Shared {
     }
 
     /// Since when the content is another one than before. `before`: the newest mark; `object`: what is there now.
-    fn changed(&self, job: &Job<'_>, before: Option<&SecretMark>, object: Option<&SecretObject>) -> Option<Changed> {
+    fn changed(
+        &self,
+        job: &Job<'_>,
+        location: &Location,
+        before: Option<&SecretMark>,
+        object: Option<&SecretObject>,
+    ) -> Option<Changed> {
+        let is_same = |digest: &Digest| job.digests.under(&digest.key) == Some(digest);
         let now = Changed { revision: job.stamp.revision, at: self.soon() };
         match before {
-            Some(mark) if job.digests.under(&mark.digest.key) == Some(&mark.digest) => mark.changed,
+            Some(mark) if is_same(&mark.digest) => mark.changed(),
             Some(_) => Some(now),
-            // Taken over: whoever uses it has the values that are there.
             None => {
-                let object = object?;
+                let Some(object) = object else {
+                    // It went while no agent was there: whoever uses it has what the ledger says was in it.
+                    let former = self.memory.former(location, job.owner.binding)?;
+                    return (!is_same(&former)).then_some(now);
+                };
+                // Taken over: whoever uses it has the values that are there.
                 let other = |(key, value): (&str, &[u8])| object.value(key).is_some_and(|there| there.expose() != value);
                 job.content.iter().map(|(key, value)| (key, value.expose())).any(other).then_some(now)
             }
@@ -121,7 +149,7 @@ impl Shared {
         force: bool,
     ) -> Result<Result<(), Failure>, SinkError> {
         let fields: BTreeSet<Field> = job.fields().map(|(field, _)| field).collect();
-        let mark = SecretMark::sign(job.owner, location, job.stamp, changed, fields, job.keys)?;
+        let mark = SecretMark::sign(job.owner, job.registered, location, job.stamp, changed, fields, job.keys)?;
         let (annotation, text) = (mark::annotation(job.owner.binding), mark.to_text());
         let mut body = Applied::nothing(location, version.unwrap_or(NO_VERSION));
         body.secret_type = Some(job.target.secret_type.as_str());
@@ -141,10 +169,16 @@ impl Shared {
         let written = self.api.apply(location, &manager(job.owner.binding), force, &body).await;
         let (result, told) = match written {
             Ok((_, metadata)) => {
-                let seen = Seen { digests: job.digests.clone(), mark: Arc::new(mark) };
+                let mark = Arc::new(mark.written(&metadata, job.owner.binding));
+                let seen = Seen { digests: job.digests.clone(), mark };
                 (Ok(()), self.memory.wrote(location, job.owner.binding, version, &metadata.resource_version, seen))
             }
-            Err(failure) => (Err(failure), self.memory.did_not_write(location)),
+            Err(failure) => {
+                if !matches!(failure, Failure::Refused(_)) {
+                    self.memory.set_uncertain(location, job.owner.binding);
+                }
+                (Err(failure), self.memory.did_not_write(location))
+            }
         };
         self.touched.add(told);
         Ok(result)

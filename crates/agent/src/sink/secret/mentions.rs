@@ -1,5 +1,6 @@
-//! Whether a page of pods or workloads mentions a name. Any text that equals it counts, wherever it stands: a name with a hash in it
-//! means nothing else, and whoever mentions it in a way that is not known here keeps it too. No text is kept or copied.
+//! Whether a page of pods, workloads and others mentions a name. Any text that equals it counts, or ends with it after a slash, as in
+//! `namespace/name`, wherever it stands: a name with a hash in it means nothing else, and whoever mentions it in a way that is not known
+//! here keeps it too. No text is kept or copied.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +29,8 @@ impl Mentions {
     }
 
     fn see(&mut self, text: &str) {
-        if let Some(name) = self.wanted.take(text) {
+        let name = text.rsplit('/').next().unwrap_or(text);
+        if let Some(name) = self.wanted.take(name) {
             self.found.insert(name);
         }
     }
@@ -141,7 +143,7 @@ mod tests {
         let mut mentions = Mentions::of(["db-1", "db-2", "db-3"].map(str::to_owned).into());
         assert_eq!(read(page, &mut mentions).unwrap().as_deref(), Some("abc"));
         assert!(!mentions.has_all());
-        assert_eq!(read(br#"{"metadata":{},"items":["db-3"]}"#, &mut mentions).unwrap(), None);
+        assert_eq!(read(br#"{"metadata":{},"items":["shop/db-3"]}"#, &mut mentions).unwrap(), None);
         assert!(mentions.has_all());
         assert_eq!(mentions.found().len(), 3);
         assert!(read(b"[]", &mut Mentions::of(BTreeSet::new())).is_err());

@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, Utc};
 use lockstep_core::material::Material;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -49,10 +50,21 @@ pub(super) struct ObjectMeta {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ManagedFields {
     pub(super) manager: String,
+    /// How it came to own them.
+    operation: String,
     /// When it last changed something; RFC 3339, so its order as text is that of time.
     pub(super) time: String,
-    #[serde(rename = "fieldsV1", deserialize_with = "fields")]
-    pub(super) fields: BTreeSet<Field>,
+    #[serde(rename = "fieldsV1")]
+    pub(super) fields: Owned,
+}
+
+/// Fields of one manager.
+#[derive(Debug, Default)]
+pub(super) struct Owned {
+    /// As they are stored.
+    stored: BTreeSet<Field>,
+    /// Keys that it applied as `stringData`. What came of them in `data` is recorded for nobody.
+    texts: BTreeSet<Field>,
 }
 
 /// One value of the data.
@@ -62,6 +74,16 @@ impl SecretObject {
     /// The bytes of a key. What is not Base64 cannot be there: the API server refuses it.
     pub(super) fn value(&self, key: &str) -> Option<Material> {
         BASE64_STANDARD.decode(self.data.get(key)?.0.as_bytes()).ok().map(Material::new)
+    }
+
+    /// Whether `field` is there, with whichever value.
+    pub(super) fn is_there(&self, field: &Field) -> bool {
+        match field {
+            Field::Key(key) => self.data.contains_key(key),
+            Field::Label(label) => self.metadata.labels.contains_key(label),
+            Field::Annotation(name) => self.metadata.annotations.contains_key(name),
+            Field::Other(_) => false,
+        }
     }
 
     /// Whether `field` is there with just this value; of `Other` fields nothing is known.
@@ -78,7 +100,13 @@ impl SecretObject {
 impl ObjectMeta {
     /// What `manager` owns.
     pub(super) fn owned_by(&self, manager: &str) -> BTreeSet<&Field> {
-        self.managed_fields.iter().filter(|entry| entry.manager == manager).flat_map(|entry| &entry.fields).collect()
+        self.managed_fields.iter().filter(|entry| entry.manager == manager).flat_map(|entry| entry.fields.iter()).collect()
+    }
+
+    /// When `manager` last wrote; not at all what is no time.
+    pub(super) fn written_by(&self, manager: &str) -> Option<DateTime<Utc>> {
+        let times = self.managed_fields.iter().filter(|entry| entry.manager == manager).map(|entry| &entry.time);
+        times.filter_map(|time| DateTime::parse_from_rfc3339(time).ok()).map(|time| time.to_utc()).max()
     }
 
     /// Who owns `field`, the newest first, but for `manager`.
@@ -87,6 +115,22 @@ impl ObjectMeta {
             self.managed_fields.iter().filter(|entry| entry.manager != manager && entry.fields.contains(field)).collect();
         owners.sort_by(|one, other| other.time.cmp(&one.time));
         owners.into_iter().map(|entry| entry.manager.as_str()).collect()
+    }
+
+    /// Whether `manager` owns `field` because it applied it as it is stored. Who only updated a thing owns what it changed.
+    pub(super) fn is_applied_by(&self, field: &Field, manager: &str) -> bool {
+        let is_it = |entry: &ManagedFields| entry.manager == manager && entry.operation == "Apply";
+        self.managed_fields.iter().any(|entry| is_it(entry) && entry.fields.stored.contains(field))
+    }
+}
+
+impl Owned {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
+        self.stored.iter().chain(&self.texts)
+    }
+
+    fn contains(&self, field: &Field) -> bool {
+        self.stored.contains(field) || self.texts.contains(field)
     }
 }
 
@@ -127,20 +171,20 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
     Ok(!Vec::<IgnoredAny>::deserialize(deserializer)?.is_empty())
 }
 
-/// The fields of a Secret in a `FieldsV1` set: names nested below names, each after `f:`.
-fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Field>, D::Error> {
-    let set = Value::deserialize(deserializer)?;
-    let names = |value: &Value| -> Vec<String> {
-        let map = value.as_object().into_iter().flatten();
-        map.filter_map(|(name, _)| name.strip_prefix("f:").map(str::to_owned)).collect()
-    };
-    let mut fields: BTreeSet<Field> = names(&set["f:data"]).into_iter().map(Field::Key).collect();
-    // Who applied a manifest with stringData owns that, and the keys that came of it are recorded for nobody.
-    fields.extend(names(&set["f:stringData"]).into_iter().map(Field::Key));
-    fields.extend(names(&set["f:metadata"]["f:labels"]).into_iter().map(Field::Label));
-    fields.extend(names(&set["f:metadata"]["f:annotations"]).into_iter().map(Field::Annotation));
-    fields.extend(
-        names(&set).into_iter().filter(|name| name != "data" && name != "stringData" && name != "metadata").map(Field::Other),
-    );
-    Ok(fields)
+/// A `FieldsV1` set: names nested below names, each after `f:`.
+impl<'de> Deserialize<'de> for Owned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let set = Value::deserialize(deserializer)?;
+        let names = |value: &Value| -> Vec<String> {
+            let map = value.as_object().into_iter().flatten();
+            map.filter_map(|(name, _)| name.strip_prefix("f:").map(str::to_owned)).collect()
+        };
+        let mut stored: BTreeSet<Field> = names(&set["f:data"]).into_iter().map(Field::Key).collect();
+        stored.extend(names(&set["f:metadata"]["f:labels"]).into_iter().map(Field::Label));
+        stored.extend(names(&set["f:metadata"]["f:annotations"]).into_iter().map(Field::Annotation));
+        stored.extend(
+            names(&set).into_iter().filter(|name| name != "data" && name != "stringData" && name != "metadata").map(Field::Other),
+        );
+        Ok(Self { stored, texts: names(&set["f:stringData"]).into_iter().map(Field::Key).collect() })
+    }
 }

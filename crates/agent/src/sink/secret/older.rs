@@ -1,9 +1,14 @@
-//! Older contents of immutable targets: each is a Secret of its own, and stays until nobody refers to it.
+//! Older contents of immutable targets: each is a Secret of its own, and stays for a while and until nobody refers to it. The while is for
+//! those who cannot be known: a custom resource may name a Secret too.
 
-use std::collections::{BTreeSet, HashMap};
+mod age;
+mod users;
+
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::SecretTarget;
 use lockstep_core::id::BindingId;
 use lockstep_core::name::Namespace;
@@ -14,10 +19,12 @@ use super::failure::Failure;
 use super::field::MANAGED_LABEL;
 use super::location::{Location, is_hashed_name};
 use super::mark;
-use super::mentions::{self, Mentions};
 use super::object::ObjectMeta;
 use crate::sink::{Owner, SinkError};
 use crate::state::keyring::Keys;
+use age::left_to_keep;
+
+pub(super) use age::Hashed;
 
 /// How often it is asked who refers to the older ones of one binding.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
@@ -25,19 +32,14 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 const PAGE: u32 = 100;
 /// The most pages of one list. What has more keeps its older Secrets.
 const PAGES_MAX: usize = 1000;
-/// Who may refer to a Secret, in a namespace.
-const USERS: [&str; 6] = [
-    "/api/v1/namespaces/{}/pods",
-    "/apis/apps/v1/namespaces/{}/deployments",
-    "/apis/apps/v1/namespaces/{}/statefulsets",
-    "/apis/apps/v1/namespaces/{}/daemonsets",
-    "/apis/batch/v1/namespaces/{}/jobs",
-    "/apis/batch/v1/namespaces/{}/cronjobs",
-];
 
 /// When each binding's older Secrets are to be looked at again.
-#[derive(Debug, Default)]
-pub(super) struct Older(Mutex<HashMap<BindingId, Due>>);
+#[derive(Debug)]
+pub(super) struct Older {
+    /// How long one is kept at least once there is a newer one.
+    keep: Duration,
+    due: Mutex<HashMap<BindingId, Due>>,
+}
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Due {
@@ -61,10 +63,22 @@ struct ListMeta {
 
 #[derive(Deserialize)]
 struct Item {
-    metadata: ObjectMeta,
+    metadata: Dated,
+}
+
+#[derive(Deserialize)]
+struct Dated {
+    #[serde(rename = "creationTimestamp")]
+    created: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    rest: ObjectMeta,
 }
 
 impl Older {
+    pub(super) fn kept(keep: Duration) -> Self {
+        Self { keep, due: Mutex::default() }
+    }
+
     /// A new content came, so there is one older content more.
     pub(super) fn came(&self, binding: BindingId) {
         self.lock().remove(&binding);
@@ -74,33 +88,34 @@ impl Older {
         self.lock().get(&binding).is_none_or(|due| !due.is_done && due.at <= now)
     }
 
-    fn looked(&self, binding: BindingId, now: Duration, is_done: bool) {
-        self.lock().insert(binding, Due { at: now + LOOK_INTERVAL, is_done });
+    /// `again`: after how long it makes sense to look again; `None`: there is nothing more to remove.
+    fn looked(&self, binding: BindingId, now: Duration, again: Option<Duration>) {
+        let at = now + again.unwrap_or_default().max(LOOK_INTERVAL);
+        self.lock().insert(binding, Due { at, is_done: again.is_none() });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BindingId, Due>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
-    /// Removes the older Secrets of an immutable target that nobody refers to any more, now and then. `present`: what it has now.
+    /// Removes the older Secrets of an immutable target that were kept for long enough and that nobody refers to any more, now and then.
+    /// `present`: what it has now.
     pub(super) async fn tidy(&self, owner: Owner, target: &SecretTarget, present: &[Location], keys: &Keys) {
         let now = self.clock.uptime();
         if !target.immutable || !self.older.is_due(owner.binding, now) {
             return;
         }
-        let mut left = 0;
+        let mut again: Option<Duration> = None;
         for Location { namespace, .. } in present {
-            match self.tidy_in(owner, target, namespace, present, keys).await {
-                Ok(kept) => left += kept,
-                Err(error) => {
-                    left += 1;
-                    tracing::debug!(binding = %owner.binding, cause = %error, "older immutable Secrets are kept");
-                }
-            }
+            let left = self.tidy_in(owner, target, namespace, present, keys).await.unwrap_or_else(|error| {
+                tracing::info!(binding = %owner.binding, cause = %error, "older immutable Secrets are kept");
+                Some(LOOK_INTERVAL)
+            });
+            again = again.into_iter().chain(left).min();
         }
-        self.older.looked(owner.binding, now, left == 0);
+        self.older.looked(owner.binding, now, again);
     }
 
     async fn tidy_in(
@@ -110,14 +125,22 @@ impl Shared {
         namespace: &Namespace,
         present: &[Location],
         keys: &Keys,
-    ) -> Result<usize, SinkError> {
-        let mut older = self.hashed(owner, target, namespace, keys).await?;
-        older.retain(|location| !present.contains(location));
-        let kept = self.mentioned(namespace, &older).await?;
-        for location in older.iter().filter(|location| !kept.contains(&location.name)) {
+    ) -> Result<Option<Duration>, SinkError> {
+        let all = self.hashed(owner, target, namespace, keys).await?;
+        let (mut old, mut again) = (Vec::new(), None);
+        for hashed in all.iter().filter(|hashed| !present.contains(&hashed.location)) {
+            let left = left_to_keep(hashed, &all, self.older.keep, self.clock.now());
+            if left.is_zero() {
+                old.push(hashed.location.clone());
+            } else {
+                again = again.into_iter().chain([left]).min();
+            }
+        }
+        let used = self.mentioned(namespace, &old).await?;
+        for location in old.iter().filter(|location| !used.contains(&location.name)) {
             self.remove_at(owner, location, keys).await?;
         }
-        Ok(kept.len())
+        Ok(if used.is_empty() { again } else { Some(LOOK_INTERVAL) })
     }
 
     /// The Secrets of an immutable target in a namespace, whichever content they have: known by the mark, and by a name as the sink
@@ -128,7 +151,7 @@ impl Shared {
         target: &SecretTarget,
         namespace: &Namespace,
         keys: &Keys,
-    ) -> Result<Vec<Location>, SinkError> {
+    ) -> Result<Vec<Hashed>, SinkError> {
         let at = Location { namespace: namespace.clone(), name: format!("{}-…", target.name) };
         let mut found = Vec::new();
         let mut next = None;
@@ -139,12 +162,14 @@ impl Shared {
                 next.as_deref(),
             );
             let list: SecretList = self.api.list(&path).await.map_err(|failure| failure.explain("find", "list", &at))?;
-            for Item { metadata } in list.items {
-                let location = Location { namespace: namespace.clone(), name: metadata.name };
-                let is_ours =
-                    || mark::valid_marks(&metadata.annotations, &location, owner.registry, keys).contains_key(&owner.binding);
-                if is_hashed_name(target, &location.name) && is_ours() {
-                    found.push(location);
+            for Item { metadata: Dated { created, rest } } in list.items {
+                let location = Location { namespace: namespace.clone(), name: rest.name };
+                if !is_hashed_name(target, &location.name) {
+                    continue;
+                }
+                let marks = mark::valid_marks(&rest.annotations, &location, owner.registry, keys);
+                if let Some(mark) = marks.get(&owner.binding) {
+                    found.push(Hashed { location, revision: mark.revision, created });
                 }
             }
             next = list.metadata.next.filter(|next| !next.is_empty());
@@ -153,30 +178,6 @@ impl Shared {
             }
         }
         Err(Failure::Strange.explain("find", "list", &at))
-    }
-
-    /// Which of these a pod, or what makes pods, refers to.
-    pub(super) async fn mentioned(&self, namespace: &Namespace, locations: &[Location]) -> Result<BTreeSet<String>, SinkError> {
-        let names: BTreeSet<String> = locations.iter().map(|location| location.name.clone()).collect();
-        let mut mentions = Mentions::of(names);
-        let Some(at) = locations.first() else { return Ok(BTreeSet::new()) };
-        for users in USERS {
-            let path = users.replace("{}", namespace.as_str());
-            let mut next = None;
-            for turn in 0.. {
-                if turn == PAGES_MAX {
-                    return Err(Failure::Strange.explain("find who uses", "list", at));
-                }
-                let body = self.api.page(&page(&path, "", next.as_deref())).await;
-                let body = body.map_err(|failure| failure.explain_users("find who uses", users, at))?;
-                next =
-                    mentions::read(&body, &mut mentions).map_err(|()| Failure::Strange.explain("find who uses", "list", at))?;
-                if next.is_none() || mentions.has_all() {
-                    break;
-                }
-            }
-        }
-        Ok(mentions.found())
     }
 }
 

@@ -10,11 +10,12 @@ use super::location::{self, Location};
 use super::watch::Scope;
 use super::{Destination, Secrets};
 use crate::command::SecretAccess;
-use crate::sink::{Owner, SinkError};
+use crate::sink::{Owner, SinkError, Stamp};
 use crate::state::keyring::Keys;
 
 impl Secrets {
-    /// Where a binding's content is, from now on; begins to watch there.
+    /// Where a binding's content is, from now on; begins to watch there. `by_name`: it is only compared there, so what is there may not
+    /// carry our label.
     pub(super) async fn locate(
         &self,
         destination: Destination<'_>,
@@ -31,9 +32,39 @@ impl Secrets {
             }
             None => self.shared.namespaces.forget(binding),
         }
-        self.shared.memory.locate(binding, &locations);
+        self.shared.memory.locate(binding, &locations, by_name);
         self.watches.want(&self.shared, binding, scopes);
         Ok(locations)
+    }
+
+    /// See [`crate::sink::Sinks::locate`].
+    pub(crate) async fn settle(
+        &self,
+        destination: Destination<'_>,
+        binding: BindingId,
+        digest: &Digest,
+    ) -> Result<(), SinkError> {
+        self.locate(destination, binding, digest, false).await.map(drop)
+    }
+
+    /// The namespaces of the places that a binding was last located at.
+    pub(crate) fn located(&self, binding: BindingId) -> BTreeSet<Namespace> {
+        self.shared.memory.locations(binding).into_iter().map(|location| location.namespace).collect()
+    }
+
+    /// The namespaces in which content of a binding was found.
+    pub(crate) fn found(&self, binding: BindingId) -> BTreeSet<Namespace> {
+        self.shared.memory.marks(binding).into_iter().map(|(location, _)| location.namespace).collect()
+    }
+
+    /// See [`crate::sink::Sinks::may_have`].
+    pub(crate) fn may_have(&self, binding: BindingId, stamp: &Stamp) -> bool {
+        self.shared.memory.may_have(binding, stamp)
+    }
+
+    /// Whether a namespace is known not to be there.
+    pub(crate) fn is_gone(&self, namespace: &Namespace) -> bool {
+        self.shared.namespaces.is_gone(namespace)
     }
 
     /// `by_name`: what is there may not carry our label.
@@ -73,6 +104,7 @@ impl Secrets {
         let mut all = Vec::new();
         for Location { namespace, .. } in locations {
             let hashed = self.shared.hashed(owner, destination.target, namespace, keys).await?;
+            let hashed: Vec<Location> = hashed.into_iter().map(|hashed| hashed.location).collect();
             let used = if unused { self.shared.mentioned(namespace, &hashed).await? } else { BTreeSet::new() };
             if let Some(name) = used.first() {
                 return Err(SinkError::Kubernetes(format!(

@@ -14,13 +14,17 @@ use crate::state::keyring::Keys;
 const TRIES_MAX: usize = 3;
 
 impl Shared {
-    /// Removes what `owner` has in one Secret. One that is gone is fine; one without a valid mark is another's.
+    /// Removes what `owner` has in one Secret. One that is gone is fine, and so is one that another tool made since: nothing of it is
+    /// ours. One where only the mark is wrong is left to a person.
     pub(super) async fn remove_at(&self, owner: Owner, location: &Location, keys: &Keys) -> Result<(), SinkError> {
         let mut last = None;
         for _ in 0..TRIES_MAX {
             let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
             let Some(object) = object else { return Ok(()) };
             let view = View::of(&object, owner, location, keys);
+            if view.has_nothing() {
+                return Ok(());
+            }
             if view.mark.is_none() {
                 return Err(SinkError::Conflict(format!(
                     "Secret {location} does not carry this binding's mark, so it is left as it is: remove by hand what is not wanted of it"

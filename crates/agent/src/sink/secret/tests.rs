@@ -10,8 +10,11 @@ use crate::sink::{Owner, Stamp};
 use crate::state::StateDir;
 use crate::state::keyring::{KeyRing, Keys};
 
+mod marks;
 mod memory;
+mod namespaces;
 mod objects;
+mod older_marks;
 mod texts;
 
 fn at(name: &str) -> Location {

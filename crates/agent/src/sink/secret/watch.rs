@@ -68,6 +68,9 @@ impl Watches {
             for scope in dropped.iter().filter(|scope| !wanted.contains(scope)) {
                 running.tasks.remove(scope);
                 shared.memory.set_synced(scope, false);
+                if *scope == Scope::Namespaces {
+                    shared.namespaces.leave();
+                }
             }
         }
         running.start(shared, scopes);

@@ -5,6 +5,7 @@ use lockstep_core::digest::{Digest, DigestKeyId};
 use lockstep_core::history::ChangeHash;
 use lockstep_core::namespaces::AllowedNamespaces;
 use lockstep_core::revision::{Epoch, Revision, Seq};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// As a cluster with many teams has it: names of some length, a namespace for each ten bindings, digests that are random.
@@ -19,8 +20,11 @@ fn realistic(bindings: usize) -> Contents {
             vec![format!("team-{}-prod", number / 10).parse().unwrap()],
         )),
         allowed: AllowedNamespaces::default(),
+        reached: BTreeSet::new(),
+        unfinished: false,
         restart: Restart::None,
         former: Vec::new(),
+        purge_former: false,
     };
     let floor = Mark { epoch: Epoch::new(1), seq: Seq::new(150_000), hash: ChangeHash::new([1; 32]) };
     let held = (0..bindings).map(|number| (Uuid::now_v7().into(), Arc::new(Holding::Held(holding(number)))));

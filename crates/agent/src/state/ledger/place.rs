@@ -89,12 +89,7 @@ pub(super) fn forget(state: &State, bindings: &[BindingId]) -> Result<(), StateE
 
 fn change(before: Option<&Holding>, now: &Holding) -> Change {
     match (before, now) {
-        (Some(Holding::Held(before)), Holding::Held(now))
-            if (&before.name, &before.target, &before.allowed, &before.restart, &before.former)
-                == (&now.name, &now.target, &now.allowed, &now.restart, &now.former) =>
-        {
-            Change::Moved
-        }
+        (Some(Holding::Held(before)), Holding::Held(now)) if before.is_alike(now) => Change::Moved,
         _ => Change::Shaped,
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::place::HELD;
@@ -27,8 +28,11 @@ fn held(seq: u64) -> Holding {
         digest: Digest { key: DigestKeyId::new("k".into()), hmac: [7; 32] },
         target: Target::Directory { name: "out".parse().unwrap() },
         allowed: AllowedNamespaces::default(),
+        reached: BTreeSet::new(),
+        unfinished: false,
         restart: Restart::None,
         former: vec![Target::Directory { name: "was".parse().unwrap() }],
+        purge_former: false,
     })
 }
 
@@ -88,4 +92,20 @@ fn the_oldest_given_up_bindings_are_forgotten_first() {
     let again = Ledger::load(&dir).unwrap();
     assert_eq!(again.iter().map(|(b, _)| b).collect::<Vec<_>>(), [binding(1), binding(2)]);
     assert_eq!(again.floor(), Some(mark(1, 15)), "the floor is not forgotten with them");
+}
+
+#[test]
+fn what_nothing_came_of_is_taken_back_and_the_floor_stays() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = StateDir::ensure(temporary.path()).unwrap();
+    let mut ledger = Ledger::load(&dir).unwrap();
+    ledger.record(binding(1), held(3), Some(mark(1, 3))).unwrap();
+    ledger.take_back(binding(1), None).unwrap();
+    ledger.record(binding(2), held(4), None).unwrap();
+    ledger.record(binding(2), held(5), Some(mark(1, 5))).unwrap();
+    ledger.take_back(binding(2), Some(held(4))).unwrap();
+    for ledger in [&ledger, &Ledger::load(&dir).unwrap()] {
+        assert_eq!((ledger.get(binding(1)), ledger.get(binding(2)), ledger.held_count()), (None, Some(&held(4)), 1));
+        assert_eq!(ledger.floor(), Some(mark(1, 5)));
+    }
 }

@@ -17,6 +17,7 @@ pub(super) fn commands(token: &JoinToken, left: &str, deliver_to: &[Namespace]) 
         format!("--set-json {}", quoted(&format!("server.join={}", list(&urls(&token.join_addresses))?))),
         format!("--set-string {}", quoted(&format!("server.pin={pin}"))),
         "--set-string join.existingSecret=lockstep-agent-join".to_owned(),
+        format!("--set-string {}", quoted(&format!("join.cluster={cluster}"))),
     ];
     if !deliver_to.is_empty() {
         let names: Vec<&str> = deliver_to.iter().map(Namespace::as_str).collect();
@@ -56,6 +57,7 @@ mod tests {
         assert!(text.contains("--set-json 'server.addresses=[\"https://a:8444\"]' \\\n"), "{text}");
         assert!(text.contains("--set-json 'server.join=[\"https://a:8445\",\"https://b:8445\"]' \\\n"), "{text}");
         assert!(text.contains("--set-string 'server.pin=sha256:ab' \\\n"), "{text}");
+        assert!(text.contains("--set-string 'join.cluster=prod'\n"), "{text}");
         assert_eq!((text.matches("t0ken").count(), text.matches("printf %s 't0ken' |\n").count()), (1, 1), "{text}");
         assert!(!text.contains("rbac"), "{text}");
     }

@@ -57,7 +57,7 @@ fn for_people(token: &JoinToken, left: &str) -> String {
 
 /// The token goes through a file: a process's arguments can be read by everybody on its machine.
 fn command(token: &JoinToken) -> String {
-    let JoinToken { token: secret, pin, .. } = token;
+    let JoinToken { token: secret, pin, cluster, .. } = token;
     let (server, join) = (urls(&token.agent_addresses).join(","), urls(&token.join_addresses).join(","));
     format!(
         "(umask 077 && printf %s '{secret}' > lockstep-join-token)
@@ -66,7 +66,8 @@ lockstep-agent run \\
   --server {server} \\
   --join {join} \\
   --token-file lockstep-join-token \\
-  --pin {pin}"
+  --pin {pin} \\
+  --cluster {cluster}"
     )
 }
 
@@ -98,6 +99,6 @@ pub(super) mod tests {
         assert!(text.contains("Expires:  2026-05-03 10:00:00 UTC (in 1h), used once\n"), "{text}");
         assert!(text.contains("--server https://a:8444 \\\n  --join https://a:8445,https://b:8445 \\\n"), "{text}");
         let arguments = text.split("lockstep-agent run").nth(1).unwrap();
-        assert!(!arguments.contains("t0ken") && arguments.contains("--pin sha256:ab"), "{text}");
+        assert!(!arguments.contains("t0ken") && arguments.contains("--pin sha256:ab \\\n  --cluster prod\n"), "{text}");
     }
 }

@@ -41,6 +41,7 @@ fn facts(n: u128, seq: u64) -> Facts {
         cluster: Uuid::from_u128(1).into(),
         name: "b".to_owned(),
         binding: Binding { id: id(n), project: Uuid::from_u128(2).into(), spec, spec_seq: Seq::new(1) },
+        registered: DateTime::UNIX_EPOCH,
         placement: Placement::Placed,
         desired: Desired { revision: revision(seq), want: Want::Content(Vec::new()) },
         secrets: Vec::new(),
@@ -56,6 +57,11 @@ fn next_seq(ledger: &mut Ledger, now: Instant) -> Option<u64> {
     ledger.next(now).map(|w| w.facts.desired.revision.seq.get())
 }
 
+/// It left for the link.
+fn left(ledger: &mut Ledger, n: u128, seq: u64, now: Instant) {
+    ledger.sent(id(n), revision(seq), Some(digest(1)), now);
+}
+
 fn ack(ledger: &mut Ledger, n: u128, seq: u64, now: Instant) -> Option<Result<Confirmed, ()>> {
     ledger.acked(id(n), Reported { revision: revision(seq), digest: Some(digest(1)) }, now)
 }
@@ -69,7 +75,7 @@ fn a_slow_agent_gets_only_the_newest_and_one_of_a_binding_at_a_time() {
         ledger.offer(vec![facts(1, seq)], head(seq));
     }
     assert_eq!(next_seq(&mut ledger, now), None);
-    ledger.sent(id(1), Some(digest(1)));
+    left(&mut ledger, 1, 5, now);
     assert!(matches!(ack(&mut ledger, 1, 5, now), Some(Ok(_))));
     assert_eq!(next_seq(&mut ledger, now), Some(8));
 }
@@ -116,7 +122,7 @@ fn an_ack_of_other_content_than_was_sent_is_no_success() {
     let (mut ledger, now) = (ledger(8), Instant::now());
     ledger.offer(vec![facts(1, 5)], head(5));
     assert_eq!(next_seq(&mut ledger, now), Some(5));
-    ledger.sent(id(1), Some(digest(2)));
+    ledger.sent(id(1), revision(5), Some(digest(2)), now);
     assert_eq!(ack(&mut ledger, 1, 5, now), Some(Err(())));
     assert_eq!(ack(&mut ledger, 1, 5, now), None);
 }
@@ -127,13 +133,15 @@ fn a_late_refusal_says_nothing_of_what_is_under_way_or_was_confirmed() {
     assert!(!ledger.rejected(id(1), revision(5), now), "nothing was sent yet");
     ledger.offer(vec![facts(1, 6)], head(6));
     assert_eq!(next_seq(&mut ledger, now), Some(6));
-    ledger.sent(id(1), Some(digest(1)));
+    left(&mut ledger, 1, 6, now);
     assert!(!ledger.rejected(id(1), revision(5), now), "of what was sent before");
     assert!(matches!(ack(&mut ledger, 1, 6, now), Some(Ok(_))), "it is still under way");
     assert!(!ledger.rejected(id(1), revision(6), now), "it was confirmed");
     ledger.needed(&[id(1)]);
     ledger.offer(vec![facts(1, 6)], head(6));
     assert_eq!(next_seq(&mut ledger, now), Some(6), "none of these made it wait");
+    assert!(!ledger.rejected(id(1), revision(6), now), "it did not leave yet");
+    left(&mut ledger, 1, 6, now);
     assert!(ledger.rejected(id(1), revision(6), now), "this answers what is under way");
     assert!(!ledger.rejected(id(1), revision(6), now), "once");
 }
@@ -143,10 +151,32 @@ fn an_answer_that_never_comes_counts_as_lost_and_it_is_sent_again() {
     let (mut ledger, now) = (ledger(8), Instant::now());
     ledger.offer(vec![facts(1, 5)], head(5));
     assert_eq!(next_seq(&mut ledger, now), Some(5));
-    assert_eq!(ledger.expire(now + ANSWER_LIMIT / 2), 0);
-    assert_eq!(ledger.expire(now + ANSWER_LIMIT), 1);
+    let left_at = now + ANSWER_LIMIT * 3;
+    assert_eq!(ledger.expire(left_at), 0, "it still waits for the link: another would be queued beside it");
     ledger.offer(vec![facts(1, 5)], head(5));
-    assert_eq!(next_seq(&mut ledger, now), Some(5));
+    assert_eq!(next_seq(&mut ledger, left_at), None);
+    left(&mut ledger, 1, 5, left_at);
+    assert_eq!(ledger.expire(left_at + ANSWER_LIMIT / 2), 0);
+    assert_eq!(ledger.expire(left_at + ANSWER_LIMIT), 1);
+    ledger.offer(vec![facts(1, 5)], head(5));
+    assert_eq!(next_seq(&mut ledger, left_at + ANSWER_LIMIT), Some(5));
+    assert_eq!(ack(&mut ledger, 1, 5, now), None, "it answers the first, and the second did not leave yet");
+    assert_eq!(next_seq(&mut ledger, left_at + ANSWER_LIMIT), None, "which is still under way");
+}
+
+#[test]
+fn what_was_prepared_says_nothing_of_another_revision() {
+    let (mut ledger, now) = (ledger(8), Instant::now());
+    ledger.offer(vec![facts(1, 6)], head(6));
+    assert_eq!(next_seq(&mut ledger, now), Some(6));
+    left(&mut ledger, 1, 5, now);
+    assert_eq!(ack(&mut ledger, 1, 6, now), None, "only revision 5 left");
+    ledger.give_back(id(1), revision(5));
+    ledger.refuse(id(1), revision(5), now);
+    ledger.offer(vec![facts(1, 6)], head(6));
+    assert_eq!(next_seq(&mut ledger, now), None, "revision 6 is still under way");
+    left(&mut ledger, 1, 6, now);
+    assert!(matches!(ack(&mut ledger, 1, 6, now), Some(Ok(_))));
 }
 
 #[test]
@@ -154,7 +184,7 @@ fn what_is_acked_is_not_sent_again_until_the_agent_needs_it() {
     let (mut ledger, now) = (ledger(8), Instant::now());
     ledger.offer(vec![facts(1, 5)], head(5));
     assert_eq!(next_seq(&mut ledger, now), Some(5));
-    ledger.sent(id(1), Some(digest(1)));
+    left(&mut ledger, 1, 5, now);
     assert!(matches!(ack(&mut ledger, 1, 5, now), Some(Ok(_))));
     // The registry's evidence is still older: reports are written in batches.
     ledger.offer(vec![facts(1, 5)], head(5));
@@ -205,6 +235,7 @@ fn sent(ledger: &mut Ledger, now: Instant) -> usize {
 
 fn gave_up(ledger: &mut Ledger, n: u128, seq: u64, now: Instant) {
     let given_up = Reported { revision: revision(seq), digest: None };
+    ledger.sent(id(n), revision(seq), None, now);
     assert!(matches!(ledger.acked(id(n), given_up, now), Some(Ok(_))));
 }
 
@@ -245,7 +276,7 @@ fn deletions_within_the_share_go_once_no_others_join_them_and_those_under_way_co
     );
     assert_eq!(sent(&mut ledger, now + LATER), 1, "the content");
     ledger.needed(&[id(2)]);
-    ledger.give_back(id(2));
+    ledger.give_back(id(2), revision(7));
     assert_eq!(sent(&mut ledger, now + LATER * 2), 1, "the deletion that is alone now");
 }
 
@@ -262,6 +293,36 @@ fn what_deletes_nothing_of_ours_is_not_guarded() {
     let all = observed.into_iter().chain(kept).chain(absent).collect();
     ledger.offer(all, head(5));
     assert_eq!(sent(&mut ledger, now), 6);
+}
+
+#[test]
+fn what_the_agent_needs_again_is_still_held_and_deleting_it_is_a_deletion() {
+    let (mut ledger, now) = (holding(4, 32), Instant::now());
+    ledger.needed(&[id(0), id(1), id(2)]);
+    assert_eq!(ledger.held().len(), 4);
+    ledger.offer(purges(0..2, 5), head(5));
+    assert_eq!(sent(&mut ledger, now + LATER), 0);
+    assert_eq!(ledger.held_back(), Some((2, Seq::new(0))), "two of four, though the agent has lost what they were");
+    ledger.offer(vec![facts(2, 1)], head(5));
+    assert_eq!(sent(&mut ledger, now + LATER), 1, "the third is sent anew, though its revision is what the agent once had");
+}
+
+#[test]
+fn needing_it_again_does_not_shorten_the_pause_after_a_refusal() {
+    let (mut ledger, mut now) = (holding(1, 8), Instant::now());
+    let mut tries = 0;
+    for _ in 0..20 {
+        // As often as an agent may ask.
+        ledger.needed(&[id(0)]);
+        ledger.offer(vec![facts(0, 5)], head(5));
+        if next_seq(&mut ledger, now).is_some() {
+            tries += 1;
+            left(&mut ledger, 0, 5, now);
+            assert!(ledger.rejected(id(0), revision(5), now));
+        }
+        now += Duration::from_secs(30);
+    }
+    assert!(tries < 12, "{tries} tries in ten minutes, and the pause is two minutes in the end");
 }
 
 #[test]
@@ -298,7 +359,7 @@ fn a_confirmation_tells_the_version_of_each_item() {
     let desired = Desired { revision: revision(5), want: Want::Content(choices) };
     ledger.offer(vec![Facts { secrets: vec![secret(1), secret(2), secret(3)], desired, ..facts(1, 5) }], head(5));
     assert_eq!(next_seq(&mut ledger, now), Some(5));
-    ledger.sent(id(1), Some(digest(1)));
+    left(&mut ledger, 1, 5, now);
     let versions = [(1, Some(7)), (2, None), (3, Some(3))];
     let versions = versions.map(|(n, v)| (Uuid::from_u128(n).into(), v.and_then(VersionNumber::new)));
     assert_eq!(ack(&mut ledger, 1, 5, now), Some(Ok(Confirmed { took: Duration::ZERO, versions: versions.into() })));

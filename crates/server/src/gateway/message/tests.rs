@@ -1,4 +1,5 @@
-use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Restart, SecretTarget, Target};
+use chrono::DateTime;
+use lockstep_core::binding::{Binding, BindingSpec, Delivered, Restart, SecretTarget, Target};
 use lockstep_core::digest::DigestKeyId;
 use lockstep_core::history::{ChangeHash, Mark};
 use lockstep_core::plan::{Desired, Want};
@@ -17,6 +18,7 @@ fn work(delivered: &Delivered, placement: &Placement) -> Work {
         cluster: Uuid::from_u128(3).into(),
         name: "b".to_owned(),
         binding: Binding { id, project, spec, spec_seq: Seq::new(1) },
+        registered: DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap(),
         placement: placement.clone(),
         desired: Desired { revision: Revision { epoch: Epoch::new(1), seq: Seq::new(5) }, want: Want::Content(Vec::new()) },
         secrets: Vec::new(),
@@ -26,10 +28,24 @@ fn work(delivered: &Delivered, placement: &Placement) -> Work {
 }
 
 fn put(delivered: &Delivered, placement: &Placement) -> v1::Put {
+    put_of(work(delivered, placement))
+}
+
+fn put_of(work: Work) -> v1::Put {
     let digest = Digest { key: DigestKeyId::new("k".to_owned()), hmac: [0; 32] };
     let prepared = Prepared { content: Rendered::default(), digest };
-    let server_message::Message::Put(put) = message(work(delivered, placement), Some(prepared)) else { unreachable!("a put") };
+    let server_message::Message::Put(put) = message(work, Some(prepared)) else { unreachable!("a put") };
     put
+}
+
+#[test]
+fn a_put_says_what_becomes_of_the_places_that_its_target_has_no_longer() {
+    let delivered = Delivered::new(Vec::new(), Target::Directory { name: "d".parse().unwrap() });
+    for (policy, purge) in [(DeletionPolicy::Retain, false), (DeletionPolicy::Delete, true)] {
+        let mut work = work(&delivered, &Placement::Placed);
+        work.facts.binding.spec.deletion_policy = policy;
+        assert_eq!(put_of(work).purge_former, purge, "{policy:?}");
+    }
 }
 
 #[test]
@@ -46,6 +62,7 @@ fn a_put_says_where_what_restarts_and_whether_to_write() {
     assert_eq!(convert::allowed_namespaces(&sent).unwrap(), allowed);
     assert_eq!((Target::try_from(sent).unwrap(), within.observe), (target.clone(), true));
     assert_eq!(convert::restart(within.restart).unwrap(), Restart::Auto);
+    assert_eq!(within.registered_us, 1_700_000_000_000_001);
 
     // An older planner's answer knows of no namespaces: then none is allowed.
     let plain = put(&Delivered::new(Vec::new(), target), &Placement::Placed);

@@ -4,13 +4,12 @@ use lockstep_core::delivery::Outcome;
 use lockstep_core::digest::Digest;
 use lockstep_core::plan::Reported;
 use lockstep_proto::convert;
-use lockstep_proto::v1::{self, AgentMessage, agent_message, server_message};
+use lockstep_proto::v1::{self, AgentMessage, agent_message};
 use lockstep_store::delivery::Report;
 use tokio::time::Instant;
 
 use super::{NEED_PAUSE, Session};
 use crate::gateway::ledger::Confirmed;
-use crate::gateway::renewal::renew;
 
 /// How much of what an agent says of a refusal is kept.
 const CAUSE_CHARS_MAX: usize = 500;
@@ -24,8 +23,7 @@ impl Session {
             Some(agent_message::Message::Need(need)) => self.need(&need),
             Some(agent_message::Message::Report(report)) => self.noticed(&report).await,
             Some(agent_message::Message::CertificateRequest(request)) => {
-                let answer = renew(&self.gateway.app, &self.admitted.identity, &self.admitted.name, &request.csr_der).await;
-                self.say(server_message::Message::Certificate(answer));
+                self.renew(request.csr_der);
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => return false,

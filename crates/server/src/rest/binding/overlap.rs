@@ -64,7 +64,7 @@ fn written(spec: &BindingSpec) -> Option<&SecretTarget> {
 /// The first namespace and key that both name.
 fn overlap(one: &BindingSpec, other: &BindingSpec) -> Option<Overlap> {
     let (a, b) = (written(one)?, written(other)?);
-    // The name of an immutable Secret has a hash of its content: it is no other binding's Secret.
+    // The name of an immutable Secret has a hash of its content: what meets there says the same, and the agent lets both have it.
     if a.name != b.name || a.immutable || b.immutable {
         return None;
     }
@@ -94,7 +94,12 @@ mod tests {
     /// A binding to these keys of Secret `db` in these namespaces; without keys, to all of its secret's.
     fn spec(namespaces: &[&str], keys: &[&str], change: impl FnOnce(&mut Delivered, &mut SecretTarget)) -> BindingSpec {
         let secret = SecretRef { source: "corp".parse().unwrap(), mount: "kv".parse().unwrap(), path: "a".parse().unwrap() };
-        let item = Item { secret, keys: keys.iter().map(|k| (k.to_lowercase(), (*k).to_owned())).collect(), pin: None };
+        let item = Item {
+            secret,
+            keys: keys.iter().map(|k| (k.to_lowercase(), (*k).to_owned())).collect(),
+            pin: None,
+            base64: BTreeSet::new(),
+        };
         let namespaces = namespaces.iter().map(|n| n.parse().unwrap()).collect();
         let mut target = SecretTarget::new("db".parse().unwrap(), namespaces);
         let mut delivered = Delivered::new(vec![item], Target::Secret(target.clone()));

@@ -5,7 +5,7 @@ use lockstep_core::cluster::ClusterState;
 use lockstep_store::change::Writing;
 use lockstep_store::cluster::{self, ClusterRecord};
 use lockstep_store::meta::Registered;
-use lockstep_store::{join_token, placement};
+use lockstep_store::{delivery, join_token, placement, session};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -24,7 +24,14 @@ pub(crate) struct RemoveQuery {
     /// What becomes of all that was delivered to it, whatever its bindings say: `Retain` (default), it stays and nobody keeps it in step any
     /// more, or `Purge`, it is deleted, without asking the delete guard. Of a cluster that is being removed already: as it was said then.
     secrets: Option<String>,
+    /// `true`: its agent is gone for good, so the cluster is forgotten at once and without its word. What it holds stays there, and its
+    /// certificates are refused from then on. Refused while its agent is connected.
+    #[serde(default)]
+    force: bool,
 }
+
+/// The most bindings that the history names.
+const NAMED_MAX: usize = 100;
 
 impl DeleteParams for RemoveQuery {
     fn mode(&self) -> Result<Mode, ApiError> {
@@ -33,6 +40,11 @@ impl DeleteParams for RemoveQuery {
 }
 
 impl RemoveQuery {
+    /// The history tells a cluster that was forgotten from one whose agent is asked.
+    pub(super) fn change(&self) -> &'static str {
+        if self.force { "ClusterForgotten" } else { "ClusterRemoving" }
+    }
+
     fn policy(&self) -> Result<Option<DeletionPolicy>, ApiError> {
         match self.secrets.as_deref() {
             None => Ok(None),
@@ -50,6 +62,9 @@ pub(super) async fn remove(
     query: &RemoveQuery,
 ) -> Result<Option<Value>, ApiError> {
     let asked = query.policy()?;
+    if query.force {
+        return forget(writing, present, asked).await.map(Some);
+    }
     let is_removing = present.spec.state == ClusterState::Removing;
     if is_removing && asked.is_none() {
         return Ok(None);
@@ -70,4 +85,34 @@ pub(super) async fn remove(
         }
     };
     Ok(Some(json!({"placementsChanged": changed, "secrets": secrets})))
+}
+
+/// Deletes it without its agent. Whoever has its certificates is then of no cluster, whose id is never used again: refused when he connects, and
+/// when he renews.
+async fn forget(
+    writing: &mut Writing,
+    present: &Registered<ClusterRecord>,
+    asked: Option<DeletionPolicy>,
+) -> Result<Value, ApiError> {
+    let (id, name) = (present.id.into(), &present.name);
+    if asked == Some(DeletionPolicy::Delete) {
+        let detail = "secrets: only its agent could purge them; with force, what it holds stays".to_owned();
+        return Err(ApiError::new(Code::InvalidQuery, detail));
+    }
+    if let Some(session) = session::of_cluster(writing.connection(), id).await? {
+        let detail = format!(
+            "the agent of cluster {name:?} is connected, to replica {}: `lockstep cluster remove {name}` asks it to give up what it holds. \
+             If it was stopped just now, its stream ends within {} s",
+            session.replica,
+            session::SILENCE_LIMIT.as_secs()
+        );
+        return Err(ApiError::new(Code::WrongState, detail));
+    }
+    let mut left = delivery::holds(writing.connection(), id).await?;
+    let count = left.len();
+    left.truncate(NAMED_MAX);
+    cluster::delete(writing.connection(), id).await?;
+    // Bindings that were deleted, and waited for this agent only.
+    delivery::bury_unplaced(writing.connection()).await?;
+    Ok(json!({"id": present.id.to_string(), "bindingsLeft": count, "bindings": left}))
 }

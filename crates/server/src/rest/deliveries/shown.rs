@@ -48,6 +48,7 @@ fn text(progress: &RestartProgress) -> String {
     match (stuck.as_slice(), skipped.as_slice()) {
         ([first, more @ ..], _) => format!("stuck: {first}{}", and_more(more)),
         _ if healthy < total => format!("restarting {healthy}/{total}"),
+        (_, [first, more @ ..]) if *total > 0 => format!("healthy; left alone: {first}{}", and_more(more)),
         _ if *total > 0 => "healthy".to_owned(),
         (_, [first, more @ ..]) => format!("left alone: {first}{}", and_more(more)),
         _ => "nothing to restart".to_owned(),
@@ -69,7 +70,8 @@ mod tests {
             (3, 0, 0, 0, "restarting 0/3"),
             (3, 2, 0, 1, "restarting 2/3"),
             (3, 3, 0, 0, "healthy"),
-            (3, 3, 0, 2, "healthy"),
+            (3, 3, 0, 1, "healthy; left alone: Deployment shop/web1: why"),
+            (3, 3, 0, 2, "healthy; left alone: Deployment shop/web1: why; and 1 more"),
             (3, 2, 1, 1, "stuck: Deployment shop/web1: why"),
             (3, 0, 3, 0, "stuck: Deployment shop/web1: why; and 2 more"),
             (0, 0, 0, 1, "left alone: Deployment shop/web1: why"),

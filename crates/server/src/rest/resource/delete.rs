@@ -30,7 +30,7 @@ pub(super) async fn delete<K: Resource>(
     let shown = if after.is_some() { manifest::of_name::<K>(writing.connection(), &name).await? } else { before };
     match (changed, mode) {
         (Some(detail), Mode::Keep) => {
-            let entry = Entry { actor: caller.actor, kind: K::DELETED, subject: subject::<K>(&name), detail };
+            let entry = Entry { actor: caller.actor, kind: K::deleted(&query), subject: subject::<K>(&name), detail };
             writing.commit(&entry).await?;
         }
         _ => writing.abandon().await?,

@@ -1,10 +1,9 @@
 //! From what was seen to what is recorded.
 
-use lockstep_core::kv::KvMount;
 use lockstep_core::version::{Began, Observation, Seen, Verdict, observe};
 use lockstep_store::secret::SecretRecord;
 
-use super::{Look, SweepError, Sweeper, now};
+use super::{Look, SweepError, Sweeper, Turn, now};
 use crate::watch::record::record;
 
 impl Sweeper {
@@ -12,7 +11,6 @@ impl Sweeper {
     pub(super) async fn judge(
         &mut self,
         look: &Look<'_>,
-        mount: &KvMount,
         seen: Vec<(SecretRecord, Seen)>,
         began: Began,
         confirmed: bool,
@@ -20,7 +18,7 @@ impl Sweeper {
         let (mut observations, mut judged, mut outcome) = (Vec::new(), Vec::new(), Ok(()));
         for (secret, seen) in seen {
             let id = secret.id;
-            match self.judge_one(look, mount, secret, Observation { began, at: now(), confirmed, seen }).await {
+            match self.judge_one(look, secret, Observation { began, at: now(), confirmed, seen }).await {
                 Ok(changed) => {
                     observations.extend(changed);
                     judged.push(id);
@@ -33,20 +31,22 @@ impl Sweeper {
             }
         }
         record(&self.app, &self.name, look.lease, observations).await?;
-        self.covered.extend(judged);
+        for id in judged {
+            // One whose confirmation failed is there already.
+            self.covered.entry(id).or_insert(Turn::Seen);
+        }
         outcome
     }
 
     async fn judge_one(
         &mut self,
         look: &Look<'_>,
-        mount: &KvMount,
         secret: SecretRecord,
         observation: Observation,
     ) -> Result<Option<(SecretRecord, Observation)>, SweepError> {
         let verdict = observe(&secret.known, &observation);
         if verdict == Verdict::Confirm {
-            let confirmed = self.get(look, mount, &secret).await?;
+            let confirmed = self.get(look, &secret).await?;
             return Ok(confirmed.map(|(began, seen)| (secret, Observation { began, at: now(), confirmed: true, seen })));
         }
         if !observation.confirmed {

@@ -54,15 +54,14 @@ impl Bare {
     }
 
     /// Reads all `paths` and applies each to the first cluster as Secret `prefix<index>`, so many at a time.
-    pub(crate) async fn sync(&self, paths: &[String], prefix: &str, in_flight: usize) -> Result<Duration> {
-        let began = Instant::now();
+    pub(crate) async fn sync(&self, paths: &[String], prefix: &str, in_flight: usize) -> Result<()> {
         let cluster = self.clusters.first().context("there is no cluster")?;
         let all = paths.iter().enumerate().map(async |(index, path)| {
             let data = self.read(path).await?;
             cluster.apply(&format!("{prefix}{index}"), &data).await
         });
         stream::iter(all).buffer_unordered(in_flight).try_collect::<Vec<()>>().await?;
-        Ok(began.elapsed())
+        Ok(())
     }
 
     async fn read(&self, path: &str) -> Result<Map<String, Value>> {

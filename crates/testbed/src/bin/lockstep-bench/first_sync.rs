@@ -3,22 +3,17 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use lockstep_testbed::Fleet;
-use lockstep_testbed::fleet::{KV, Settings, Sink};
-use serde_json::json;
 
-use crate::Printing;
 use crate::bare::Bare;
-use crate::observer::{KEY, Observer};
+use crate::many::{self, LIMIT};
+use crate::observer::Observer;
+use crate::printing::{Printing, goal, number, plain};
 use crate::process;
-use crate::propagation::print;
 
-const LIMIT: Duration = Duration::from_secs(600);
-/// In flight in the bare loop, and writes of the secrets beforehand.
+/// How long a restarted agent is watched: three times as long as the server takes to compare every cluster anew.
+const RESYNC: Duration = Duration::from_secs(45);
+/// In flight in the bare loop.
 const IN_FLIGHT: usize = 32;
-/// Bindings in one file of manifests, for one run of the CLI.
-const MANIFESTS: usize = 500;
 
 /// Of `first-sync`.
 #[derive(Debug, clap::Args)]
@@ -32,65 +27,48 @@ pub(crate) struct Arguments {
 
 /// Runs it and prints.
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
-    let mut fleet = Fleet::start(Settings {
-        replicas: 1,
-        clusters: 1,
-        watch_interval_ms: 1_000,
-        log: "info".to_owned(),
-        sink: Sink::Secret,
-        ..Settings::default()
-    })
-    .await?;
-    let names: Vec<String> = (0..arguments.secrets).map(|number| format!("sync-{number:05}")).collect();
-    eprintln!("writing {} secrets", names.len());
-    let write =
-        async |name: &String| fleet.bao.kv_put(KV, &format!("shop/{name}"), &json!({ "username": name, KEY: name })).await;
-    stream::iter(&names).map(write).buffer_unordered(IN_FLIGHT).try_collect::<Vec<_>>().await?;
-    eprintln!("applying as many bindings, to a cluster that is paused");
-    fleet.cli(&["cluster", "pause", "cluster-1"]).await?;
-    fleet.apply(&fleet.basics()).await?;
-    for some in names.chunks(MANIFESTS) {
-        fleet.apply(&some.iter().map(|name| Fleet::binding_to_secret(name)).collect::<String>()).await?;
-    }
+    let mut fleet = many::fleet().await?;
     // Detecting is not part of it: all versions are known before the cluster is resumed.
-    fleet.await_secret(&format!("shop/{}", names[names.len() - 1]), "Live", 1).await?;
+    let names = many::written(&fleet, "sync-", arguments.secrets).await?;
     let observer = Observer::start(&fleet).await?;
 
     eprintln!("resuming the cluster");
     let began = Instant::now();
     fleet.cli(&["cluster", "resume", "cluster-1"]).await?;
     let synced = observer.all("sync-", names.len(), LIMIT).await?.saturating_duration_since(began);
-    let (server_kib, agent_kib) = (process::server_kib(&fleet)?, process::agent_kib(&fleet)?);
+    let (server_mib, agent_mib) = (process::server_mib(&fleet)?, process::agent_mib(&fleet)?);
 
     eprintln!("the same through the bare loop");
     let paths: Vec<String> = names.iter().map(|name| format!("shop/{name}")).collect();
-    let bare = Bare::new(&fleet)?.sync(&paths, "bare-", IN_FLIGHT).await?;
-    observer.all("bare-", names.len(), LIMIT).await?;
+    let bare = Bare::new(&fleet)?;
+    let began = Instant::now();
+    bare.sync(&paths, "bare-", IN_FLIGHT).await?;
+    let bare = observer.all("bare-", names.len(), LIMIT).await?.saturating_duration_since(began);
 
-    eprintln!("restarting the agent, with nothing to do");
     fleet.await_in_sync(names.len(), LIMIT).await?;
-    let (reads, states, again) = (fleet.data_reads()?, observer.count(), Instant::now());
+    eprintln!("restarting the agent, with nothing to do, and watching for {} s what it does", RESYNC.as_secs());
+    let (reads, states, again) = (fleet.data_reads()?, observer.states(), Instant::now());
     fleet.agents[0].start()?;
     fleet.await_linked().await?;
     let resynced = again.elapsed();
+    tokio::time::sleep(RESYNC).await;
     fleet.await_in_sync(names.len(), LIMIT).await?;
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
-    let number = |count: usize| count as f64;
-    print(
-        arguments.printing.output,
-        &[
-            ("secrets", number(names.len())),
-            ("first_sync_s", synced.as_secs_f64()),
-            ("bare_s", bare.as_secs_f64()),
-            ("first_sync_to_bare", synced.as_secs_f64() / bare.as_secs_f64()),
-            ("secrets_per_s", number(names.len()) / synced.as_secs_f64()),
-            ("server_resident_mib", number(usize::try_from(server_kib)?) / 1024.0),
-            ("agent_resident_mib", number(usize::try_from(agent_kib)?) / 1024.0),
-            ("resync_s", resynced.as_secs_f64()),
-            ("resync_vault_reads", number(fleet.data_reads()? - reads)),
-            ("resync_writes", number(observer.count() - states)),
-        ],
+    arguments.printing.print(
+        "first-sync",
+        &[vec![
+            plain("secrets", number(names.len())),
+            plain("first_sync_s", synced.as_secs_f64()),
+            plain("bare_s", bare.as_secs_f64()),
+            goal("first_sync_to_bare", synced.as_secs_f64() / bare.as_secs_f64(), 1.2),
+            plain("secrets_per_s", number(names.len()) / synced.as_secs_f64()),
+            plain("server_resident_mib", server_mib),
+            plain("agent_resident_mib", agent_mib),
+            plain("resync_s", resynced.as_secs_f64()),
+            goal("resync_vault_reads", number(fleet.data_reads()? - reads), 0.0),
+            goal("resync_writes", number(observer.states() - states), 0.0),
+            goal("resync_write_requests", number(fleet.agents[0].secret_writes().await?), 0.0),
+        ]],
     );
     Ok(())
 }

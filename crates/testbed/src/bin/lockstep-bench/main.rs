@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use lockstep_testbed::Interrupt;
 
 mod bare;
 mod figures;
 mod first_sync;
+mod many;
+mod memory;
 mod observer;
+mod printing;
 mod process;
 mod propagation;
 
@@ -17,7 +20,7 @@ mod propagation;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --output json\n  cargo xtask bench first-sync"
+    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --runs 1 --output json\n  cargo xtask bench first-sync\n  cargo xtask bench memory"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -30,22 +33,8 @@ enum Bench {
     Propagation(propagation::Arguments),
     /// Many secrets into one cluster at once, and a reconnect with nothing to do; against parallel KV reads and server-side applies.
     FirstSync(first_sync::Arguments),
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, Args)]
-struct Printing {
-    /// For people or for programs.
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
+    /// The memory of an agent that holds many Secrets beside large ones of others, and of its server.
+    Memory(memory::Arguments),
 }
 
 #[tokio::main]
@@ -65,6 +54,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         match arguments.bench {
             Bench::Propagation(arguments) => propagation::run(&arguments).await,
             Bench::FirstSync(arguments) => first_sync::run(&arguments).await,
+            Bench::Memory(arguments) => memory::run(&arguments).await,
         }
     };
     tokio::select! {

@@ -5,23 +5,40 @@ use lockstep_testbed::{Fleet, Process};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
-/// A process's resident memory, in KiB.
-pub(crate) fn resident_kib(process: &Process) -> Result<u64> {
+/// What Linux says of a process's memory (proc_pid_status(5)).
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Memory {
+    /// Resident now.
+    Resident,
+    /// The most that was resident since the process began.
+    Peak,
+}
+
+/// A process's memory, in MiB.
+pub(crate) fn memory_mib(process: &Process, what: Memory) -> Result<f64> {
+    let field = match what {
+        Memory::Resident => "VmRSS:",
+        Memory::Peak => "VmHWM:",
+    };
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).context("reading a process's memory")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel does not tell the memory")?;
-    line.trim().trim_end_matches(" kB").trim().parse().context("reading a process's memory")
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("the kernel does not tell the memory")?;
+    let kib: u32 = line.trim().trim_end_matches(" kB").trim().parse().context("reading a process's memory")?;
+    Ok(f64::from(kib) / 1024.0)
 }
 
-/// The most that any replica has, in KiB.
-pub(crate) fn server_kib(fleet: &Fleet) -> Result<u64> {
-    let each: Vec<u64> = fleet.replicas.iter().map(|r| resident_kib(r.process()?)).collect::<Result<_>>()?;
-    each.into_iter().max().context("there is no replica")
+/// The most resident memory that any replica has, in MiB.
+pub(crate) fn server_mib(fleet: &Fleet) -> Result<f64> {
+    most_mib(fleet.replicas.iter().map(|replica| replica.process()))
 }
 
-/// The most that any agent has, in KiB.
-pub(crate) fn agent_kib(fleet: &Fleet) -> Result<u64> {
-    let each: Vec<u64> = fleet.agents.iter().map(|a| resident_kib(a.process()?)).collect::<Result<_>>()?;
-    each.into_iter().max().context("there is no agent")
+/// The most resident memory that any agent has, in MiB.
+pub(crate) fn agent_mib(fleet: &Fleet) -> Result<f64> {
+    most_mib(fleet.agents.iter().map(|agent| agent.process()))
+}
+
+fn most_mib<'a>(processes: impl Iterator<Item = Result<&'a Process>>) -> Result<f64> {
+    let each: Vec<f64> = processes.map(|process| memory_mib(process?, Memory::Resident)).collect::<Result<_>>()?;
+    each.into_iter().reduce(f64::max).context("there is no such process")
 }
 
 /// Transactions that ended so far in the registry's database, by Postgres' own statistics.

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::bare::Bare;
 use crate::figures::{median, percentile_ms};
 use crate::observer::{KEY, Observer};
+use crate::printing::{Figure, Printing, goal, number, plain};
 use crate::process;
-use crate::{Output, Printing};
 
 /// The secret that is written, and the Secret it becomes.
 const SECRET: &str = "checkout";
@@ -24,6 +24,8 @@ const BARE: &str = "bare";
 const LIMIT: Duration = Duration::from_secs(30);
 /// The pause between two writes, so that one does not wait for the other.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Writes before any counts.
+const WARM_UP: usize = 10;
 /// How long nothing is done, to see what is done anyway.
 const IDLE: Duration = Duration::from_secs(5);
 /// Postgres' statistics are that late at most.
@@ -32,14 +34,14 @@ const STATISTICS_DELAY: Duration = Duration::from_millis(1_500);
 /// Of `propagation`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Clusters, each a kube-apiserver.
-    #[arg(long, default_value_t = 1)]
-    clusters: usize,
+    /// Numbers of clusters to measure with, one after the other; each cluster is a kube-apiserver.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 5])]
+    clusters: Vec<usize>,
     /// Rounds; the figures are the medians of the rounds' figures.
     #[arg(long, default_value_t = 5)]
     runs: usize,
     /// Writes in a round, and as many through the bare loop.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 100)]
     writes: usize,
     /// How often the source is looked at.
     #[arg(long, default_value_t = 200)]
@@ -61,29 +63,37 @@ struct Round {
 
 /// Runs it and prints.
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
-    let fleet = start(arguments).await?;
+    let mut measurements = Vec::new();
+    for clusters in &arguments.clusters {
+        measurements.push(measure(arguments, *clusters).await?);
+    }
+    arguments.printing.print("propagation", &measurements);
+    Ok(())
+}
+
+async fn measure(arguments: &Arguments, clusters: usize) -> Result<Vec<Figure>> {
+    let fleet = start(arguments, clusters).await?;
     let observer = Observer::start(&fleet).await?;
     let bare = Bare::new(&fleet)?;
     let mut commits = commits(&fleet).await?;
-    // One of each that does not count: connections are made, caches filled.
-    round(&fleet, &observer, &bare, &mut commits, 1, arguments.clusters).await?;
+    // Some that do not count: connections are made, caches filled.
+    round(&fleet, &observer, &bare, &mut commits, WARM_UP, clusters).await?;
 
     tokio::time::sleep(STATISTICS_DELAY).await;
     let idle_from = process::transactions(&fleet).await?;
     tokio::time::sleep(IDLE + STATISTICS_DELAY).await;
-    let idle_per_s = count(process::transactions(&fleet).await? - idle_from) / (IDLE + STATISTICS_DELAY).as_secs_f64();
+    let idle_per_s = signed(process::transactions(&fleet).await? - idle_from) / (IDLE + STATISTICS_DELAY).as_secs_f64();
 
     let (audit, transactions, began) = (fleet.bao.audit_size()?, process::transactions(&fleet).await?, Instant::now());
     let mut rounds = Vec::new();
-    for number in 1..=arguments.runs {
-        eprintln!("round {number} of {}", arguments.runs);
-        rounds.push(round(&fleet, &observer, &bare, &mut commits, arguments.writes, arguments.clusters).await?);
+    for run in 1..=arguments.runs {
+        eprintln!("round {run} of {}", arguments.runs);
+        rounds.push(round(&fleet, &observer, &bare, &mut commits, arguments.writes, clusters).await?);
     }
     tokio::time::sleep(STATISTICS_DELAY).await;
     let seconds = began.elapsed().as_secs_f64();
-    let writes = count(i64::try_from(arguments.runs * arguments.writes)?);
-    let transactions = count(process::transactions(&fleet).await? - transactions) - idle_per_s * seconds;
-    let requests = count(i64::try_from(process::vault_requests(&fleet, audit)?)?);
+    let transactions = signed(process::transactions(&fleet).await? - transactions) - idle_per_s * seconds;
+    let changes = number(arguments.runs * arguments.writes);
     let of = |times: fn(&Round) -> &Vec<Duration>, percent| {
         median(&rounds.iter().map(|round| percentile_ms(times(round), percent)).collect::<Vec<_>>())
     };
@@ -91,45 +101,34 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
         let ratios = rounds.iter().map(|r| percentile_ms(&r.deliver, percent) / percentile_ms(&r.bare, percent));
         median(&ratios.collect::<Vec<_>>())
     };
-    print(
-        arguments.printing.output,
-        &[
-            ("clusters", count(i64::try_from(arguments.clusters)?)),
-            ("runs", count(i64::try_from(arguments.runs)?)),
-            ("writes_per_run", count(i64::try_from(arguments.writes)?)),
-            ("watch_interval_ms", count(i64::try_from(arguments.watch_interval_ms)?)),
-            ("detect_p50_ms", of(|r| &r.detect, 50)),
-            ("detect_p99_ms", of(|r| &r.detect, 99)),
-            ("deliver_p50_ms", of(|r| &r.deliver, 50)),
-            ("deliver_p99_ms", of(|r| &r.deliver, 99)),
-            ("bare_p50_ms", of(|r| &r.bare, 50)),
-            ("bare_p99_ms", of(|r| &r.bare, 99)),
-            ("deliver_to_bare_p50", ratio(50)),
-            ("deliver_to_bare_p99", ratio(99)),
-            ("vault_requests_per_s", requests / seconds),
-            ("postgres_transactions_per_change", transactions / writes),
-            ("server_resident_mib", count(process::server_kib(&fleet)?.try_into()?) / 1024.0),
-            ("agent_resident_mib", count(process::agent_kib(&fleet)?.try_into()?) / 1024.0),
-        ],
-    );
-    Ok(())
+    Ok(vec![
+        plain("clusters", number(clusters)),
+        plain("runs", number(arguments.runs)),
+        plain("writes_per_run", number(arguments.writes)),
+        plain("watch_interval_ms", number(usize::try_from(arguments.watch_interval_ms)?)),
+        plain("detect_p50_ms", of(|r| &r.detect, 50)),
+        plain("detect_p99_ms", of(|r| &r.detect, 99)),
+        plain("deliver_p50_ms", of(|r| &r.deliver, 50)),
+        plain("deliver_p99_ms", of(|r| &r.deliver, 99)),
+        plain("bare_p50_ms", of(|r| &r.bare, 50)),
+        plain("bare_p99_ms", of(|r| &r.bare, 99)),
+        goal("deliver_to_bare_p50", ratio(50), 1.5),
+        goal("deliver_to_bare_p99", ratio(99), 3.0),
+        plain("vault_requests_per_s", number(process::vault_requests(&fleet, audit)?) / seconds),
+        plain("postgres_transactions_per_change", transactions / changes),
+        plain("server_resident_mib", process::server_mib(&fleet)?),
+        plain("agent_resident_mib", process::agent_mib(&fleet)?),
+    ])
 }
 
-async fn start(arguments: &Arguments) -> Result<Fleet> {
-    eprintln!("starting Postgres, OpenBao, a replica, {} kube-apiserver(s) with an agent each", arguments.clusters);
-    let settings = Settings {
-        replicas: 1,
-        clusters: arguments.clusters,
-        watch_interval_ms: arguments.watch_interval_ms,
-        log: "info".to_owned(),
-        sink: Sink::Secret,
-        ..Settings::default()
-    };
+async fn start(arguments: &Arguments, clusters: usize) -> Result<Fleet> {
+    eprintln!("starting Postgres, OpenBao, a replica, {clusters} kube-apiserver(s) with an agent each");
+    let settings = Settings { clusters, watch_interval_ms: arguments.watch_interval_ms, ..Settings::as_shipped(Sink::Secret) };
     let fleet = Fleet::start(settings).await?;
     write(&fleet, SECRET).await?;
     write(&fleet, BARE).await?;
     fleet.apply(&format!("{}---\n{}", fleet.basics(), Fleet::binding_to_secret(SECRET))).await?;
-    fleet.await_deliveries("InSync", arguments.clusters, LIMIT).await?;
+    fleet.await_deliveries("InSync", clusters, LIMIT).await?;
     Ok(fleet)
 }
 
@@ -140,7 +139,7 @@ async fn write(fleet: &Fleet, secret: &str) -> Result<String> {
     Ok(value)
 }
 
-/// When changes were committed, as Postgres tells whoever listens.
+/// When changes were committed: when Postgres told this process, which listens as the replica does. What that takes is in no figure.
 async fn commits(fleet: &Fleet) -> Result<mpsc::UnboundedReceiver<Instant>> {
     let mut listener = PgListener::connect(fleet.database.url()).await?;
     listener.listen("lockstep").await?;
@@ -185,21 +184,6 @@ async fn round(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
-fn count(count: i64) -> f64 {
+fn signed(count: i64) -> f64 {
     count as f64
-}
-
-/// Prints names and numbers, in their order.
-pub(crate) fn print(output: Output, figures: &[(&str, f64)]) {
-    match output {
-        Output::Json => {
-            let fields: Vec<String> = figures.iter().map(|(name, value)| format!("\"{name}\":{value:.2}")).collect();
-            println!("{{{}}}", fields.join(","));
-        }
-        Output::Table => {
-            for (name, value) in figures {
-                println!("{name:<34}{value:>12.2}");
-            }
-        }
-    }
 }

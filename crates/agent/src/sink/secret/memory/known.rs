@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lockstep_core::digest::Digest;
 use lockstep_core::id::BindingId;
 
 use super::super::mark::SecretMark;
@@ -38,10 +39,16 @@ pub(super) struct Entry {
     pub(super) seen: Option<Seen>,
     /// The newest mark seen, which outlives the Secret: whoever restores it must know what was there.
     pub(super) mark: Option<Arc<SecretMark>>,
+    /// Of what should have been there when it was looked for in vain.
+    pub(super) former: Option<Digest>,
     /// Who changed it, where it was found changed.
     pub(super) changed_by: Option<String>,
     /// Whether it was only compared then.
     pub(super) compared: bool,
+    /// Whether content was last refused here, and nobody changed it since.
+    pub(super) refused: bool,
+    /// Whether content was sent here, and nobody knows whether it came.
+    pub(super) uncertain: bool,
 }
 
 /// Content that is as the sink writes it.
@@ -58,6 +65,8 @@ pub(in super::super) struct Look {
     pub(in super::super) seen: Option<Seen>,
     pub(in super::super) mark: Option<Arc<SecretMark>>,
     pub(in super::super) changed_by: Option<String>,
+    /// Of what should have been there, if nothing was.
+    pub(in super::super) former: Option<Digest>,
     /// Whether it was looked at for comparing only.
     pub(in super::super) compared: bool,
 }

@@ -11,7 +11,7 @@ use crate::sink::secret::watch::Scope;
 fn seen() -> Seen {
     let (content, keys) = (content(&[("A", "a")]), keys(&[1]));
     let fields = BTreeSet::from([Field::Key("A".into())]);
-    let mark = SecretMark::sign(owner(1), &at("db"), &stamp(5, &content), None, fields, &keys).unwrap();
+    let mark = SecretMark::sign(owner(1), None, &at("db"), &stamp(5, &content), None, fields, &keys).unwrap();
     Seen { digests: keys.digests(&content), mark: Arc::new(mark) }
 }
 
@@ -22,7 +22,7 @@ fn namespace() -> Scope {
 /// Binding 1 has content in `db`, written as version 5.
 fn written() -> (Memory, Location) {
     let (memory, db) = (Memory::default(), at("db"));
-    memory.locate(id(1), std::slice::from_ref(&db));
+    memory.locate(id(1), std::slice::from_ref(&db), false);
     memory.writes(&db);
     assert!(memory.wrote(&db, id(1), None, "5", seen()).is_empty());
     (memory, db)
@@ -48,6 +48,18 @@ fn only_a_watch_vouches_for_what_was_seen() {
 }
 
 #[test]
+fn a_mark_that_outlives_its_secret_does_not_make_the_next_one_ours() {
+    let (memory, db) = written();
+    assert!(!memory.is_strange(&db, id(1)));
+    memory.looked(&db, id(1), Look::default());
+    assert!(!memory.is_strange(&db, id(1)), "where nothing is, nothing is taken");
+    memory.looked(&db, id(1), Look { version: Some("9".into()), ..Look::default() });
+    assert!(memory.is_strange(&db, id(1)) && memory.known(&db, id(1)).1.is_some());
+    memory.looked(&db, id(1), Look { version: Some("9".into()), seen: Some(seen()), ..Look::default() });
+    assert!(!memory.is_strange(&db, id(1)));
+}
+
+#[test]
 fn what_is_told_during_a_write_is_told_when_it_was_not_our_own() {
     for (told, is_there, want) in [("6", true, 0), ("7", true, 1), ("7", false, 1)] {
         let (memory, db) = written();
@@ -67,7 +79,7 @@ fn what_is_told_during_a_write_is_told_when_it_was_not_our_own() {
 fn a_binding_s_write_leaves_what_was_seen_of_another_one() {
     let (memory, db) = written();
     memory.set_synced(&namespace(), true);
-    memory.locate(id(2), std::slice::from_ref(&db));
+    memory.locate(id(2), std::slice::from_ref(&db), false);
     assert!(memory.is_contested(&db, id(2), &[Field::Key("A".into())].into()));
     assert!(!memory.is_contested(&db, id(2), &[Field::Key("B".into())].into()));
     assert!(!memory.is_contested(&db, id(1), &[Field::Key("A".into())].into()), "its own");
@@ -84,34 +96,41 @@ fn a_binding_s_write_leaves_what_was_seen_of_another_one() {
 #[test]
 fn what_nobody_has_content_in_is_forgotten() {
     let (memory, db) = written();
-    assert_eq!((memory.count(), memory.is_located(id(1))), (1, true));
+    assert_eq!((memory.count(), memory.is_delivered(&db, id(1))), (1, true));
     memory.looked(&db, id(1), Look::default());
     assert_eq!(memory.count(), 0);
     assert!(memory.known(&db, id(1)).1.is_some(), "a mark outlives its Secret");
     memory.looked(&db, id(1), Look { version: Some("9".into()), seen: Some(seen()), ..Look::default() });
     assert_eq!((memory.count(), memory.below(&namespace())), (1, vec![db.clone()]));
     assert_eq!(memory.not_listed(&db), [id(1)]);
-    memory.locate(id(1), &[at("other")]);
+    memory.locate(id(1), &[at("other")], false);
     assert_eq!((memory.count(), memory.known(&db, id(1)).1.is_none()), (0, true));
+    assert!(!memory.is_delivered(&db, id(1)) && memory.is_delivered(&at("other"), id(1)));
     memory.forget(id(1));
-    assert!(!memory.is_located(id(1)));
+    assert!(!memory.is_delivered(&at("other"), id(1)));
     assert!(memory.told(&db, "10", true).is_empty());
 }
 
 #[test]
 fn a_comparison_holds_until_its_own_watch_tells_of_another_version() {
     let (memory, db) = (Memory::default(), at("db"));
-    memory.locate(id(1), std::slice::from_ref(&db));
-    let compared = "5".to_owned();
-    let differs = |memory: &Memory| memory.differs_from_compared(&db, id(1), Some(&compared));
-    assert!(!differs(&memory), "nothing is known yet");
+    memory.locate(id(1), std::slice::from_ref(&db), true);
+    let recorded = "5".to_owned();
+    let compared = |memory: &Memory, recorded| memory.compared(&db, id(1), recorded);
+    assert_eq!(compared(&memory, None), None, "a namespace that came since");
+    assert_eq!(compared(&memory, Some(&recorded)), Some("5".into()), "by another run");
     memory.set_synced(&namespace(), true);
-    assert!(!differs(&memory), "that watch sees only what carries our label");
+    assert_eq!(memory.watched(&db), None, "that watch sees only what carries our label");
     memory.told(&db, "5", true);
     memory.set_synced(&Scope::Object(db.clone()), true);
-    assert!(!differs(&memory) && memory.below(&namespace()).is_empty());
+    assert!(memory.watched(&db) == Some("5".into()) && memory.below(&namespace()).is_empty());
     memory.told(&db, "6", true);
-    assert!(differs(&memory));
+    assert_eq!(memory.watched(&db), Some("6".into()));
     memory.looked(&db, id(1), Look { version: Some("6".into()), compared: true, ..Look::default() });
-    assert!(!differs(&memory));
+    assert_eq!(compared(&memory, Some(&recorded)), Some("6".into()));
+    memory.told(&db, "7", false);
+    assert_eq!(memory.watched(&db), Some(String::new()));
+    memory.looked(&db, id(1), Look { compared: true, ..Look::default() });
+    assert_eq!(compared(&memory, Some(&recorded)), Some(String::new()), "there was none");
+    assert!(!memory.is_delivered(&db, id(1)), "it only observes");
 }

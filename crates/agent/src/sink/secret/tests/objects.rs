@@ -62,8 +62,10 @@ fn only_our_own_mark_of_just_this_place_is_valid() {
     let content = content(&[("A", "a")]);
     let fields = BTreeSet::from([Field::Key("A".into()), Field::Label("app".into())]);
     let changed = Changed { revision: stamp(3, &content).revision, at: DateTime::from_timestamp(1_700_000_000, 0).unwrap() };
-    let sign =
-        |changed| SecretMark::sign(owner(1), &at("db"), &stamp(5, &content), changed, fields.clone(), &keys(&[1])).unwrap();
+    let registered = DateTime::from_timestamp_micros(1_700_000_000_000_001);
+    let sign = |changed| {
+        SecretMark::sign(owner(1), registered, &at("db"), &stamp(5, &content), changed, fields.clone(), &keys(&[1])).unwrap()
+    };
     for mark in [sign(Some(changed)), sign(None)] {
         let text = mark.to_text();
         let read = |binding: u128, text: &str, place: &str, known: &[u8]| {
@@ -80,6 +82,8 @@ fn only_our_own_mark_of_just_this_place_is_valid() {
             ("\"A\"", "\"B\""),
             ("label:app", "label:other"),
             ("2023-11-14T22:13:20Z", "2023-11-14T22:13:21Z"),
+            ("\"format\":1", "\"format\":0"),
+            ("22:13:20.000001Z", "22:13:20.000002Z"),
             ("\"seq\":3", "\"seq\":4"),
             ("\"changed\":null", "\"changed\":{\"revision\":{\"epoch\":1,\"seq\":3},\"at\":\"2023-11-14T22:13:20Z\"}"),
         ] {
@@ -91,7 +95,7 @@ fn only_our_own_mark_of_just_this_place_is_valid() {
         assert_eq!(read(1, "", "db", &[1]), None);
     }
     let strange = crate::sink::Owner { registry: uuid::Uuid::from_u128(8).into(), ..owner(1) };
-    let theirs = SecretMark::sign(strange, &at("db"), &stamp(5, &content), None, fields.clone(), &keys(&[1])).unwrap();
+    let theirs = SecretMark::sign(strange, None, &at("db"), &stamp(5, &content), None, fields.clone(), &keys(&[1])).unwrap();
     let annotations = [(annotation(id(1)), theirs.to_text())].into();
     assert!(valid_marks(&annotations, &at("db"), owner(1).registry, &keys(&[1])).is_empty(), "of another registry");
     assert_eq!(key(1).id.as_str(), "1");

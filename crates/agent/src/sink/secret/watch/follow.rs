@@ -17,6 +17,7 @@ use rand::Rng as _;
 use super::super::Shared;
 use super::super::field::MANAGED_LABEL;
 use super::super::location::Location;
+use super::super::namespaces::NO_ANSWER;
 use super::Scope;
 
 /// How many objects one page of a list has: what is kept of an object is small, what comes is not.
@@ -34,7 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, scope: Scope) {
         let result = match &scope {
             Scope::Namespaces => {
                 let api = Api::<PartialObjectMeta<NamespaceObject>>::all(shared.api.client().clone());
-                follow_namespaces(&shared, watcher::watcher(api, Config::default().page_size(PAGE))).await
+                follow_namespaces(&shared, watcher::watcher(api, Config::default().page_size(PAGE)), &mut pause).await
             }
             Scope::Namespace(namespace) => {
                 let config = Config::default().labels(&format!("{MANAGED_LABEL}=true"));
@@ -46,11 +47,12 @@ pub(super) async fn run(shared: Arc<Shared>, scope: Scope) {
             }
         };
         shared.memory.set_synced(&scope, false);
-        if scope == Scope::Namespaces {
-            shared.namespaces.begin();
-        }
         if let Err(error) = result {
-            complain(&shared, &scope, &error, pause);
+            let code = refused(&error);
+            if scope == Scope::Namespaces {
+                shared.namespaces.failed(code);
+            }
+            complain(&shared, &scope, code, pause);
         }
         let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
         tokio::time::sleep(jittered).await;
@@ -105,34 +107,48 @@ fn tell(shared: &Shared, object: &PartialObjectMeta<Secret>, is_there: bool) -> 
     Some(location)
 }
 
-async fn follow_namespaces(shared: &Shared, events: impl Stream<Item = Metadata<NamespaceObject>>) -> watcher::Result<()> {
+async fn follow_namespaces(
+    shared: &Shared,
+    events: impl Stream<Item = Metadata<NamespaceObject>>,
+    pause: &mut Duration,
+) -> watcher::Result<()> {
+    // One that is going away takes nothing new.
+    let labels = |object: &PartialObjectMeta<NamespaceObject>| {
+        object.metadata.deletion_timestamp.is_none().then(|| object.metadata.labels.clone().unwrap_or_default())
+    };
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         match event? {
             Event::Init => shared.namespaces.begin(),
-            Event::InitApply(object) | Event::Apply(object) => {
-                // One that is going away takes nothing new.
-                let there = object.metadata.deletion_timestamp.is_none();
-                let labels = object.metadata.labels.clone().unwrap_or_default();
-                shared.touched.add(shared.namespaces.told(&object.name_any(), there.then_some(labels)));
+            Event::InitApply(object) => shared.namespaces.comes(&object.name_any(), labels(&object)),
+            Event::InitDone => {
+                shared.touched.add(shared.namespaces.listed());
+                *pause = PAUSE_FIRST;
             }
-            Event::InitDone => shared.touched.add(shared.namespaces.listed()),
+            Event::Apply(object) => shared.touched.add(shared.namespaces.told(&object.name_any(), labels(&object))),
             Event::Delete(object) => shared.touched.add(shared.namespaces.told(&object.name_any(), None)),
         }
     }
     Ok(())
 }
 
-/// Once for each time that it begins to fail. The API server's words could quote an object, so only the kind of failure is told.
-fn complain(shared: &Shared, scope: &Scope, error: &watcher::Error, pause: Duration) {
-    let refused = match error {
+/// What the API server answered.
+fn refused(error: &watcher::Error) -> u16 {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status))
         | watcher::Error::WatchError(status) => status.code,
-        _ => 0,
-    };
-    shared.api.metrics().count_kubernetes_request("watch", &if refused == 0 { "none".to_owned() } else { refused.to_string() });
+        _ => NO_ANSWER,
+    }
+}
+
+/// Once for each time that it begins to fail. The API server's words could quote an object, so only the kind of failure is told.
+fn complain(shared: &Shared, scope: &Scope, refused: u16, pause: Duration) {
+    shared
+        .api
+        .metrics()
+        .count_kubernetes_request("watch", &if refused == NO_ANSWER { "none".to_owned() } else { refused.to_string() });
     let advice = match (refused, scope) {
         (403, Scope::Namespaces) => {
             "give the agent's service account a ClusterRole with the rule apiGroups: [\"\"], resources: [\"namespaces\"], verbs: [\"list\", \"watch\"]"

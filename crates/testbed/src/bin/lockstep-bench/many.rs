@@ -1,0 +1,41 @@
+//! One cluster, and many secrets for it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use lockstep_testbed::Fleet;
+use lockstep_testbed::fleet::{KV, Settings, Sink};
+use serde_json::json;
+
+use crate::observer::KEY;
+
+/// How long anything may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
+/// Writes of the secrets at once.
+const IN_FLIGHT: usize = 32;
+/// Bindings in one file of manifests, for one run of the CLI.
+const MANIFESTS: usize = 500;
+
+/// One replica and one agent in a cluster of its own. The request budget does not make the preparation long; looks at secrets are no part of
+/// what is measured.
+pub(crate) async fn fleet() -> Result<Fleet> {
+    Fleet::start(Settings { requests_per_second: 1_000, ..Settings::as_shipped(Sink::Secret) }).await
+}
+
+/// Writes so many secrets with a binding each, and answers their names. The cluster is paused, and all versions are known.
+pub(crate) async fn written(fleet: &Fleet, prefix: &str, count: usize) -> Result<Vec<String>> {
+    let names: Vec<String> = (0..count).map(|number| format!("{prefix}{number:05}")).collect();
+    eprintln!("writing {} secrets", names.len());
+    let write =
+        async |name: &String| fleet.bao.kv_put(KV, &format!("shop/{name}"), &json!({ "username": name, KEY: name })).await;
+    stream::iter(&names).map(write).buffer_unordered(IN_FLIGHT).try_collect::<Vec<_>>().await?;
+    eprintln!("applying as many bindings, to a cluster that is paused");
+    fleet.cli(&["cluster", "pause", "cluster-1"]).await?;
+    fleet.apply(&fleet.basics()).await?;
+    for some in names.chunks(MANIFESTS) {
+        fleet.apply(&some.iter().map(|name| Fleet::binding_to_secret(name)).collect::<String>()).await?;
+    }
+    fleet.await_secret(&format!("shop/{}", names[names.len() - 1]), "Live", 1).await?;
+    Ok(names)
+}
