@@ -1,7 +1,11 @@
 //! Postgres: starting, restarting, snapshots.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use lockstep_testbed::Postgres;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 async fn write(url: &str, value: i32) -> Result<()> {
@@ -55,6 +59,24 @@ async fn stop_and_restore(postgres: &Postgres) -> Result<()> {
     let mut client = PgConnection::connect(database.url()).await?;
     postgres.restore(&database, &snapshot).await?;
     assert!(client.ping().await.is_err(), "clients are disconnected");
+    assert_eq!(read(database.url()).await?, [1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_starts_again_once_the_last_backend_of_the_killed_one_has_ended() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let database = postgres.create_database().await?;
+    write(database.url(), 1).await?;
+    let mut client = PgConnection::connect(database.url()).await?;
+    let backend = Pid::from_raw(sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut client).await?);
+    signal::kill(backend, Signal::SIGSTOP)?;
+    postgres.kill()?;
+    let mut starting = Box::pin(postgres.start_again());
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut starting).await;
+    signal::kill(backend, Signal::SIGCONT)?;
+    assert!(early.is_err(), "it came up beside a backend of the killed one, or gave up: {early:?}");
+    starting.await?;
     assert_eq!(read(database.url()).await?, [1]);
     Ok(())
 }
