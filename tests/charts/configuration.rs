@@ -105,7 +105,7 @@ fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
 }
 
 /// The agent's options of `run`, and the value of the chart that sets each, or why there is none.
-const OPTIONS: [(&str, Result<&str, &str>); 19] = [
+const OPTIONS: [(&str, Result<&str, &str>); 20] = [
     ("--kubernetes", Err("always")),
     ("--namespace", Err("the pod's")),
     ("--pod-name", Err("the pod's")),
@@ -121,6 +121,7 @@ const OPTIONS: [(&str, Result<&str, &str>); 19] = [
     ("--join", Ok("server.join")),
     ("--token-file", Ok("join.existingSecret")),
     ("--pin", Ok("server.pin")),
+    ("--cluster", Ok("join.cluster")),
     ("--metrics-listen", Ok("listenAddress")),
     ("--restart-budget", Ok("restarts.budget")),
     ("--keep-older-seconds", Ok("immutableSecrets.keepOlderSeconds")),
@@ -146,7 +147,7 @@ fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to
 
     let other = json!({
         "fullnameOverride": "other", "lease": { "durationSeconds": 30 }, "rbac": { "mode": "namespace", "strict": { "secrets": [] } },
-        "server": { "addresses": ["https://other:1"], "join": ["https://other:2"], "pin": "" }, "join": { "existingSecret": "" },
+        "server": { "addresses": ["https://other:1"], "join": ["https://other:2"], "pin": "" }, "join": { "existingSecret": "", "cluster": "other" },
         "listenAddress": "[::]", "restarts": { "budget": 7 }, "immutableSecrets": { "keepOlderSeconds": 604_800 }, "log": { "format": "text" },
     });
     let (before, after) = (arguments(&changed(Chart::Agent, &json!({})))?, arguments(&changed(Chart::Agent, &other))?);
