@@ -47,6 +47,8 @@ struct Trouble {
     asked: Option<Duration>,
     /// Whether what was asked for came, or it was set right otherwise.
     answered: bool,
+    /// When content was last applied since it drifted.
+    applied: Option<Duration>,
     is_fight: bool,
     /// Whether the server was told of a conflict, and of nothing better since.
     told: bool,
@@ -129,8 +131,15 @@ impl DriftMemory {
             trouble.last = now;
             trouble.standing = Standing::Quiet;
             trouble.answered = true;
+            trouble.applied = Some(now);
             trouble.told = false;
         }
+    }
+
+    /// Whether content was applied since the binding was looked at, so that what was found then says nothing: counted again, one drift would
+    /// be two.
+    pub(crate) fn is_overtaken(&self, binding: BindingId, looked_at: Duration) -> bool {
+        self.troubles.get(&binding).and_then(|trouble| trouble.applied).is_some_and(|applied| applied >= looked_at)
     }
 
     /// When something is to be asked for next, if nothing else happens.

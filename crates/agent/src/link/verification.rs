@@ -58,7 +58,11 @@ async fn look(agent: &Agent, looked_at: Vec<BindingId>, all: bool, held: bool, o
     let looks: Vec<_> = looked_at.into_iter().map(|binding| check(agent, binding)).collect();
     let checked: Vec<_> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
     let now = agent.surroundings.clock.uptime();
-    let findings = agent.with_drift(|memory| memory.digest(now, &checked, all, !held));
+    let findings = agent.with_drift(|memory| {
+        let still = |(binding, checked, at)| (binding, if memory.is_overtaken(binding, at) { Checked::Unknown } else { checked });
+        let checked: Vec<_> = checked.into_iter().map(still).collect();
+        memory.digest(now, &checked, all, !held)
+    });
     tell(agent, findings, out).await
 }
 
@@ -86,10 +90,12 @@ async fn tell(agent: &Agent, findings: Findings, out: &mpsc::Sender<AgentMessage
     Some(())
 }
 
-async fn check(agent: &Agent, binding: BindingId) -> (BindingId, Checked) {
+/// Looks at one binding, and says when it was so.
+async fn check(agent: &Agent, binding: BindingId) -> (BindingId, Checked, Duration) {
     // A look that was begun is finished: it may complete a write.
     let holdings = agent.holdings().clone();
-    (binding, to_its_end(async move { holdings.check(binding).await }).await)
+    let checked = to_its_end(async move { holdings.check(binding).await }).await;
+    (binding, checked, agent.surroundings.clock.uptime())
 }
 
 /// What is said of a binding that somebody else writes again and again.

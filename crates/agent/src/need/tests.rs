@@ -167,3 +167,14 @@ fn one_message_has_a_bounded_number_of_bindings_and_the_rest_follows() {
     });
     assert_eq!(counts, [(1000, 1000), (500, 500), (0, 0)]);
 }
+
+#[test]
+fn what_was_found_before_content_was_applied_is_no_second_drift() {
+    let mut memory = DriftMemory::default();
+    assert!(!memory.is_overtaken(binding(1), Duration::ZERO), "nothing is known of it");
+    memory.digest(Duration::from_secs(1), &[(binding(1), DRIFTED)], false, true);
+    assert!(!memory.is_overtaken(binding(1), Duration::from_secs(1)));
+    memory.applied(Duration::from_secs(3), binding(1));
+    assert!(memory.is_overtaken(binding(1), Duration::from_secs(2)), "the look at everything that was under way");
+    assert!(!memory.is_overtaken(binding(1), Duration::from_secs(4)), "what drifts after that does so anew");
+}
