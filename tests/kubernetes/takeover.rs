@@ -7,6 +7,24 @@ use lockstep_testbed::{Fleet, wait};
 use crate::shop::{STORY_LIMIT, await_password, deliver, fleet, kubernetes, write};
 use crate::workload::{QUIET, await_replica_sets, deploy, replica_sets};
 
+/// A cluster whose Deployment `web` uses the Secret `env`.
+async fn opened() -> Result<Fleet> {
+    let mut fleet = fleet().await?;
+    fleet.agents[0].kubernetes_mut()?.start_workloads().await?;
+    deliver(&fleet, "env", "", "restart: {policy: Auto}").await?;
+    deploy(&fleet, "web", "env").await?;
+    Ok(fleet)
+}
+
+/// Changes `env`, and waits until `web` was restarted for it.
+async fn rotate(fleet: &Fleet) -> Result<()> {
+    // Workloads' times are in whole seconds: what is made in the second of a change counts as older.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    write(fleet, "env", "second").await?;
+    await_replica_sets(fleet, "web", 2).await?;
+    kubernetes(fleet)?.await_rollout(NAMESPACE, "web", STORY_LIMIT).await.map(drop)
+}
+
 /// Waits until the replica that began as the second one leads.
 async fn await_second(fleet: &Fleet) -> Result<()> {
     let path = format!("/apis/coordination.k8s.io/v1/namespaces/{AGENT_NAMESPACE}/leases/lockstep-agent");
@@ -21,15 +39,8 @@ async fn await_second(fleet: &Fleet) -> Result<()> {
 
 #[tokio::test]
 async fn a_sleeping_leader_is_followed_without_a_restart_and_overwrites_nothing_when_it_wakes() -> Result<()> {
-    let mut fleet = fleet().await?;
-    fleet.agents[0].kubernetes_mut()?.start_workloads().await?;
-    deliver(&fleet, "env", "", "restart: {policy: Auto}").await?;
-    deploy(&fleet, "web", "env").await?;
-    // Workloads' times are in whole seconds: what is made in the second of a change counts as older.
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    write(&fleet, "env", "second").await?;
-    await_replica_sets(&fleet, "web", 2).await?;
-    kubernetes(&fleet)?.await_rollout(NAMESPACE, "web", STORY_LIMIT).await?;
+    let fleet = opened().await?;
+    rotate(&fleet).await?;
     // It uses the content there is, and no annotation tells so.
     deploy(&fleet, "late", "env").await?;
 
@@ -57,15 +68,9 @@ async fn a_sleeping_leader_is_followed_without_a_restart_and_overwrites_nothing_
 
 #[tokio::test]
 async fn a_killed_leader_is_followed_and_no_workload_is_restarted() -> Result<()> {
-    let mut fleet = fleet().await?;
-    fleet.agents[0].kubernetes_mut()?.start_workloads().await?;
-    deliver(&fleet, "env", "", "restart: {policy: Auto}").await?;
-    deploy(&fleet, "web", "env").await?;
+    let fleet = opened().await?;
     deploy(&fleet, "late", "other").await?;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    write(&fleet, "env", "second").await?;
-    await_replica_sets(&fleet, "web", 2).await?;
-    kubernetes(&fleet)?.await_rollout(NAMESPACE, "web", STORY_LIMIT).await?;
+    rotate(&fleet).await?;
     // Older than the change, with pods that are newer: it uses the Secret only now.
     deploy(&fleet, "late", "env").await?;
 
