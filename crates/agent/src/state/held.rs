@@ -31,6 +31,9 @@ pub(crate) const HELD_MAX_BYTES: usize = (1 << 20) - (64 << 10);
 const SHAPED_INTERVAL: Duration = Duration::from_secs(1);
 /// At most once in this time, where only revisions moved: the marks on the objects tell these as well.
 const MOVED_INTERVAL: Duration = Duration::from_secs(10);
+/// Writing takes at most one part in so many of the time, up to [`MOVED_INTERVAL`]: all of it is written each time, which for ten thousand
+/// bindings that come one by one would be what the agent does most.
+const SHARE: u32 = 50;
 
 /// All that is held, and the newest point of the history. No head for each binding: one floor is enough where one write has all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,17 +94,18 @@ impl HeldSecret {
 
     /// Writes behind until `stop` is cancelled, and then once more what is left.
     pub(crate) async fn write_behind(&self, surroundings: &Surroundings, stop: &CancellationToken) {
-        let mut written = None;
+        let mut written: Option<Written> = None;
         loop {
             let pending = self.with(|wanted| wanted.1);
-            let wait = pending.map(|change| due(written, change).saturating_sub(surroundings.clock.uptime()));
+            let wait = pending.map(|change| due(written.as_ref(), change).saturating_sub(surroundings.clock.uptime()));
             tokio::select! {
                 () = stop.cancelled() => break,
                 // What is waited for may be due earlier now.
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
-                    written = Some(surroundings.clock.uptime());
+                    let at = surroundings.clock.uptime();
                     self.write(surroundings).await;
+                    written = Some(Written { at, took: surroundings.clock.uptime().saturating_sub(at) });
                 }
             }
         }
@@ -139,13 +143,20 @@ impl HeldSecret {
     }
 }
 
-/// When to write what changed, after it was last written at `written`.
-fn due(written: Option<Duration>, change: Change) -> Duration {
+/// A write that was made.
+struct Written {
+    at: Duration,
+    took: Duration,
+}
+
+/// When to write what changed, after it was last written.
+fn due(written: Option<&Written>, change: Change) -> Duration {
+    let Some(Written { at, took }) = written else { return Duration::ZERO };
     let interval = match change {
         Change::Moved => MOVED_INTERVAL,
-        Change::Shaped => SHAPED_INTERVAL,
+        Change::Shaped => (*took * SHARE).clamp(SHAPED_INTERVAL, MOVED_INTERVAL),
     };
-    written.map_or(Duration::ZERO, |at| at + interval)
+    *at + interval
 }
 
 fn contents(what: &str, data: &Data) -> Result<Contents, StateError> {

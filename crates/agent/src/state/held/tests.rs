@@ -51,13 +51,19 @@ fn ten_thousand_bindings_fit_into_one_secret() {
 }
 
 #[test]
-fn what_came_or_went_is_written_after_a_second_and_what_moved_after_ten() {
+fn what_came_or_went_is_written_after_a_second_and_what_moved_after_ten_and_a_slow_write_less_often() {
     let second = Duration::from_secs;
-    for (written, change, want) in
-        [(None, Change::Moved, 0), (None, Change::Shaped, 0), (Some(100), Change::Shaped, 101), (Some(100), Change::Moved, 110)]
-    {
-        assert_eq!(due(written.map(second), change), second(want), "{written:?}, {change:?}");
+    for (took_ms, change, want_ms) in [
+        (0, Change::Shaped, 101_000),
+        (20, Change::Shaped, 101_000),
+        (60, Change::Shaped, 103_000),
+        (5_000, Change::Shaped, 110_000),
+        (0, Change::Moved, 110_000),
+        (5_000, Change::Moved, 110_000),
+    ] {
+        let written = Written { at: second(100), took: Duration::from_millis(took_ms) };
+        assert_eq!(due(Some(&written), change), Duration::from_millis(want_ms), "{took_ms} ms, {change:?}");
+        assert_eq!(due(None, change), Duration::ZERO);
     }
-    assert_eq!(Some(Change::Moved).max(Some(Change::Shaped)), Some(Change::Shaped));
-    assert_eq!(None.max(Some(Change::Moved)), Some(Change::Moved));
+    assert!(Change::Shaped > Change::Moved, "both together are written as soon as the one");
 }
