@@ -17,10 +17,9 @@ const IN_FLIGHT: usize = 32;
 /// Bindings in one file of manifests, for one run of the CLI.
 const MANIFESTS: usize = 500;
 
-/// One replica and one agent in a cluster of its own. The request budget does not make the preparation long; looks at secrets are no part of
-/// what is measured.
+/// One replica and one agent in a cluster of its own.
 pub(crate) async fn fleet() -> Result<Fleet> {
-    Fleet::start(Settings { requests_per_second: 1_000, ..Settings::as_shipped(Sink::Secret) }).await
+    Fleet::start(Settings::as_shipped(Sink::Secret)).await
 }
 
 /// Writes so many secrets with a binding each, and answers their names. The cluster is paused, and all versions are known.
