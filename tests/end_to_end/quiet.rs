@@ -46,3 +46,30 @@ async fn a_reconnect_of_unchanged_clusters_reads_no_data_from_vault() -> Result<
     assert!(reads <= fleet.replicas.len(), "one read for each replica at most, not {reads}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_secret_that_no_connected_cluster_wants_any_more_is_read_ahead_once_at_most() -> Result<()> {
+    let mut fleet = Fleet::start(Settings { replicas: 1, clusters: 1, ..Settings::default() }).await?;
+    fleet.bao.kv_put(KV, "shop/db", &json!({ "password": "v1" })).await?;
+    fleet.apply(&format!("{}---\n{}", fleet.basics(), Fleet::binding("db").replace("shop/kept", "shop/db"))).await?;
+    for version in ["v1", "v2", "v3"] {
+        fleet.bao.kv_put(KV, "shop/db", &json!({ "password": version })).await?;
+        fleet.await_file("cluster-1", "db", "password", Some(version)).await?;
+    }
+    fleet.agents[0].process()?.stop().await?;
+    wait::until("the stream to end", STORY_LIMIT, async || {
+        let connected = fleet.replicas[0].metric("lockstep_agents_connected").await?;
+        anyhow::ensure!(connected == Some(0.0), "{connected:?}");
+        anyhow::Ok(())
+    })
+    .await?;
+    let before = fleet.data_reads()?;
+    for version in ["v4", "v5", "v6"] {
+        fleet.bao.kv_put(KV, "shop/db", &json!({ "password": version })).await?;
+        fleet.await_sweeps(3).await?;
+    }
+    let reads = fleet.data_reads()? - before;
+    assert!(reads <= 1, "{reads} reads for nobody");
+    fleet.agents[0].start()?;
+    fleet.await_file("cluster-1", "db", "password", Some("v6")).await
+}

@@ -109,6 +109,11 @@ pub struct Mark {
     pub hash: ChangeHash,
 }
 
+impl Mark {
+    /// Before every change: known to every history.
+    pub const ORIGIN: Self = Self { epoch: Epoch::new(0), seq: Seq::new(0), hash: ChangeHash::ORIGIN };
+}
+
 /// How a remembered point stands to the registry's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {

@@ -6,6 +6,7 @@ use lockstep_store::PgPool;
 
 use crate::authority::Authority;
 use crate::config::Config;
+use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::sources::Sources;
@@ -21,6 +22,8 @@ pub struct App {
     pub authority: Arc<Authority>,
     /// Clients of sources, by name.
     pub sources: Arc<Sources>,
+    /// What was read from them, for a short while.
+    pub materials: MaterialCache,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether this replica can serve.

@@ -50,7 +50,7 @@ pub struct Config {
 pub struct Database {
     /// A file that holds the URL, which may hold a password.
     pub url_file: PathBuf,
-    /// The most connections this replica opens.
+    /// The most connections this replica opens, beside the one for LISTEN. Two of them are for deliveries alone.
     #[serde(default = "connections")]
     pub connections: u32,
 }
@@ -241,6 +241,7 @@ impl Config {
             !self.replica.is_empty() && self.replica.len() <= 63,
             "replica: give this replica a name of 1 to 63 bytes, in the file, with --replica or in LOCKSTEP_REPLICA"
         );
+        ensure!((4..=1_000).contains(&self.database.connections), "database.connections: use 4 to 1000");
         ensure!((1_000..=3_600_000).contains(&self.lease_ms), "leaseMs: use 1000 to 3600000");
         ensure!((100..=3_600_000).contains(&self.watch.interval_ms), "watch.intervalMs: use 100 to 3600000");
         ensure!(self.watch.requests_per_second > 0, "watch.requestsPerSecond: at least 1 is needed");

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockstep_core::history::{ChangeHash, Mark, Standing, standing};
+use lockstep_core::history::{Mark, Standing};
 use lockstep_core::id::ClusterId;
-use lockstep_core::revision::{Epoch, Seq};
 use lockstep_store::desired::{self, Facts, Which};
 use lockstep_store::notify::{Listener, Woken};
-use lockstep_store::{Result, change, pool};
+use lockstep_store::{PgPool, Result, pool};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::gateway::{Command, Sessions};
 use crate::history_mark::HistoryMark;
+use crate::sources::Sources;
 use crate::watch::Hints;
 
 /// From the begin of one look to the next: the first of several commits is looked at without delay, and what comes meanwhile together.
@@ -42,6 +42,8 @@ impl Wake {
 pub struct Dispatch {
     /// The replica's shared parts.
     pub app: App,
+    /// Where what a commit changed is looked for.
+    pub finding: PgPool,
     /// Whom to tell.
     pub sessions: Arc<Sessions>,
     /// What wakes it.
@@ -50,15 +52,12 @@ pub struct Dispatch {
     pub history: Arc<HistoryMark>,
 }
 
-/// Before anything was dispatched: known to every history.
-const ORIGIN: Mark = Mark { epoch: Epoch::new(0), seq: Seq::new(0), hash: ChangeHash::ORIGIN };
-
 impl Dispatch {
     /// Runs until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         let sweep = Duration::from_millis(self.app.config.agents.sweep_ms);
         let mut next_sweep = tokio::time::Instant::now() + sweep;
-        let mut position = ORIGIN;
+        let mut position = Mark::ORIGIN;
         let mut sweeping = true;
         while !stop.is_cancelled() {
             let next_look = tokio::time::Instant::now() + PACE;
@@ -89,16 +88,17 @@ impl Dispatch {
 
     /// Tells every session what changed since `last`, or on a sweep all that is not in step.
     async fn activate(&self, last: Mark, sweeping: bool) -> Result<Mark> {
+        if sweeping {
+            self.app.sources.forget_specs();
+        }
         let clusters = self.sessions.clusters();
-        let which = if sweeping { Which::NotInStep } else { Which::ChangedSince(last.seq) };
-        let mut connection = pool::acquire(&self.app.pool).await?;
-        let snapshot = desired::read(&mut connection, &clusters, which).await?;
-        // After the snapshot and on its connection, so that no other database can have come in between. Numbers alone say too little: a
-        // restored registry soon has as many changes as the lost one had.
-        let ours = change::hash_at(&mut connection, last.seq).await?;
+        let (which, pool) =
+            if sweeping { (Which::NotInStep, &self.app.pool) } else { (Which::ChangedSince(last.seq), &self.finding) };
+        let mut connection = pool::acquire(pool).await?;
+        let snapshot = desired::read(&mut connection, &clusters, which, &last).await?;
         drop(connection);
         let head = snapshot.registry.head;
-        let cut = standing(&last, head.epoch, ours) == Standing::Cut;
+        let cut = snapshot.standing == Standing::Cut;
         if cut {
             self.history.hold_replaced(&last).await?;
         }
@@ -120,14 +120,17 @@ impl Dispatch {
 }
 
 /// Listens for commits and passes them on, for as long as the replica runs. A broken connection counts as a commit.
-pub async fn listen(url: String, wake: Wake, hints: Hints, stop: CancellationToken) {
+pub async fn listen(url: String, wake: Wake, hints: Hints, sources: Arc<Sources>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let listening = async {
             let mut listener = Listener::connect(&url).await?;
             wake.wake();
             loop {
                 match listener.woken().await? {
+                    // The commonest change and the one that is to be quick: it binds nothing, so no watcher need look for more.
+                    Woken::Versions => wake.wake(),
                     Woken::Changed | Woken::Reconnected => {
+                        sources.forget_specs();
                         wake.wake();
                         hints.hint();
                     }

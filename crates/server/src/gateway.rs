@@ -11,7 +11,6 @@ use tonic::transport::Server;
 
 use crate::app::App;
 use crate::gateway::listener::Bounds;
-use crate::material_cache::MaterialCache;
 use crate::reports::Reports;
 use crate::tls::Tls;
 
@@ -38,8 +37,6 @@ pub struct Gateway {
     pub sessions: Arc<Sessions>,
     /// Where they leave their reports.
     pub reports: Reports,
-    /// Where they read material.
-    pub materials: MaterialCache,
     /// The root of the digests' keys.
     pub digests: Arc<RootKey>,
     /// Says when to drain.

@@ -1,4 +1,7 @@
 //! One data read for each version and replica, shared by all clusters: single flight, then a short-lived cache.
+//!
+//! What was wanted of a secret's last version is likely wanted of its next: the replica that watches begins to read it while it records it
+//! ([ADR 0022](../../../docs/adr/0022-the-next-version-is-read-ahead.md)).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +11,8 @@ use lockstep_core::binding::SecretRef;
 use lockstep_core::choice::Choice;
 use lockstep_core::id::SecretId;
 use lockstep_core::material::Material;
-use lockstep_core::version::{Incarnation, VersionNumber};
-use lockstep_store::{StoreError, pool, source};
+use lockstep_core::version::{Incarnation, Version, VersionNumber};
+use lockstep_store::StoreError;
 use lockstep_vault::VaultError;
 use moka::Expiry;
 use moka::future::Cache;
@@ -56,10 +59,15 @@ struct Key {
     number: VersionNumber,
 }
 
+/// The most secrets of which it is remembered that their newest version was wanted.
+const WANTED_MAX: u64 = 100_000;
+
 /// Reads material through the cache.
 #[derive(Clone)]
 pub struct MaterialCache {
     cache: Cache<Key, Result<Keys, ReadError>>,
+    /// Secrets whose newest version was delivered from here, and not read ahead since.
+    wanted: Cache<SecretId, ()>,
 }
 
 struct Lives;
@@ -76,13 +84,33 @@ impl Default for MaterialCache {
             let bytes = value.as_ref().map_or(64, |keys| keys.iter().map(|(k, v)| k.len() + v.len()).sum());
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
-        Self { cache: Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).expire_after(Lives).build() }
+        Self {
+            cache: Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).expire_after(Lives).build(),
+            wanted: Cache::new(WANTED_MAX),
+        }
     }
 }
 
 impl MaterialCache {
-    /// The keys of the chosen version; `None` where the choice is that there is nothing.
+    /// The keys of the chosen version, for a delivery; `None` where the choice is that there is nothing.
     pub async fn read(&self, app: &App, secret: &SecretRef, id: SecretId, choice: &Choice) -> Result<Option<Keys>, ReadError> {
+        if matches!(choice, Choice::Newest(_)) {
+            self.wanted.insert(id, ()).await;
+        }
+        self.read_once(app, secret, id, choice).await
+    }
+
+    /// Begins to read a version that is being recorded, if the one before was delivered from here. If nobody comes for it, because the
+    /// cluster is gone or dials another replica now, then that was the last of this secret.
+    pub async fn read_ahead(&self, app: &App, secret: SecretRef, id: SecretId, version: Version) {
+        if self.wanted.remove(&id).await.is_some() {
+            let (cache, app) = (self.clone(), app.clone());
+            // What fails is tried again, and told, by whoever wants it.
+            tokio::spawn(async move { cache.read_once(&app, &secret, id, &Choice::Newest(version)).await.map(drop) });
+        }
+    }
+
+    async fn read_once(&self, app: &App, secret: &SecretRef, id: SecretId, choice: &Choice) -> Result<Option<Keys>, ReadError> {
         let (incarnation, number) = match choice {
             Choice::Newest(version) => (version.id.incarnation, version.id.number),
             Choice::Pinned(incarnation, number) => (*incarnation, *number),
@@ -110,10 +138,7 @@ async fn load(app: &App, secret: &SecretRef, choice: &Choice) -> Result<Keys, Re
     let store = |e: StoreError| ReadError::Store(Arc::new(e));
     let path = || format!("{}/{}", secret.mount, secret.path);
     let vault = |error| ReadError::Vault { path: path(), error };
-    let (_, spec) = {
-        let mut connection = pool::acquire(&app.pool).await.map_err(store)?;
-        source::spec(&mut connection, &secret.source).await.map_err(store)?
-    };
+    let spec = app.sources.spec(&app.pool, &secret.source).await.map_err(store)?;
     let client = app.sources.client(&secret.source, &spec).await.map_err(vault)?;
     let (number, matches): (_, Box<dyn Fn(_) -> bool + Send>) = match choice {
         Choice::Newest(version) => (version.id.number, Box::new(move |created| created == version.created)),

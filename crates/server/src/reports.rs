@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lockstep_core::delivery::Outcome;
 use lockstep_store::delivery::{self, Notice, Report};
-use lockstep_store::{PgPool, Result, permit, pool};
+use lockstep_store::{PgPool, Result, pool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -113,23 +113,26 @@ impl Writer {
         }
     }
 
-    /// One transaction; answers for each message whether it was permitted. Reports need no permission.
+    /// One transaction; answers for each message whether leave was given.
     async fn write(&self, batch: &[Message]) -> Result<Vec<bool>> {
-        let mut transaction = self.pool.begin().await?;
-        let asking: Vec<Report> = batch.iter().filter_map(Message::asking).cloned().collect();
-        let permits = permit::permitted(&mut transaction, &asking).await?;
-        let permitted: Vec<bool> =
-            batch.iter().map(|m| m.asking().is_none_or(|report| permits.contains(&(report.cluster, report.binding)))).collect();
         let (mut reports, mut notices) = (Vec::new(), Vec::new());
-        for (message, _) in batch.iter().zip(&permitted).filter(|(_, permitted)| **permitted) {
+        for message in batch {
             match message {
                 Message::Report { report, .. } => reports.push(report.clone()),
                 Message::Notice(notice) => notices.push(notice.clone()),
             }
         }
-        delivery::write(&mut transaction, &reports).await?;
-        delivery::note(&mut transaction, &notices).await?;
-        transaction.commit().await?;
-        Ok(permitted)
+        let written = if notices.is_empty() {
+            delivery::write(&mut *pool::acquire(&self.pool).await?, &reports).await?
+        } else {
+            let mut transaction = self.pool.begin().await?;
+            let written = delivery::write(&mut transaction, &reports).await?;
+            delivery::note(&mut transaction, &notices).await?;
+            transaction.commit().await?;
+            written
+        };
+        let mut leave = written.leave.into_iter();
+        let is_report = |message: &Message| matches!(message, Message::Report { .. });
+        Ok(batch.iter().map(|message| is_report(message) && leave.next().unwrap_or_default()).collect())
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lockstep_core::digest::RootKey;
 use lockstep_core::kv::KvMount;
-use lockstep_store::pool;
+use lockstep_store::PgPool;
+use lockstep_store::pool::{self, Prompt};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -44,6 +45,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// What a replica needs before it can serve.
 struct Prepared {
     app: App,
+    /// For dispatch.
+    finding: PgPool,
+    /// For reports.
+    reporting: PgPool,
     url: String,
     digests: Arc<RootKey>,
     history: Arc<HistoryMark>,
@@ -56,9 +61,11 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
     let url = config.database_url()?;
     let connect = async || {
         pool::migrate(&url).await.context("bringing the schema up to date")?;
-        pool::connect(&url, config.database.connections).await.context("connecting to Postgres")
+        let prompt = async |prompt| pool::connect_prompt(&url, prompt).await.context("connecting to Postgres");
+        let pool = pool::connect(&url, config.database.connections - 2).await.context("connecting to Postgres")?;
+        Ok((pool, prompt(Prompt::Dispatch).await?, prompt(Prompt::Reports).await?))
     };
-    let pool = starting.wait_for("Postgres", connect).await?;
+    let (pool, finding, reporting) = starting.wait_for("Postgres", connect).await?;
     let vault_metrics = lockstep_vault::Metrics::new();
     let home = sources::home(&config, vault_metrics.clone()).context("the home Vault's settings")?;
     let connect = async || Authority::connect(&config, home.clone()).await.context("the home Vault's PKI");
@@ -69,6 +76,7 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
         sources: Arc::new(Sources::new(config.clone(), vault_metrics.clone())),
         metrics: Arc::new(Metrics::new(&vault_metrics)?),
         readiness: Arc::new(Readiness::new(pool.clone())),
+        materials: MaterialCache::default(),
         authority: authority.clone(),
         pool: pool.clone(),
         config: config.clone(),
@@ -80,23 +88,16 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
     let certify = async || Tls::start(authority.clone(), config.advertise.names.clone(), clock::now()).await;
     let tls = Arc::new(starting.wait_for("the home Vault", certify).await?);
     starting.end().await;
-    Ok(Prepared { app, url, digests, history, tls })
+    Ok(Prepared { app, finding, reporting, url, digests, history, tls })
 }
 
 async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
-    let Prepared { app, url, digests, history, tls } = prepared;
+    let Prepared { app, finding, reporting, url, digests, history, tls } = prepared;
     let config = app.config.clone();
     let stop = CancellationToken::new();
-    let (reports, writer) = reports::channel(app.pool.clone());
+    let (reports, writer) = reports::channel(reporting);
     let (wake, hints, sessions) = (Wake::default(), Hints::default(), Arc::new(Sessions::default()));
-    let gateway = Gateway {
-        app: app.clone(),
-        sessions: sessions.clone(),
-        reports,
-        materials: MaterialCache::default(),
-        digests: digests.clone(),
-        stop: stop.clone(),
-    };
+    let gateway = Gateway { app: app.clone(), sessions: sessions.clone(), reports, digests: digests.clone(), stop: stop.clone() };
     let mut parts = Parts { set: JoinSet::new(), stop: stop.clone() };
     let listen = &config.listen;
     parts.serve("agents", gateway::serve(gateway, bind(listen.agents).await?, tls.clone()));
@@ -106,8 +107,9 @@ async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
     let router = rest::observability(app.clone());
     parts.serve("metrics", http_listener::serve_plain(router, bind(listen.metrics).await?, stop.clone()));
     parts.run(writer.run(stop.clone()));
-    parts.run(dispatch::listen(url, wake.clone(), hints.clone(), stop.clone()));
-    parts.run(Dispatch { app: app.clone(), sessions: sessions.clone(), wake, history: history.clone() }.run(stop.clone()));
+    parts.run(dispatch::listen(url, wake.clone(), hints.clone(), app.sources.clone(), stop.clone()));
+    let dispatch = Dispatch { app: app.clone(), finding, sessions: sessions.clone(), wake, history: history.clone() };
+    parts.run(dispatch.run(stop.clone()));
     parts.run(watch::supervise(app.clone(), hints, stop.clone()));
     parts.run(gateway::keep_sessions(app.clone(), sessions, stop.clone()));
     let mut scheduler = schedule::start(app, history, tls).await?;

@@ -1,12 +1,12 @@
 //! Vault clients: one for the home Vault, one for each source, made when first needed and again when the source is respecified.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockstep_core::name::SourceName;
 use lockstep_core::source::SourceSpec;
+use lockstep_store::{PgPool, StoreError, pool, source};
 use lockstep_vault::{Credentials, Settings, Vault, VaultError};
-use tokio::sync::Mutex;
 
 use crate::config::{Config, CredentialSet};
 
@@ -14,13 +14,22 @@ use crate::config::{Config, CredentialSet};
 pub struct Sources {
     config: Arc<Config>,
     metrics: lockstep_vault::Metrics,
-    clients: Mutex<BTreeMap<SourceName, (SourceSpec, Vault)>>,
+    clients: tokio::sync::Mutex<BTreeMap<SourceName, (SourceSpec, Vault)>>,
+    specs: Mutex<Specs>,
+}
+
+/// Specs that were read since the registry last changed.
+#[derive(Default)]
+struct Specs {
+    /// How often they were forgotten: what was read before that is not to be remembered after it.
+    generation: u64,
+    known: BTreeMap<SourceName, SourceSpec>,
 }
 
 impl Sources {
     /// None yet.
     pub fn new(config: Arc<Config>, metrics: lockstep_vault::Metrics) -> Self {
-        Self { config, metrics, clients: Mutex::default() }
+        Self { config, metrics, clients: tokio::sync::Mutex::default(), specs: Mutex::default() }
     }
 
     /// What the clients count into.
@@ -28,7 +37,36 @@ impl Sources {
         &self.metrics
     }
 
-    /// The client of a source as it is specified now.
+    /// How a source is specified. Asked before each read of material, so it is remembered until [`Sources::forget_specs`].
+    pub async fn spec(&self, pool: &PgPool, name: &SourceName) -> Result<SourceSpec, StoreError> {
+        let generation = {
+            let specs = self.specs();
+            if let Some(spec) = specs.known.get(name) {
+                return Ok(spec.clone());
+            }
+            specs.generation
+        };
+        let (_, spec) = source::spec(&mut *pool::acquire(pool).await?, name).await?;
+        let mut specs = self.specs();
+        if specs.generation == generation {
+            specs.known.insert(name.clone(), spec.clone());
+        }
+        Ok(spec)
+    }
+
+    /// A source may have been respecified: called whenever a commit was heard of that may have done it, and by a timer, since hearing of it
+    /// is not certain.
+    pub fn forget_specs(&self) {
+        let mut specs = self.specs();
+        specs.generation += 1;
+        specs.known.clear();
+    }
+
+    fn specs(&self) -> MutexGuard<'_, Specs> {
+        self.specs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client of a source that is specified like this.
     pub async fn client(&self, name: &SourceName, spec: &SourceSpec) -> Result<Vault, VaultError> {
         let mut clients = self.clients.lock().await;
         if let Some((_, client)) = clients.get(name).filter(|(known, _)| known == spec) {

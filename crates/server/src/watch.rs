@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_core::name::SourceName;
-use lockstep_store::page::{PAGE_MAX, Page};
-use lockstep_store::pool;
+use lockstep_store::{StoreError, pool, source};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -62,13 +61,13 @@ pub async fn supervise(app: App, hints: Hints, stop: CancellationToken) {
     let mut watchers: BTreeMap<SourceName, (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
     let mut hinted = hints.listen();
     while !stop.is_cancelled() {
-        match sources(&app).await {
+        match names(&app).await {
             Ok(names) => {
                 reconcile(&app, &hints, &stop, &mut watchers, names);
                 app.metrics.progressed("watch.supervise");
             }
             Err(error) => {
-                tracing::warn!(error = %format!("{error:#}"), "the list of sources cannot be read; watching goes on as it was");
+                tracing::warn!(%error, "the list of sources cannot be read; watching goes on as it was");
             }
         }
         tokio::select! {
@@ -83,20 +82,8 @@ pub async fn supervise(app: App, hints: Hints, stop: CancellationToken) {
     }
 }
 
-async fn sources(app: &App) -> anyhow::Result<Vec<SourceName>> {
-    let mut connection = pool::acquire(&app.pool).await?;
-    let mut page = Page { limit: PAGE_MAX, ..Page::default() };
-    let mut names = Vec::new();
-    loop {
-        let (sources, next) = lockstep_store::source::list(&mut connection, &page).await?;
-        for source in sources {
-            names.push(source.name.parse()?);
-        }
-        match next {
-            Some(_) => page.after = next,
-            None => return Ok(names),
-        }
-    }
+async fn names(app: &App) -> Result<Vec<SourceName>, StoreError> {
+    source::names(&mut *pool::acquire(&app.pool).await?).await
 }
 
 fn reconcile(

@@ -20,6 +20,9 @@ pub struct Writing {
     previous: ChangeHash,
 }
 
+/// The kind of a change that records what a watcher saw: the commonest by far.
+pub const VERSIONS_OBSERVED: &str = "VersionsObserved";
+
 /// Who did what to what.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -46,8 +49,10 @@ impl Writing {
     pub async fn begin(pool: &PgPool) -> Result<Self> {
         // Said here, because under another isolation level that a server may default to, waiting writers would fail.
         let mut transaction = pool.begin_with("begin isolation level read committed").await?;
+        // And one plan for all values, as in `pool::connect_prompt`: whoever waits for the lock waits for all planning under it.
         let head: HeadRow = sqlx::query_as(
-            "update registry set seq = seq + 1 returning epoch, seq, hash, date_trunc('microseconds', clock_timestamp()) as at",
+            "update registry set seq = seq + 1 returning epoch, seq, hash, date_trunc('microseconds', clock_timestamp()) as at, \
+                set_config('plan_cache_mode', 'force_generic_plan', true)",
         )
         .fetch_one(&mut *transaction)
         .await?;
@@ -95,7 +100,7 @@ impl Writing {
         .execute(&mut *self.transaction)
         .await?;
         sqlx::query("update registry set hash = $1").bind(hash.bytes().as_slice()).execute(&mut *self.transaction).await?;
-        notify::changed(&mut self.transaction, self.seq).await?;
+        notify::changed(&mut self.transaction, self.seq, entry.kind).await?;
         self.transaction.commit().await?;
         Ok(Mark { epoch: self.epoch, seq: self.seq, hash })
     }
@@ -137,7 +142,7 @@ struct ChangeRow {
 
 const COLUMNS: &str = "seq, epoch, at, actor, kind, subject, detail::text as detail, hash";
 
-fn hash(bytes: &[u8]) -> Result<ChangeHash> {
+pub(crate) fn hash(bytes: &[u8]) -> Result<ChangeHash> {
     bytes.try_into().map(ChangeHash::new).map_err(|e| StoreError::corrupt("change")(&e))
 }
 

@@ -1,6 +1,7 @@
 //! Deliveries: what became of each attempt. One writer, the reports of sessions; written in batches, fenced by the session.
 
 mod count;
+mod leave;
 mod listed;
 mod noticed;
 mod purge;
@@ -15,7 +16,9 @@ use sqlx::{Connection, PgConnection};
 use crate::Result;
 use crate::meta::stored;
 
-pub use count::{Observed, count, count_by_cluster, count_of_bindings, count_of_clusters, observed_of_bindings};
+use leave::LEAVE;
+
+pub use count::{Observed, OfBinding, count, count_by_cluster, count_of_clusters, of_bindings};
 pub use listed::{Filter, ItemVersion, Listed, list};
 pub use noticed::{Notice, Noticed, note};
 pub use purge::purges_waiting;
@@ -45,20 +48,26 @@ pub struct Report {
     pub observed: Option<(u32, u32)>,
 }
 
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// How many placements were written.
+    pub placements: u64,
+    /// For each report, whether it may be sent: of one that does not ask, no.
+    pub leave: Vec<bool>,
+}
+
 /// The newest attempt of each placement in a batch, and apart from it the newest confirmation: an agent may confirm an older
 /// revision after a newer one was sent, and then the one is how it stands and the other what it holds. Reports through a session
-/// that is no longer its cluster's are left out before any is chosen. The last report of a revision counts.
-const WRITE: &str = "with report as ( \
-        select r.* from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], \
-            $9::bytea[], $10::int[], $11::int[], $12::text[], $13::text[], $14::int[], $15::int[]) with ordinality \
-            as r(session, cluster, binding, epoch, seq, outcome, cause, key, digest, applied, total, secrets, versions, would_change, \
-            would_total, place) \
-        join session n on n.id = r.session and n.cluster_id = r.cluster \
-        join placement p on p.binding_id = r.binding and p.cluster_id = r.cluster), \
-    attempt as (select distinct on (cluster, binding) * from report order by cluster, binding, epoch desc, seq desc, place desc), \
-    confirmation as (select distinct on (cluster, binding) * from report where outcome = 'Applied' \
-        order by cluster, binding, epoch desc, seq desc, place desc) \
-    insert into delivery as d (binding_id, cluster_id, epoch, seq, outcome, cause, at, \
+/// that is no longer its cluster's are left out before any is chosen, and so is what asks leave and does not get it. The last report of a
+/// revision counts.
+const WRITE: &str = "counted as ( \
+        select r.* from report r join placement p on p.binding_id = r.binding and p.cluster_id = r.cluster \
+        where r.outcome <> 'Sent' or r.place in (select place from leave)), \
+    attempt as (select distinct on (cluster, binding) * from counted order by cluster, binding, epoch desc, seq desc, place desc), \
+    confirmation as (select distinct on (cluster, binding) * from counted where outcome = 'Applied' \
+        order by cluster, binding, epoch desc, seq desc, place desc), \
+    written as (insert into delivery as d (binding_id, cluster_id, epoch, seq, outcome, cause, at, \
         applied_epoch, applied_seq, applied_key, applied_digest, applied_at, targets_applied, targets_total, applied_secrets, \
         applied_versions, would_change, would_total) \
     select a.binding, a.cluster, a.epoch, a.seq, a.outcome, a.cause, clock_timestamp(), \
@@ -68,8 +77,19 @@ const WRITE: &str = "with report as ( \
     from attempt a left join confirmation c using (cluster, binding) order by a.cluster, a.binding \
     on conflict (binding_id, cluster_id) do update set ";
 
+/// A batch as it came, but for sessions that are no longer their cluster's.
+const REPORTS: &str = "report as materialized ( \
+        select r.* from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], \
+            $9::bytea[], $10::int[], $11::int[], $12::text[], $13::text[], $14::int[], $15::int[]) with ordinality \
+            as r(session, cluster, binding, epoch, seq, outcome, cause, key, digest, applied, total, secrets, versions, would_change, \
+            would_total, place) \
+        join session n on n.id = r.session and n.cluster_id = r.cluster)";
+
+/// What the statement answers, in one row.
+const ANSWER: &str = "select (select count(*) from written), array(select place from leave)";
+
 /// Each half of the row moves only forward.
-const FORWARD: &str = "where (excluded.epoch, excluded.seq) >= (d.epoch, d.seq) or (excluded.applied_epoch, excluded.applied_seq) \
+const FORWARD: &str = " where (excluded.epoch, excluded.seq) >= (d.epoch, d.seq) or (excluded.applied_epoch, excluded.applied_seq) \
     >= (coalesce(d.applied_epoch, 0), coalesce(d.applied_seq, 0))";
 
 /// What a confirmation says.
@@ -100,16 +120,30 @@ fn update() -> String {
     [attempt.as_slice(), &confirmation].concat().join(", ")
 }
 
-/// Writes a batch. Reports of sessions that are no longer their cluster's are ignored; returns how many placements were written.
+/// Writes a batch. Reports of sessions that are no longer their cluster's are ignored. One that says `Sent` asks leave to send ([`leave`]), and
+/// is written only if that is given.
 ///
 /// An acked tombstone goes, and with a deleted binding's last one the binding.
-pub async fn write(connection: &mut PgConnection, reports: &[Report]) -> Result<u64> {
+pub async fn write(connection: &mut PgConnection, reports: &[Report]) -> Result<Written> {
     if reports.is_empty() {
-        return Ok(0);
+        return Ok(Written::default());
+    }
+    let gives_up = |report: &Report| report.outcome == Outcome::Applied && report.digest.is_none();
+    if !reports.iter().any(gives_up) {
+        // The usual case, for which deliveries wait: a statement by itself is a transaction.
+        return record(connection, reports).await;
     }
     let mut transaction = connection.begin().await?;
+    let written = record(&mut transaction, reports).await?;
+    bury(&mut transaction, reports).await?;
+    transaction.commit().await?;
+    Ok(written)
+}
+
+async fn record(connection: &mut PgConnection, reports: &[Report]) -> Result<Written> {
     let column = |f: fn(&Report) -> i64| reports.iter().map(f).collect::<Vec<_>>();
-    let written = sqlx::query(sqlx::AssertSqlSafe(format!("{WRITE} {} {FORWARD}", update())))
+    let statement = format!("with {REPORTS}, {LEAVE}, {WRITE}{}{FORWARD} returning 1) {ANSWER}", update());
+    let (placements, places): (i64, Vec<i64>) = sqlx::query_as(sqlx::AssertSqlSafe(statement))
         .bind(reports.iter().map(|r| r.session.uuid()).collect::<Vec<_>>())
         .bind(reports.iter().map(|r| r.cluster.uuid()).collect::<Vec<_>>())
         .bind(reports.iter().map(|r| r.binding.uuid()).collect::<Vec<_>>())
@@ -125,14 +159,16 @@ pub async fn write(connection: &mut PgConnection, reports: &[Report]) -> Result<
         .bind(reports.iter().map(|r| array(&r.versions, |(_, number)| number_text(*number))).collect::<Vec<_>>())
         .bind(reports.iter().map(|r| r.observed.map(|(change, _)| change.cast_signed())).collect::<Vec<_>>())
         .bind(reports.iter().map(|r| r.observed.map(|(_, total)| total.cast_signed())).collect::<Vec<_>>())
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-    if reports.iter().any(|r| r.outcome == Outcome::Applied && r.digest.is_none()) {
-        bury(&mut transaction, reports).await?;
+        .fetch_one(connection)
+        .await?;
+    let mut leave = vec![false; reports.len()];
+    for place in places {
+        // They are counted from one.
+        if let Some(given) = usize::try_from(place - 1).ok().and_then(|at| leave.get_mut(at)) {
+            *given = true;
+        }
     }
-    transaction.commit().await?;
-    Ok(written)
+    Ok(Written { placements: placements.cast_unsigned(), leave })
 }
 
 /// An array as Postgres writes it: rows of a batch have arrays of different lengths, which no array of arrays can hold. Neither ids nor

@@ -1,23 +1,28 @@
 //! What connected clusters should hold, read for dispatch: placements with what they depend on, and the last evidence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Mode};
 use lockstep_core::digest::{Digest, DigestKeyId};
+use lockstep_core::history::{Mark, Standing, standing};
 use lockstep_core::id::{ClusterId, SecretId};
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::{Desired, Reported, Want, desired};
 use lockstep_core::revision::{Epoch, Revision, Seq};
 use lockstep_core::version::{Known, VersionNumber};
+use serde::Deserialize;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection};
+use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::meta::{seq, stored};
 use crate::placement::Detail;
+use crate::registry::{Registry, RegistryRow};
 use crate::secret::{SecretRecord, SecretRow};
-use crate::{Result, StoreError, registry};
+use crate::{Result, StoreError, change};
 
 /// One placement with all that its content depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +66,10 @@ impl Facts {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The registry at that moment.
-    pub registry: registry::Registry,
+    pub registry: Registry,
+    /// Whether its history has what the reader saw last. Numbers alone say too little: a restored registry soon has as many changes as the
+    /// lost one had.
+    pub standing: Standing,
     /// Clusters to which nothing is sent now, and why.
     pub withheld: BTreeMap<ClusterId, String>,
     /// Up to which change deletions were confirmed, for each cluster.
@@ -81,8 +89,31 @@ pub enum Which {
     NotInStep,
 }
 
+/// The registry, in each row.
 #[derive(sqlx::FromRow)]
-struct Row {
+struct HeadRow {
+    #[sqlx(rename = "registry_id")]
+    id: Uuid,
+    epoch: i64,
+    seq: i64,
+    hash: Vec<u8>,
+    held: Option<String>,
+    /// Of the change that the reader saw last.
+    seen_hash: Option<Vec<u8>>,
+    /// Of the clusters that were asked for; in the first row only.
+    clusters: Option<Json<BTreeMap<Uuid, ClusterState>>>,
+}
+
+/// As Postgres writes it in JSON.
+#[derive(Deserialize)]
+struct ClusterState {
+    withheld: Option<String>,
+    deletions_confirmed: i64,
+}
+
+/// A placement, in a row, or where it is the first of its binding in one for each of the binding's items.
+#[derive(sqlx::FromRow)]
+struct PlacementRow {
     cluster_id: Uuid,
     binding_id: Uuid,
     detail: Json<Detail>,
@@ -93,21 +124,14 @@ struct Row {
     applied_digest: Option<Vec<u8>>,
 }
 
+/// A binding, in the rows of its first placement.
 #[derive(sqlx::FromRow)]
 struct BindingRow {
-    id: Uuid,
     name: String,
     project_id: Uuid,
     spec: Json<BindingSpec>,
     spec_seq: i64,
     created_at: DateTime<Utc>,
-}
-
-#[derive(sqlx::FromRow)]
-struct ItemRow {
-    binding_id: Uuid,
-    #[sqlx(flatten)]
-    secret: SecretRow,
 }
 
 /// A binding as read once, for however many clusters.
@@ -120,88 +144,109 @@ struct Bound {
 
 const ALL: &str = "select binding_id, cluster_id from placement where cluster_id = any($1) and $2::bigint is null";
 
-/// A superset of what changed, found by index from each place where a seq can move: asking the view would compute every placement's.
-const MOVED: &str = "select binding_id, cluster_id from placement where cluster_id = any($1) and seq > $2 \
+/// A superset of what changed, found by index from each place where a seq can move: asking the view would compute every placement's. `is true`,
+/// so that placements are not looked for by their clusters: those are most of all there are.
+const MOVED: &str = "select binding_id, cluster_id from placement where (cluster_id = any($1)) is true and seq > $2 \
     union select p.binding_id, p.cluster_id from placement p join ( \
         select id as binding_id from binding where spec_seq > $2 \
         union select i.binding_id from binding_item i join secret s on s.id = i.secret_id \
               where greatest(s.chosen_seq, s.incarnation_seq, s.presence_seq) > $2 \
-    ) moved using (binding_id) where p.cluster_id = any($1)";
+    ) moved using (binding_id) where (p.cluster_id = any($1)) is true";
 
 const NOT_IN_STEP: &str = "select d.binding_id, d.cluster_id from desired d \
     left join delivery l on l.binding_id = d.binding_id and l.cluster_id = d.cluster_id \
     where d.cluster_id = any($1) and $2::bigint is null \
       and (l.applied_epoch, l.applied_seq) is distinct from (d.epoch, d.seq)";
 
-/// Reads the placements of `clusters` in one snapshot. The connection must not be in a transaction.
-pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: Which) -> Result<Snapshot> {
-    let mut transaction = connection.begin_with("begin isolation level repeatable read, read only").await?;
-    let registry = registry::get(&mut transaction).await?;
-    let ids: Vec<Uuid> = clusters.iter().map(|c| c.uuid()).collect();
+/// Everything in one statement, because a delivery waits for each exchange with Postgres. Nothing is said twice that is long: the state of
+/// the clusters comes in the first row, a binding and its secrets with the first of its placements.
+fn statement(picked: &str) -> String {
+    format!(
+        "select r.id as registry_id, r.epoch, r.seq, r.hash, r.held, (select hash from change where seq = $3) as seen_hash, \
+            case when row_number() over (order by k.binding_id, k.place, i.position) = 1 then ( \
+                select jsonb_object_agg(c.id, jsonb_build_object( \
+                    'withheld', coalesce(c.held, case when c.state = 'Paused' then 'the cluster is paused' end), \
+                    'deletions_confirmed', c.deletions_confirmed_seq)) \
+                from cluster c where c.id = any($1)) end as clusters, \
+            p.cluster_id, p.binding_id, p.detail, p.seq as placement_seq, \
+            l.applied_epoch, l.applied_seq, l.applied_key, l.applied_digest, \
+            b.name, b.project_id, b.spec, b.spec_seq, b.created_at, s.* \
+         from registry r \
+         left join (select *, row_number() over (partition by binding_id order by cluster_id) as place from ({picked}) moved) k on true \
+         left join placement p on p.binding_id = k.binding_id and p.cluster_id = k.cluster_id \
+         left join delivery l on l.binding_id = k.binding_id and l.cluster_id = k.cluster_id \
+         left join binding b on b.id = k.binding_id and k.place = 1 \
+         left join binding_item i on i.binding_id = b.id \
+         left join secret s on s.id = i.secret_id \
+         order by k.binding_id, k.place, i.position"
+    )
+}
+
+/// Reads the placements of `clusters` as they are at one moment, and compares the registry's history with what was `seen` last.
+pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: Which, seen: &Mark) -> Result<Snapshot> {
     let (picked, since) = match which {
         Which::All => (ALL, None),
         Which::ChangedSince(seq) => (MOVED, Some(seq)),
         Which::NotInStep => (NOT_IN_STEP, None),
     };
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select p.cluster_id, p.binding_id, p.detail, p.seq as placement_seq, \
-                l.applied_epoch, l.applied_seq, l.applied_key, l.applied_digest \
-         from ({picked}) picked join placement p using (binding_id, cluster_id) left join delivery l using (binding_id, cluster_id)"
-    )))
-    .bind(&ids)
-    .bind(since.map(stored))
-    .fetch_all(&mut *transaction)
-    .await?;
-    let bindings = bound(&mut transaction, &rows).await?;
-    let states: Vec<(Uuid, Option<String>, i64)> = sqlx::query_as(
-        "select id, coalesce(held, case when state = 'Paused' then 'the cluster is paused' end), deletions_confirmed_seq \
-         from cluster where id = any($1)",
-    )
-    .bind(&ids)
-    .fetch_all(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-
-    let epoch = registry.head.epoch;
-    let mut facts = rows.into_iter().map(|row| facts(row, epoch, &bindings)).collect::<Result<Vec<_>>>()?;
+    let rows: Vec<PgRow> = sqlx::query(sqlx::AssertSqlSafe(statement(picked)))
+        .bind(clusters.iter().map(|c| c.uuid()).collect::<Vec<_>>())
+        .bind(since.map(stored))
+        .bind(stored(seen.seq))
+        .fetch_all(connection)
+        .await?;
+    let head = rows.first().ok_or_else(|| StoreError::corrupt("registry")(&"it has no row"))?;
+    let mut snapshot = snapshot(HeadRow::from_row(head)?, seen)?;
+    let (placements, bindings) = parts(&rows)?;
+    let epoch = snapshot.registry.head.epoch;
+    snapshot.facts = placements.into_iter().map(|row| facts(row, epoch, &bindings)).collect::<Result<_>>()?;
     if let Some(since) = since {
-        facts.retain(|f| f.desired.revision.seq > since);
+        snapshot.facts.retain(|f| f.desired.revision.seq > since);
     }
-    let confirmed = states.iter().map(|(id, _, confirmed)| ((*id).into(), seq(*confirmed))).collect();
-    let withheld = states.into_iter().filter_map(|(id, why, _)| Some((id.into(), why?))).collect();
-    Ok(Snapshot { registry, withheld, confirmed, facts })
+    Ok(snapshot)
 }
 
-/// The bindings of these placements, with the secrets of their items.
-async fn bound(connection: &mut PgConnection, rows: &[Row]) -> Result<BTreeMap<Uuid, Bound>> {
-    let ids: Vec<Uuid> = rows.iter().map(|r| r.binding_id).collect::<BTreeSet<_>>().into_iter().collect();
-    let bindings: Vec<BindingRow> =
-        sqlx::query_as("select id, name, project_id, spec, spec_seq, created_at from binding where id = any($1)")
-            .bind(&ids)
-            .fetch_all(&mut *connection)
-            .await?;
-    let items: Vec<ItemRow> = sqlx::query_as(
-        "select i.binding_id, s.* from binding_item i join secret s on s.id = i.secret_id \
-         where i.binding_id = any($1) order by i.binding_id, i.position",
-    )
-    .bind(&ids)
-    .fetch_all(connection)
-    .await?;
-    let one = |row: BindingRow| {
-        let binding =
-            Binding { id: row.id.into(), project: row.project_id.into(), spec: row.spec.0, spec_seq: seq(row.spec_seq) };
-        (row.id, Bound { name: row.name, binding, registered: row.created_at, secrets: Vec::new() })
-    };
-    let mut bound: BTreeMap<Uuid, Bound> = bindings.into_iter().map(one).collect();
-    for item in items {
-        if let Some(bound) = bound.get_mut(&item.binding_id) {
-            bound.secrets.push(item.secret.try_into()?);
+/// A snapshot but for the placements.
+fn snapshot(head: HeadRow, seen: &Mark) -> Result<Snapshot> {
+    let ours = head.seen_hash.as_deref().map(change::hash).transpose()?;
+    let row = RegistryRow { id: head.id, epoch: head.epoch, seq: head.seq, hash: head.hash, held: head.held };
+    let registry = Registry::try_from(row)?;
+    let standing = standing(seen, registry.head.epoch, ours);
+    let (mut withheld, mut confirmed) = (BTreeMap::new(), BTreeMap::new());
+    for (cluster, state) in head.clusters.map(|clusters| clusters.0).unwrap_or_default() {
+        withheld.extend(state.withheld.map(|why| (cluster.into(), why)));
+        confirmed.insert(cluster.into(), seq(state.deletions_confirmed));
+    }
+    Ok(Snapshot { registry, standing, withheld, confirmed, facts: Vec::new() })
+}
+
+/// The placements, and their bindings with the secrets of their items. One that was deleted has no items any more.
+fn parts(rows: &[PgRow]) -> Result<(Vec<PlacementRow>, BTreeMap<Uuid, Bound>)> {
+    let (mut placements, mut bindings): (Vec<PlacementRow>, BTreeMap<Uuid, Bound>) = Default::default();
+    for row in rows {
+        let Some(id) = row.try_get::<Option<Uuid>, _>("binding_id")? else { continue };
+        let placement = PlacementRow::from_row(row)?;
+        let is_next_item = placements.last().is_some_and(|p| (p.binding_id, p.cluster_id) == (id, placement.cluster_id));
+        if !is_next_item {
+            placements.push(placement);
+            if let Entry::Vacant(first) = bindings.entry(id) {
+                first.insert(bound(id, FromRow::from_row(row)?));
+            }
+        }
+        if let (Some(bound), Some(_)) = (bindings.get_mut(&id), row.try_get::<Option<Uuid>, _>("id")?) {
+            bound.secrets.push(SecretRow::from_row(row)?.try_into()?);
         }
     }
-    Ok(bound)
+    Ok((placements, bindings))
 }
 
-fn facts(row: Row, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> Result<Facts> {
+fn bound(id: Uuid, row: BindingRow) -> Bound {
+    let BindingRow { name, project_id, spec, spec_seq, created_at } = row;
+    let binding = Binding { id: id.into(), project: project_id.into(), spec: spec.0, spec_seq: seq(spec_seq) };
+    Bound { name, binding, registered: created_at, secrets: Vec::new() }
+}
+
+fn facts(row: PlacementRow, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> Result<Facts> {
     let acked = match (row.applied_epoch, row.applied_seq) {
         (Some(epoch), Some(at)) => Some(Reported {
             revision: Revision { epoch: Epoch::new(epoch.cast_unsigned()), seq: seq(at) },

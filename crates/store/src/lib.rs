@@ -17,7 +17,6 @@ pub mod lease;
 pub mod meta;
 pub mod notify;
 pub mod page;
-pub mod permit;
 pub mod placement;
 pub mod pool;
 pub mod project;

@@ -7,9 +7,10 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
+use crate::change::VERSIONS_OBSERVED;
 use crate::{Result, StoreError};
 
-/// The channel that carries the seq of each commit.
+/// The channel that carries the seq and the kind of each commit.
 const CHANNEL: &str = "lockstep";
 /// How long the channel may be silent before the connection is tried.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
@@ -17,15 +18,17 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Tells every replica, once the surrounding transaction commits.
-pub(crate) async fn changed(connection: &mut PgConnection, seq: Seq) -> Result<()> {
-    sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(seq.to_string()).execute(connection).await?;
+pub(crate) async fn changed(connection: &mut PgConnection, seq: Seq, kind: &str) -> Result<()> {
+    sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(format!("{seq} {kind}")).execute(connection).await?;
     Ok(())
 }
 
 /// Something woke the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
-    /// A change was committed.
+    /// New versions were recorded, and nothing else: whoever watches sources knows them.
+    Versions,
+    /// Some other change was committed.
     Changed,
     /// The connection was lost and is back: anything may have happened in between.
     Reconnected,
@@ -67,11 +70,19 @@ async fn listen(url: &str) -> Result<PgListener> {
     timeout(ANSWER_LIMIT, connecting).await.unwrap_or(Err(StoreError::Postgres(sqlx::Error::PoolTimedOut)))
 }
 
+/// What a commit was about. A replica of the version before tells no kind.
+fn what(payload: &str) -> Woken {
+    match payload.split_once(' ') {
+        Some((_, VERSIONS_OBSERVED)) => Woken::Versions,
+        _ => Woken::Changed,
+    }
+}
+
 /// In silence, asks whether the server is still there: a connection whose other end vanished says nothing by itself.
 async fn heard(connection: &mut PgListener) -> Result<Woken> {
     loop {
         if let Ok(notification) = timeout(SILENCE_LIMIT, connection.try_recv()).await {
-            return Ok(notification?.map_or(Woken::Reconnected, |_| Woken::Changed));
+            return Ok(notification?.map_or(Woken::Reconnected, |told| what(told.payload())));
         }
         let asked = timeout(ANSWER_LIMIT, sqlx::query("select 1").execute(&mut *connection)).await;
         asked.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;

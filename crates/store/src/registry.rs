@@ -22,20 +22,27 @@ pub struct Registry {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    epoch: i64,
-    seq: i64,
-    hash: Vec<u8>,
-    held: Option<String>,
+pub(crate) struct RegistryRow {
+    pub(crate) id: Uuid,
+    pub(crate) epoch: i64,
+    pub(crate) seq: i64,
+    pub(crate) hash: Vec<u8>,
+    pub(crate) held: Option<String>,
+}
+
+impl TryFrom<RegistryRow> for Registry {
+    type Error = StoreError;
+    fn try_from(row: RegistryRow) -> Result<Self> {
+        let hash = row.hash.as_slice().try_into().map(ChangeHash::new).map_err(|e| StoreError::corrupt("registry")(&e))?;
+        let head = Mark { epoch: Epoch::new(row.epoch.cast_unsigned()), seq: seq(row.seq), hash };
+        Ok(Self { id: row.id.into(), head, held: row.held })
+    }
 }
 
 /// Reads it.
 pub async fn get(connection: &mut PgConnection) -> Result<Registry> {
-    let row: Row = sqlx::query_as("select id, epoch, seq, hash, held from registry").fetch_one(connection).await?;
-    let hash = row.hash.as_slice().try_into().map(ChangeHash::new).map_err(|e| StoreError::corrupt("registry")(&e))?;
-    let head = Mark { epoch: Epoch::new(row.epoch.cast_unsigned()), seq: seq(row.seq), hash };
-    Ok(Registry { id: row.id.into(), head, held: row.held })
+    let row: RegistryRow = sqlx::query_as("select id, epoch, seq, hash, held from registry").fetch_one(connection).await?;
+    row.try_into()
 }
 
 /// Holds the whole registry, or ends that.

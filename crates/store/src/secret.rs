@@ -117,12 +117,26 @@ pub async fn ensure(connection: &mut PgConnection, secret: &SecretRef) -> Result
     id.map(Into::into).ok_or_else(|| StoreError::NotFound { kind: "source", name: secret.source.to_string() })
 }
 
+/// Which of the secrets that are bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// All.
+    All,
+    /// Those that nobody has looked at since they were bound.
+    Unseen,
+}
+
 /// The secrets of a source that some binding uses.
-pub async fn bound(connection: &mut PgConnection, source: SourceId) -> Result<Vec<SecretRecord>> {
-    let rows: Vec<SecretRow> = sqlx::query_as(
-        "select s.* from secret s where source_id = $1 and exists (select from binding_item i where i.secret_id = s.id) \
-         order by mount, path",
-    )
+pub async fn bound(connection: &mut PgConnection, source: SourceId, which: Bound) -> Result<Vec<SecretRecord>> {
+    let condition = match which {
+        Bound::All => "",
+        // Spelled out, so that its index is used.
+        Bound::Unseen => "and state = 'Unseen'",
+    };
+    let rows: Vec<SecretRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select s.* from secret s where source_id = $1 {condition} \
+         and exists (select from binding_item i where i.secret_id = s.id) order by mount, path",
+    )))
     .bind(source.uuid())
     .fetch_all(connection)
     .await?;

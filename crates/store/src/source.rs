@@ -71,6 +71,12 @@ pub async fn spec(connection: &mut PgConnection, name: &SourceName) -> Result<(S
     Ok((id.into(), spec))
 }
 
+/// The names of all, in their order: what is to be watched. For the same reason not by way of [`list`].
+pub async fn names(connection: &mut PgConnection) -> Result<Vec<SourceName>> {
+    let names: Vec<String> = sqlx::query_scalar("select name from source order by name").fetch_all(connection).await?;
+    names.iter().map(|name| name.parse().map_err(|e| StoreError::corrupt("source")(&e))).collect()
+}
+
 /// One page.
 pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<SourceRecord>>, Option<String>)> {
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(

@@ -179,7 +179,7 @@ impl Registry {
     }
 
     pub(crate) async fn report(&self, reports: &[Report]) -> Result<u64> {
-        Ok(delivery::write(&mut *self.connection().await?, reports).await?)
+        Ok(delivery::write(&mut *self.connection().await?, reports).await?.placements)
     }
 
     /// What the delivery is listed as.

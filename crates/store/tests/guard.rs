@@ -4,6 +4,7 @@ use anyhow::Result;
 use lockstep_core::binding::{DeletionPolicy, Mode};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::{DeliveryStatus, Outcome};
+use lockstep_core::history::Mark;
 use lockstep_core::id::{ClusterId, SessionId};
 use lockstep_core::plan::Want;
 use lockstep_core::version::SecretState;
@@ -52,7 +53,7 @@ async fn what_waits_to_be_deleted_is_what_the_cluster_has_until_it_is_confirmed(
 
     registry.change(async |c, seq| Ok(cluster::confirm_deletions(c, eu, seq).await?)).await?;
     assert_eq!(delivery::purges_waiting(&mut c, eu).await?, [""; 0]);
-    let confirmed = read(&mut c, &[eu], Which::All).await?.confirmed;
+    let confirmed = read(&mut c, &[eu], Which::All, &Mark::ORIGIN).await?.confirmed;
     assert_eq!(confirmed[&eu], lockstep_store::registry::get(&mut c).await?.head.seq);
     registry.unbind("a").await?;
     assert_eq!(delivery::purges_waiting(&mut c, eu).await?, ["a"], "what is decided later is not confirmed");
@@ -91,7 +92,7 @@ async fn all_of_a_cluster_is_taken_back_with_one_policy_also_what_waited_already
     registry.unbind("a").await?;
     let take_back = async |policy| registry.change(async |c, seq| Ok(placement::take_back(c, eu, policy, seq).await?)).await;
     let wants = async |c: &mut _| -> Result<Vec<Want>> {
-        Ok(read(c, &[eu], Which::All).await?.facts.into_iter().map(|f| f.desired.want).collect())
+        Ok(read(c, &[eu], Which::All, &Mark::ORIGIN).await?.facts.into_iter().map(|f| f.desired.want).collect())
     };
     assert_eq!(take_back(DeletionPolicy::Retain).await?, 3);
     assert_eq!(wants(&mut c).await?, vec![Want::Remove(DeletionPolicy::Retain); 3]);

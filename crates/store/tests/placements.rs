@@ -4,6 +4,7 @@ use anyhow::Result;
 use lockstep_core::binding::{DeletionPolicy, SecretTarget, Target};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::Outcome;
+use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::Want;
@@ -25,7 +26,7 @@ async fn two_of_three() -> Result<(Registry, BindingId, ClusterId, ClusterId)> {
 }
 
 async fn facts(registry: &Registry, cluster: ClusterId) -> Result<Vec<Facts>> {
-    Ok(read(&mut *registry.connection().await?, &[cluster], Which::All).await?.facts)
+    Ok(read(&mut *registry.connection().await?, &[cluster], Which::All, &Mark::ORIGIN).await?.facts)
 }
 
 /// What the cluster says once it gave up all that it should.

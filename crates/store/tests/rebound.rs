@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use lockstep_core::delivery::DeliveryStatus;
+use lockstep_core::history::Mark;
 use lockstep_core::id::ClusterId;
 use lockstep_core::plan::{Want, Withheld};
 use lockstep_core::version::{Known, SecretState, VersionNumber};
@@ -26,7 +27,7 @@ async fn bound() -> Result<(Registry, ClusterId)> {
 async fn want(registry: &Registry, cluster: ClusterId, name: &str) -> Result<Want> {
     let mut c = registry.connection().await?;
     let id = binding::get(&mut c, name).await?.spec.binding.id;
-    let facts = read(&mut c, &[cluster], Which::All).await?.facts;
+    let facts = read(&mut c, &[cluster], Which::All, &Mark::ORIGIN).await?.facts;
     Ok(facts.into_iter().find(|f| f.binding.id == id).context("the placement")?.desired.want)
 }
 

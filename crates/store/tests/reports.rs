@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use lockstep_core::delivery::Outcome;
+use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, ClusterId, SessionId};
 use lockstep_core::plan::Reported;
 use lockstep_core::revision::{Epoch, Revision, Seq};
@@ -102,13 +103,13 @@ async fn a_cause_with_a_nul_is_written_without_it_and_holds_up_no_other_report()
 async fn an_older_revision_never_replaces_a_newer_one() -> Result<()> {
     let placed = Placed::new().await?;
     placed.registry.report(&[placed.report(7, Outcome::Applied)]).await?;
-    for late in [Outcome::Applied, Outcome::Failed, Outcome::Sent] {
+    for late in [Outcome::Applied, Outcome::Failed, Outcome::Unreadable] {
         assert_eq!(placed.registry.report(&[placed.report(6, late)]).await?, 0, "{late:?}");
     }
     assert_eq!(placed.row().await?, Some(row(7, "Applied", Some((7, 1)))));
     let next_epoch = Revision { epoch: Epoch::new(2), seq: Seq::new(3) };
-    assert_eq!(placed.registry.report(&[Report { revision: next_epoch, ..placed.report(0, Outcome::Sent) }]).await?, 1);
-    assert_eq!(placed.row().await?, Some(row(3, "Sent", Some((7, 1)))));
+    assert_eq!(placed.registry.report(&[Report { revision: next_epoch, ..placed.report(0, Outcome::Unreadable) }]).await?, 1);
+    assert_eq!(placed.row().await?, Some(row(3, "Unreadable", Some((7, 1)))));
     assert_eq!(placed.registry.report(&[placed.report(8, Outcome::Failed)]).await?, 0, "of the epoch before");
     Ok(())
 }
@@ -118,13 +119,13 @@ async fn what_was_sent_since_does_not_wipe_what_was_confirmed() -> Result<()> {
     let placed = Placed::new().await?;
     placed.registry.report(&[placed.report(5, Outcome::Applied)]).await?;
     let confirmed = placed.registry.delivery("eu", "db").await?;
-    for (seq, outcome) in [(6, Outcome::Sent), (6, Outcome::Conflict), (7, Outcome::Unreadable), (8, Outcome::Denied)] {
+    for (seq, outcome) in [(6, Outcome::Unreadable), (6, Outcome::Conflict), (7, Outcome::Unreadable), (8, Outcome::Denied)] {
         placed.registry.report(&[placed.report(seq, outcome)]).await?;
         assert_eq!(placed.row().await?, Some(row(seq.cast_signed(), outcome.as_str(), Some((5, 1)))));
     }
     let listed = placed.registry.delivery("eu", "db").await?;
     assert_eq!((listed.applied, listed.applied_at, listed.targets), (Some(revision(5)), confirmed.applied_at, (1, 1)));
-    let facts = read(&mut *placed.registry.connection().await?, &[placed.cluster], Which::All).await?.facts;
+    let facts = read(&mut *placed.registry.connection().await?, &[placed.cluster], Which::All, &Mark::ORIGIN).await?.facts;
     assert_eq!(facts[0].acked, Some(Reported { revision: revision(5), digest: Some(digest(1)) }));
     Ok(())
 }
@@ -132,13 +133,13 @@ async fn what_was_sent_since_does_not_wipe_what_was_confirmed() -> Result<()> {
 #[tokio::test]
 async fn a_confirmation_counts_also_when_a_newer_revision_is_on_its_way() -> Result<()> {
     let placed = Placed::new().await?;
-    placed.registry.report(&[placed.report(5, Outcome::Sent)]).await?;
-    placed.registry.report(&[placed.report(6, Outcome::Sent)]).await?;
+    placed.registry.report(&[placed.report(5, Outcome::Unreadable)]).await?;
+    placed.registry.report(&[placed.report(6, Outcome::Unreadable)]).await?;
     assert_eq!(placed.registry.report(&[placed.report(5, Outcome::Applied)]).await?, 1);
-    assert_eq!(placed.row().await?, Some(row(6, "Sent", Some((5, 1)))));
+    assert_eq!(placed.row().await?, Some(row(6, "Unreadable", Some((5, 1)))));
     // The same in one batch.
-    placed.registry.report(&[placed.report(7, Outcome::Sent), placed.report(6, Outcome::Applied)]).await?;
-    assert_eq!(placed.row().await?, Some(row(7, "Sent", Some((6, 1)))));
+    placed.registry.report(&[placed.report(7, Outcome::Unreadable), placed.report(6, Outcome::Applied)]).await?;
+    assert_eq!(placed.row().await?, Some(row(7, "Unreadable", Some((6, 1)))));
     Ok(())
 }
 
@@ -149,7 +150,7 @@ async fn of_two_reports_of_one_revision_in_a_batch_the_last_counts() -> Result<(
     assert_eq!(placed.registry.report(&[placed.report(5, Outcome::Applied), other]).await?, 1);
     assert_eq!(placed.row().await?, Some(row(5, "Applied", Some((5, 2)))));
     assert_eq!(placed.registry.delivery("eu", "db").await?.targets, (2, 3));
-    placed.registry.report(&[placed.report(5, Outcome::Sent), placed.report(5, Outcome::Failed)]).await?;
+    placed.registry.report(&[placed.report(5, Outcome::Unreadable), placed.report(5, Outcome::Failed)]).await?;
     assert_eq!(placed.row().await?, Some(row(5, "Failed", Some((5, 2)))));
     Ok(())
 }
@@ -159,7 +160,7 @@ async fn what_was_given_up_has_no_digest() -> Result<()> {
     let placed = Placed::new().await?;
     placed.registry.report(&[placed.report(5, Outcome::Applied)]).await?;
     placed.registry.report(&[Report { digest: None, ..placed.report(6, Outcome::Applied) }]).await?;
-    let facts = read(&mut *placed.registry.connection().await?, &[placed.cluster], Which::All).await?.facts;
+    let facts = read(&mut *placed.registry.connection().await?, &[placed.cluster], Which::All, &Mark::ORIGIN).await?.facts;
     assert_eq!(facts[0].acked, Some(Reported { revision: revision(6), digest: None }));
     Ok(())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use lockstep_core::binding::{BindingSpec, DeletionPolicy, Item, Mode};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::Outcome;
+use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::{self, Want};
@@ -132,7 +133,7 @@ async fn acknowledge(registry: &Registry, cluster: &str) -> Result<()> {
     let Ok(cluster) = lockstep_store::cluster::get(&mut *registry.connection().await?, cluster).await else { return Ok(()) };
     let cluster = ClusterId::from(cluster.id);
     let session = registry.connect(cluster).await?;
-    let facts = read(&mut *registry.connection().await?, &[cluster], Which::All).await?.facts;
+    let facts = read(&mut *registry.connection().await?, &[cluster], Which::All, &Mark::ORIGIN).await?.facts;
     let mut reports = Vec::new();
     for fact in facts {
         let mut report = report(session, cluster, fact.binding.id, fact.desired.revision, Outcome::Applied);
@@ -165,7 +166,7 @@ async fn compare(registry: &Registry) -> Result<()> {
         })
         .collect();
 
-    let all = read(&mut c, &clusters, Which::All).await?;
+    let all = read(&mut c, &clusters, Which::All, &Mark::ORIGIN).await?;
     let core: BTreeMap<Key, (Revision, bool)> =
         all.facts.iter().map(|f| ((f.cluster, f.binding.id), (f.desired.revision, f.purges()))).collect();
     anyhow::ensure!(view == core, "the view says {view:?}, core {core:?}");
@@ -186,11 +187,11 @@ async fn compare(registry: &Registry) -> Result<()> {
     }
 
     for since in (0..=all.registry.head.seq.get()).map(Seq::new) {
-        let changed = read(&mut c, &clusters, Which::ChangedSince(since)).await?;
+        let changed = read(&mut c, &clusters, Which::ChangedSince(since), &Mark::ORIGIN).await?;
         let wanted: Vec<Key> = core.iter().filter(|(_, (r, _))| r.seq > since).map(|(k, _)| *k).collect();
         anyhow::ensure!(keys(&changed.facts) == wanted, "changed since {since}");
     }
-    let behind = read(&mut c, &clusters, Which::NotInStep).await?;
+    let behind = read(&mut c, &clusters, Which::NotInStep, &Mark::ORIGIN).await?;
     let acked = |f: &&Facts| f.acked.as_ref().map(|a| a.revision) != Some(f.desired.revision);
     let wanted: Vec<Facts> = all.facts.iter().filter(acked).cloned().collect();
     anyhow::ensure!(keys(&behind.facts) == keys(&wanted), "not in step");

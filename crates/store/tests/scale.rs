@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use lockstep_core::delivery::Outcome;
+use lockstep_core::history::Mark;
 use lockstep_core::id::ClusterId;
 use lockstep_core::version::SecretState;
-use lockstep_store::delivery::{self, Filter};
+use lockstep_store::delivery::{self, Filter, Report};
 use lockstep_store::desired::{Which, read};
 use lockstep_store::page::Page;
-use lockstep_store::permit::permitted;
 use lockstep_store::placement;
+use lockstep_store::pool::{self, Prompt};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -69,8 +70,10 @@ async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
     let before = lockstep_store::registry::get(&mut c).await?.head.seq;
     registry.observe("payments/s7", SecretState::Live, Some(2)).await?;
 
+    let finding = pool::connect_prompt(&registry.url, Prompt::Dispatch).await?;
+    let mut finding = pool::acquire(&finding).await?;
     let began = Instant::now();
-    let changed = read(&mut c, &clusters, Which::ChangedSince(before)).await?;
+    let changed = read(&mut finding, &clusters, Which::ChangedSince(before), &Mark::ORIGIN).await?;
     let took = began.elapsed();
     assert_eq!(changed.facts.len(), clusters.len());
     println!("of {} placements, {} that changed in {took:?}", CLUSTERS * BINDINGS, changed.facts.len());
@@ -81,17 +84,21 @@ async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
         let session = registry.connect(facts.cluster).await?;
         sent.push(report(session, facts.cluster, facts.binding.id, facts.desired.revision, Outcome::Sent));
     }
+    let reporting = pool::connect_prompt(&registry.url, Prompt::Reports).await?;
+    let mut reporting = pool::acquire(&reporting).await?;
     let began = Instant::now();
-    assert_eq!(permitted(&mut c, &sent).await?.len(), sent.len());
+    let written = delivery::write(&mut reporting, &sent).await?;
+    assert_eq!((written.placements, written.leave), (sent.len() as u64, vec![true; sent.len()]));
     println!("leave for {}: {:?}", sent.len(), began.elapsed());
+    let failed: Vec<Report> = sent.into_iter().map(|sent| Report { outcome: Outcome::Failed, ..sent }).collect();
     let began = Instant::now();
-    assert_eq!(registry.report(&sent).await?, sent.len() as u64);
-    println!("a batch of {} reports: {:?}", sent.len(), began.elapsed());
+    assert_eq!(delivery::write(&mut reporting, &failed).await?.placements, failed.len() as u64);
+    println!("a batch of {} reports: {:?}", failed.len(), began.elapsed());
     let began = Instant::now();
-    assert_eq!(read(&mut c, &clusters, Which::NotInStep).await?.facts.len(), clusters.len());
+    assert_eq!(read(&mut c, &clusters, Which::NotInStep, &Mark::ORIGIN).await?.facts.len(), clusters.len());
     println!("a sweep: {:?}", began.elapsed());
     let began = Instant::now();
-    assert_eq!(read(&mut c, &clusters[..1], Which::All).await?.facts.len(), usize::try_from(BINDINGS)?);
+    assert_eq!(read(&mut c, &clusters[..1], Which::All, &Mark::ORIGIN).await?.facts.len(), usize::try_from(BINDINGS)?);
     println!("one cluster that connects: {:?}", began.elapsed());
     let began = Instant::now();
     assert_eq!(delivery::count_by_cluster(&mut c).await?.len(), 2 * clusters.len());

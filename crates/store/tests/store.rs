@@ -4,10 +4,10 @@ mod fixture;
 
 mod guard;
 mod leases;
+mod leave;
 mod migrations;
 mod noticed;
 mod pages;
-mod permits;
 mod placements;
 mod pool;
 mod rebound;

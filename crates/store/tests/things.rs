@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lockstep_core::cluster::ClusterState;
+use lockstep_core::history::Mark;
 use lockstep_core::id::SecretId;
 use lockstep_core::revision::Seq;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::SecretState;
-use lockstep_store::change::Writing;
+use lockstep_store::change::{Entry, VERSIONS_OBSERVED, Writing};
 use lockstep_store::desired::{self, Which};
 use lockstep_store::meta::Written;
 use lockstep_store::notify::{Listener, Woken};
 use lockstep_store::page::Page;
+use lockstep_store::secret::Bound;
 use lockstep_store::{StoreError, binding, cluster, delivery, grant, lease, placement, pool, project, secret, source};
 
 use crate::fixture::{Registry, instance, item, labels, source_spec, spec};
@@ -102,7 +104,7 @@ async fn bindings_and_secrets() -> Result<()> {
     let corp = source::get(&mut c, "corp").await?;
     assert_eq!(corp.spec.secrets, 2);
     registry.observe("payments/unbound", SecretState::Live, Some(1)).await?;
-    let watched = secret::bound(&mut c, corp.id.into()).await?;
+    let watched = secret::bound(&mut c, corp.id.into(), Bound::All).await?;
     assert_eq!(watched.iter().map(|s| s.path.as_str()).collect::<Vec<_>>(), ["payments/a", "payments/z"]);
     let known = registry.observe("payments/a", SecretState::Live, Some(3)).await?;
     let trace = TraceId::new([7; 16]);
@@ -131,6 +133,9 @@ async fn a_listener_hears_of_every_commit_and_of_nothing_else() -> Result<()> {
     Writing::begin(&registry.pool).await?.abandon().await?;
     registry.cluster("eu", "").await?;
     assert_eq!(tokio::time::timeout(crate::fixture::LIMIT, listener.woken()).await??, Woken::Changed);
+    let seen = Entry { kind: VERSIONS_OBSERVED, ..crate::fixture::entry("") };
+    Writing::begin(&registry.pool).await?.commit(&seen).await?;
+    assert_eq!(tokio::time::timeout(crate::fixture::LIMIT, listener.woken()).await??, Woken::Versions);
     let more = tokio::time::timeout(Duration::from_millis(100), listener.woken()).await;
     assert!(more.is_err(), "{more:?}");
     Ok(())
@@ -144,7 +149,7 @@ async fn what_a_server_awaits_can_be_spawned() -> Result<()> {
     is_send(&pool::migrate(&registry.url));
     is_send(&pool::connect(&registry.url, 1));
     is_send(&Writing::begin(&registry.pool));
-    is_send(&desired::read(&mut c, &[], Which::All));
+    is_send(&desired::read(&mut c, &[], Which::All, &Mark::ORIGIN));
     is_send(&delivery::write(&mut c, &[]));
     is_send(&placement::replan_all(&mut c, None, Seq::default()));
     is_send(&Listener::connect(&registry.url).await?.woken());

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use lockstep_core::binding::{DeletionPolicy, Item};
 use lockstep_core::delivery::Outcome;
+use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, ClusterId, SessionId};
 use lockstep_core::version::{SecretState, VersionNumber};
 use lockstep_store::delivery::Report;
@@ -35,7 +36,7 @@ impl Bound {
 
     /// As a session does: with the versions that content was rendered from.
     async fn confirm(&self) -> Result<()> {
-        let facts = read(&mut *self.registry.connection().await?, &[self.cluster], Which::All).await?.facts;
+        let facts = read(&mut *self.registry.connection().await?, &[self.cluster], Which::All, &Mark::ORIGIN).await?.facts;
         let facts = facts.first().context("the placement")?;
         let report = report(self.session, self.cluster, self.binding, facts.desired.revision, Outcome::Applied);
         self.registry.report(&[Report { versions: facts.versions(), ..report }]).await?;

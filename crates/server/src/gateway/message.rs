@@ -50,7 +50,7 @@ pub(super) async fn make_ready(gateway: Gateway, key: ClusterKey, work: Work, bl
     let (prepared, leave) = if is_removal(&work) {
         (Ok(None), leave.await)
     } else {
-        let prepared = prepare(&gateway.app, &gateway.materials, &key, &work.facts);
+        let prepared = prepare(&gateway.app, &key, &work.facts);
         let (prepared, leave) = tokio::join!(prepared, leave);
         (prepared.map(Some), leave)
     };

@@ -12,6 +12,7 @@ use lockstep_core::id::BindingId;
 use lockstep_core::revision::Revision;
 use lockstep_proto::v1::{self, AgentMessage, ServerMessage, server_message};
 use lockstep_store::delivery::Report;
+use lockstep_store::desired::Snapshot;
 use lockstep_store::{StoreError, pool};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::{Guard, Ledger};
 use crate::gateway::message::{Ready, drain, make_ready, revoked};
 use crate::gateway::sessions::{Command, End};
-use offers::{Reloaded, is_before};
+use offers::is_before;
 use outgoing::{Answer, Outgoing};
 
 mod answers;
@@ -56,7 +57,7 @@ struct Session {
     /// The leave that is asked again for what waited, if it is.
     asking: FuturesUnordered<BoxFuture<'static, Answer>>,
     /// The reload under way, if one is. It does not stop the stream, however long Postgres takes.
-    reloading: FuturesUnordered<BoxFuture<'static, Result<Reloaded, StoreError>>>,
+    reloading: FuturesUnordered<BoxFuture<'static, Result<Snapshot, StoreError>>>,
     withheld: Option<String>,
     /// What the registry was last told of deletions held back.
     noted: Option<held_back::Noted>,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_core::binding::SecretRef;
 use lockstep_core::name::SourceName;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::{Observation, SecretState, Verdict, observe};
 use lockstep_store::StoreError;
-use lockstep_store::change::{Entry, Writing};
+use lockstep_store::change::{Entry, VERSIONS_OBSERVED, Writing};
 use lockstep_store::lease::{self, Lease};
 use lockstep_store::secret::{self, SecretRecord};
 use serde_json::json;
@@ -55,6 +56,10 @@ async fn write(
         let Verdict::Changed(change) = observe(&known, observation) else { continue };
         known.apply(&change, seq);
         known.began = observation.began;
+        if let Some(version) = known.chosen.filter(|_| known.seqs.chosen == seq) {
+            let secret = SecretRef { source: source.clone(), mount: record.mount.clone(), path: record.path.clone() };
+            app.materials.read_ahead(app, secret, record.id, version).await;
+        }
         changed.push((record.id, known));
         let version = known.latest.map(|v| v.id.number.get());
         tracing::info!(mount = %record.mount, path = %record.path, state = known.state.as_str(), version, "secret changed");
@@ -68,7 +73,7 @@ async fn write(
     secret::write(writing.connection(), &changed, seq, Some(trace)).await?;
     let entry = Entry {
         actor: actor::watch(source.as_str()),
-        kind: "VersionsObserved",
+        kind: VERSIONS_OBSERVED,
         subject: format!("source/{source}"),
         detail: json!({ "trace": trace.to_string(), "secrets": detail }),
     };

@@ -14,7 +14,7 @@ use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::name::SourceName;
 use lockstep_core::version::{Began, SecretState, Seen};
 use lockstep_store::lease::Lease;
-use lockstep_store::secret::{self, SecretRecord};
+use lockstep_store::secret::{self, Bound, SecretRecord};
 use lockstep_store::{StoreError, pool, source};
 use lockstep_vault::budget::Budget;
 use lockstep_vault::read_plan::{Read, ScanSupport, plan};
@@ -63,6 +63,8 @@ pub(super) struct Sweeper {
     /// gone on with after the lease was renewed or the source failed, and comes to its end before the next one begins.
     covered: BTreeMap<SecretId, Turn>,
     doubts: Doubts,
+    /// Whether the present look has come to its end: all that was bound when that was read had its turn.
+    ended: bool,
     /// The last failure in the present look that may be the source's.
     unanswered: Option<VaultError>,
     noted: Option<Instant>,
@@ -97,6 +99,7 @@ impl Sweeper {
             ordinal: 0,
             due: None,
             covered: BTreeMap::new(),
+            ended: false,
             doubts: Doubts::default(),
             unanswered: None,
             noted: None,
@@ -109,6 +112,7 @@ impl Sweeper {
         self.ordinal = 0;
         self.due = None;
         self.covered.clear();
+        self.ended = false;
         self.scanned = None;
         self.noted = None;
     }
@@ -131,6 +135,7 @@ impl Sweeper {
     /// were bound since. `Ok(false)`: nothing was due.
     pub(super) async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Result<bool, SweepError> {
         let outcome = self.look(lease, lease_end).await;
+        self.ended = outcome.is_ok();
         if matches!(outcome, Err(SweepError::Vault(_))) && !self.doubts.heard() {
             for support in self.scans.values_mut() {
                 *support = support.forget_failure();
@@ -140,12 +145,14 @@ impl Sweeper {
     }
 
     async fn look(&mut self, lease: &Lease, lease_end: Instant) -> Result<bool, SweepError> {
+        // Until the next one is due, only what was bound since is of interest: each commit hints, and there may be many of both.
+        let which = if self.ended && !self.is_due() { Bound::Unseen } else { Bound::All };
         let (spec, bound) = {
             let mut connection = pool::acquire(&self.app.pool).await?;
             let (id, spec) = source::spec(&mut connection, &self.name).await?;
-            (spec, secret::bound(&mut connection, id).await?)
+            (spec, secret::bound(&mut connection, id, which).await?)
         };
-        let begins = self.begins(&bound);
+        let begins = which == Bound::All && self.begins(&bound);
         // Seen, and yet unseen: it was bound anew since.
         for unseen in bound.iter().filter(|s| s.known.state == SecretState::Unseen) {
             if self.covered.get(&unseen.id) == Some(&Turn::Seen) {
@@ -189,14 +196,17 @@ impl Sweeper {
 
     /// Whether a look begins now: it is due, and the one before has come to its end.
     fn begins(&mut self, bound: &[SecretRecord]) -> bool {
-        let is_due = self.due.is_none_or(|due| due <= Instant::now());
-        let begins = is_due && bound.iter().all(|s| self.covered.contains_key(&s.id)) || self.due.is_none();
+        let begins = self.is_due() && bound.iter().all(|s| self.covered.contains_key(&s.id)) || self.due.is_none();
         if begins {
             self.covered.clear();
             self.unanswered = None;
             self.doubts.begin_look(&bound.iter().map(|s| s.id).collect());
         }
         begins
+    }
+
+    fn is_due(&self) -> bool {
+        self.due.is_none_or(|due| due <= Instant::now())
     }
 
     /// The next look is due an interval after this one began, give or take a tenth: replicas and sources must not knock in step.

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use lockstep_server::app::App;
 use lockstep_server::authority::Authority;
 use lockstep_server::config::Config;
+use lockstep_server::material_cache::MaterialCache;
 use lockstep_server::metrics::Metrics;
 use lockstep_server::readiness::Readiness;
 use lockstep_server::sources::{Sources, home};
@@ -115,6 +116,7 @@ impl Api {
         let app = App {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
+            materials: MaterialCache::default(),
             readiness: Arc::new(Readiness::new(pool.clone())),
             authority: Arc::new(authority),
             config,

@@ -13,13 +13,14 @@ use lockstep_core::version::SecretState;
 use lockstep_server::app::App;
 use lockstep_server::authority::Authority;
 use lockstep_server::config::Config;
+use lockstep_server::material_cache::MaterialCache;
 use lockstep_server::metrics::Metrics;
 use lockstep_server::readiness::Readiness;
 use lockstep_server::sources::{Sources, home};
 use lockstep_server::watch::{Hints, Watcher};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Written;
-use lockstep_store::secret::{self, SecretRecord};
+use lockstep_store::secret::{self, Bound, SecretRecord};
 use lockstep_store::{binding, pool, project, source};
 use lockstep_testbed::{Folder, OpenBao, Postgres, wait};
 use serde_json::json;
@@ -101,6 +102,7 @@ impl Watched {
             authority: Arc::new(Authority::connect(&config, home(&config, vault_metrics.clone())?).await?),
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
+            materials: MaterialCache::default(),
             readiness: Arc::new(Readiness::new(pool.clone())),
             config,
             pool,
@@ -160,7 +162,7 @@ impl Watched {
     pub(crate) async fn secrets(&self) -> Result<Vec<SecretRecord>> {
         let mut connection = pool::acquire(&self.app.pool).await?;
         let source = source::get(&mut connection, "corp").await?.id;
-        Ok(secret::bound(&mut connection, source.into()).await?)
+        Ok(secret::bound(&mut connection, source.into(), Bound::All).await?)
     }
 }
 

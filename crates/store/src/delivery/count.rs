@@ -45,26 +45,13 @@ pub async fn count_of_clusters(
     Ok(grouped(rows))
 }
 
-/// How many deliveries of each of these bindings have which status. One without any is absent.
-pub async fn count_of_bindings(
-    connection: &mut PgConnection,
-    bindings: &[BindingId],
-) -> Result<BTreeMap<BindingId, BTreeMap<String, u64>>> {
-    let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(
-        "select binding_id, status, count(*) from delivery_status where binding_id = any($1) group by binding_id, status",
-    )
-    .bind(bindings.iter().map(|b| b.uuid()).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
-    Ok(grouped(rows))
-}
-
-fn grouped<T: From<Uuid> + Ord>(rows: Vec<(Uuid, String, i64)>) -> BTreeMap<T, BTreeMap<String, u64>> {
-    let mut counts: BTreeMap<T, BTreeMap<String, u64>> = BTreeMap::new();
-    for (id, status, n) in rows {
-        counts.entry(id.into()).or_default().insert(status, n.cast_unsigned());
-    }
-    counts
+/// How the deliveries of one binding stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfBinding {
+    /// How many have which status.
+    pub statuses: BTreeMap<String, u64>,
+    /// What it would change, if it only observes and was compared somewhere.
+    pub observed: Option<Observed>,
 }
 
 /// What a binding that only observes would change, over all clusters.
@@ -78,21 +65,50 @@ pub struct Observed {
     pub clusters: u64,
 }
 
-/// What these bindings would change. One that does not observe, or was compared nowhere yet, is absent.
-pub async fn observed_of_bindings(
-    connection: &mut PgConnection,
-    bindings: &[BindingId],
-) -> Result<BTreeMap<BindingId, Observed>> {
-    let rows: Vec<(Uuid, i64, i64, i64)> = sqlx::query_as(
-        "select binding_id, sum(would_change)::bigint, sum(would_total)::bigint, count(*) from delivery_status \
-         where binding_id = any($1) and would_total is not null group by binding_id",
+#[derive(sqlx::FromRow)]
+struct OfBindingRow {
+    binding_id: Uuid,
+    status: String,
+    deliveries: i64,
+    would_change: i64,
+    would_total: i64,
+    compared: i64,
+}
+
+/// How the deliveries of each of these bindings stand. One without any is absent.
+///
+/// `offset 0` keeps the view apart, so that it is asked for each binding by its key. Joined, it adds up the secrets of every binding there is: each
+/// write of a binding, which shows its status, would take longer with each one that is registered.
+pub async fn of_bindings(connection: &mut PgConnection, bindings: &[BindingId]) -> Result<BTreeMap<BindingId, OfBinding>> {
+    let rows: Vec<OfBindingRow> = sqlx::query_as(
+        "select asked.binding_id, status, count(*) as deliveries, count(would_total) as compared, \
+            coalesce(sum(would_total), 0)::bigint as would_total, \
+            coalesce(sum(would_change) filter (where would_total is not null), 0)::bigint as would_change \
+         from unnest($1::uuid[]) as asked(binding_id) cross join lateral ( \
+            select status, would_change, would_total from delivery_status d where d.binding_id = asked.binding_id offset 0 \
+         ) d group by asked.binding_id, status",
     )
     .bind(bindings.iter().map(|b| b.uuid()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let one = |(id, would_change, total, clusters): (Uuid, i64, i64, i64)| {
-        let [would_change, total, clusters] = [would_change, total, clusters].map(i64::cast_unsigned);
-        (id.into(), Observed { would_change, total, clusters })
-    };
-    Ok(rows.into_iter().map(one).collect())
+    let mut of_bindings: BTreeMap<BindingId, OfBinding> = BTreeMap::new();
+    for row in rows {
+        let of_binding = of_bindings.entry(row.binding_id.into()).or_default();
+        of_binding.statuses.insert(row.status, row.deliveries.cast_unsigned());
+        if row.compared > 0 {
+            let observed = of_binding.observed.get_or_insert_default();
+            observed.would_change += row.would_change.cast_unsigned();
+            observed.total += row.would_total.cast_unsigned();
+            observed.clusters += row.compared.cast_unsigned();
+        }
+    }
+    Ok(of_bindings)
+}
+
+fn grouped<T: From<Uuid> + Ord>(rows: Vec<(Uuid, String, i64)>) -> BTreeMap<T, BTreeMap<String, u64>> {
+    let mut counts: BTreeMap<T, BTreeMap<String, u64>> = BTreeMap::new();
+    for (id, status, n) in rows {
+        counts.entry(id.into()).or_default().insert(status, n.cast_unsigned());
+    }
+    counts
 }

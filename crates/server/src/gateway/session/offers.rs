@@ -2,46 +2,38 @@
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use lockstep_core::history::{Mark, Standing, standing};
-use lockstep_store::desired::{self, Which};
-use lockstep_store::{StoreError, change, cluster, pool};
+use lockstep_core::history::{Mark, Standing};
+use lockstep_store::desired::{self, Snapshot, Which};
+use lockstep_store::{StoreError, cluster, pool};
 use tokio::time::Instant;
 
 use super::{NEED_PAUSE, RELOAD_LIMIT, Session};
 use crate::gateway::admission::hold;
 
-/// All of a cluster's placements as they are.
-pub(super) struct Reloaded {
-    snapshot: desired::Snapshot,
-    /// Whether they come from a history that lacks what was seen here.
-    cut: bool,
-}
-
 impl Session {
     /// Reads all of this cluster's placements: at the beginning, after an epoch, when told too much at once.
-    pub(super) fn reload(&self) -> BoxFuture<'static, Result<Reloaded, StoreError>> {
+    pub(super) fn reload(&self) -> BoxFuture<'static, Result<Snapshot, StoreError>> {
         let (pool, cluster) = (self.gateway.app.pool.clone(), self.admitted.identity.cluster);
         let (held, seen) = (self.ledger.held(), self.seen);
         let read = async move {
             let mut connection = pool::acquire(&pool).await?;
-            let snapshot = desired::read(&mut connection, &[cluster], Which::All).await?;
+            let snapshot = desired::read(&mut connection, &[cluster], Which::All, &seen).await?;
             let unknown = held.iter().filter(|id| snapshot.facts.iter().all(|f| f.binding.id != **id)).count();
             cluster::note_unknown_bindings(&mut connection, cluster, unknown).await?;
-            let ours = change::hash_at(&mut connection, seen.seq).await?;
-            let cut = standing(&seen, snapshot.registry.head.epoch, ours) == Standing::Cut;
-            Ok(Reloaded { snapshot, cut })
+            Ok(snapshot)
         };
         pool::within(RELOAD_LIMIT, read).boxed()
     }
 
-    pub(super) async fn reloaded(&mut self, reloaded: Result<Reloaded, StoreError>) {
+    pub(super) async fn reloaded(&mut self, reloaded: Result<Snapshot, StoreError>) {
         let cluster = self.admitted.identity.cluster;
         match reloaded {
-            Ok(Reloaded { snapshot, cut }) if !cut && is_before(&snapshot.registry.head, &self.seen) => {
+            Ok(snapshot) if snapshot.standing == Standing::Known && is_before(&snapshot.registry.head, &self.seen) => {
                 // An offer overtook it: beside that, it would look as if the history had been cut.
                 self.reload_at = Some(Instant::now());
             }
-            Ok(Reloaded { mut snapshot, cut }) => {
+            Ok(mut snapshot) => {
+                let cut = snapshot.standing == Standing::Cut;
                 let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
                 self.ledger.confirm_deletions(snapshot.confirmed.remove(&cluster).unwrap_or_default());
                 self.offer(snapshot.facts, snapshot.registry.head, withheld, cut).await;

@@ -8,31 +8,32 @@ use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::DeliveryStatus;
 use lockstep_core::id::BindingId;
 use lockstep_store::binding::BindingRecord;
+use lockstep_store::delivery::OfBinding;
 use lockstep_store::meta::Registered;
 use lockstep_store::{PgConnection, cluster, delivery};
 
 use crate::rest::condition;
 use crate::rest::problem::ApiError;
 
-/// In three queries, however many they are.
+/// In two queries, however many they are.
 pub(super) async fn statuses(
     connection: &mut PgConnection,
     records: &[Registered<BindingRecord>],
 ) -> Result<Vec<BindingStatus>, ApiError> {
     let ids: Vec<BindingId> = records.iter().map(|r| r.spec.binding.id).collect();
-    let mut counts = delivery::count_of_bindings(connection, &ids).await?;
-    let mut observed = delivery::observed_of_bindings(connection, &ids).await?;
+    let mut of_bindings = delivery::of_bindings(connection, &ids).await?;
     let mut clusters = cluster::facts(connection).await?;
     clusters.retain(|c| c.state != ClusterState::Removing);
     let one = |r: &Registered<BindingRecord>| {
         let selected = clusters.iter().filter(|c| r.spec.binding.spec.clusters.matches(&c.labels)).count();
-        let deliveries = counts.remove(&r.spec.binding.id).unwrap_or_default();
-        let observed = observed.remove(&r.spec.binding.id).map(|o| ObservedStatus {
-            would_change: o.would_change,
-            total: o.total,
-            clusters: o.clusters,
-        });
-        BindingStatus { clusters: selected as u64, conditions: vec![in_sync(selected, &deliveries)], deliveries, observed }
+        let OfBinding { statuses, observed } = of_bindings.remove(&r.spec.binding.id).unwrap_or_default();
+        let observed = observed.map(|o| ObservedStatus { would_change: o.would_change, total: o.total, clusters: o.clusters });
+        BindingStatus {
+            clusters: selected as u64,
+            conditions: vec![in_sync(selected, &statuses)],
+            deliveries: statuses,
+            observed,
+        }
     };
     Ok(records.iter().map(one).collect())
 }

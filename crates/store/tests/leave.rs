@@ -6,8 +6,7 @@ use lockstep_core::delivery::Outcome;
 use lockstep_core::id::{BindingId, ClusterId, SessionId};
 use lockstep_core::revision::{Revision, Seq};
 use lockstep_core::version::SecretState;
-use lockstep_store::permit::permitted;
-use lockstep_store::{cluster, registry};
+use lockstep_store::{cluster, delivery, registry};
 use lockstep_testbed::wait;
 
 use crate::fixture::{LIMIT, Registry, report, spec};
@@ -36,8 +35,9 @@ impl Ready {
 
     async fn may_send(&self, revision: Revision) -> Result<bool> {
         let report = report(self.session, self.cluster, self.binding, revision, Outcome::Sent);
-        let leave = permitted(&mut *self.registry.connection().await?, &[report]).await?;
-        Ok(leave.contains(&(self.cluster, self.binding)))
+        let written = delivery::write(&mut *self.registry.connection().await?, &[report]).await?;
+        assert_eq!(written.leave, [written.placements == 1], "what may be sent is on record, and nothing else");
+        Ok(written.placements == 1)
     }
 }
 
@@ -130,9 +130,9 @@ async fn leave_and_the_planner_never_wait_for_each_other() -> Result<()> {
         anyhow::Ok(planning.commit().await?)
     };
     let mut connection = ready.registry.connection().await?;
-    let (leave, planned) = tokio::join!(permitted(&mut connection, &asks), go_on);
+    let (leave, planned) = tokio::join!(delivery::write(&mut connection, &asks), go_on);
     planned?;
-    assert_eq!(leave?.len(), 2);
+    assert_eq!(leave?.leave, [true; 2]);
 
     // As leave: it has the first, and comes to the second while the planner writes both.
     let mut leaving = ready.registry.pool.begin().await?;
