@@ -37,8 +37,8 @@ pub(crate) async fn write(fleet: &Fleet, secret: &str, password: &str) -> Result
 
 /// A manifest of a binding of that name, with more fields of its target and of its spec.
 pub(crate) fn binding(name: &str, target: &str, more: &str) -> String {
-    let binding = Fleet::binding_to_secret(name).replace("name: {name}}}}", "");
-    let binding = binding.replace(&format!("name: {name}}}}}"), &format!("name: {name}{target}}}}}"));
+    let binding =
+        Fleet::binding_to_secret(name).replace(&format!("name: {name}}}}}"), &format!("name: {name}{target}}}}}"));
     binding.replace("\n---\n", &format!("\n  {more}\n---\n"))
 }
 
