@@ -166,6 +166,8 @@ async fn a_purge_takes_also_what_is_in_namespaces_that_are_selected_no_longer() 
     shop.end().await;
     shop.set_team(&second, Some("another")).await;
     shop.restart_from_ended().await;
+    let digest = &shop.hello.inventory[0].digest;
+    assert!(digest.is_some() && *digest != delivery.message().digest, "the greeting asks for the binding's word on it");
     shop.remove(ONE, 6, true).await.unwrap();
     for namespace in [&first, &second] {
         assert!(shop.get_in(namespace, "db").await.is_none(), "{namespace}");
