@@ -4,6 +4,7 @@ mod away;
 mod binding;
 mod cluster;
 mod guard;
+mod namespace;
 mod source;
 
 use anyhow::{Result, ensure};
