@@ -66,6 +66,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
         ("agent: strict", Chart::Agent, agent(json!({}))),
         ("agent: strict, no restarts", Chart::Agent, agent(json!({ "restarts": { "enabled": false } }))),
         ("agent: namespaces", Chart::Agent, agent(json!({ "rbac": namespaces }))),
+        ("agent: nothing of namespaces", Chart::Agent, agent(json!({ "rbac": { "namedNamespaces": false } }))),
         ("agent: nowhere yet", Chart::Agent, agent(json!({ "rbac": { "mode": "namespace", "strict": { "secrets": [] } } }))),
         ("agent: all namespaces", Chart::Agent, agent(json!({ "rbac": all }))),
         ("agent: all of a pod", Chart::Agent, agent(pods.clone())),

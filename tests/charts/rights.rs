@@ -123,6 +123,9 @@ async fn strict_reaches_the_listed_secrets_and_no_other_of_the_same_namespace() 
     agent.may_not("GET", "/api/v1/secrets", None).await?;
     agent.may_not("PATCH", &applied(&format!("{all}/new")), Some(secret("new"))).await?;
     agent.may_not("GET", "/api/v1/namespaces", None).await?;
+    agent.may("GET", "/api/v1/namespaces/strict-shop", None).await?;
+    agent.may_not("GET", "/api/v1/namespaces/strict-agent", None).await?;
+    agent.may_not("DELETE", "/api/v1/namespaces/strict-shop", None).await?;
     may_write_events(&agent, "strict-shop").await
 }
 
@@ -184,6 +187,8 @@ async fn namespace_reaches_all_of_the_listed_namespaces_and_none_of_another() ->
     agent.may_not("GET", &format!("{}/foreign", secrets("wide-c")), None).await?;
     agent.may_not("PATCH", &applied(&format!("{}/mine", secrets("wide-c"))), Some(secret("mine"))).await?;
     agent.may_not("GET", "/api/v1/secrets", None).await?;
+    agent.may("GET", "/api/v1/namespaces/wide-b", None).await?;
+    agent.may_not("GET", "/api/v1/namespaces/wide-c", None).await?;
     agent.may_not("GET", "/api/v1/namespaces", None).await
 }
 

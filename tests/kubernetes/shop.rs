@@ -13,13 +13,12 @@ pub(crate) const CLUSTER: &str = "cluster-1";
 
 /// One replica, one cluster, the basics applied.
 pub(crate) async fn fleet() -> Result<Fleet> {
-    strict_fleet(&[]).await
+    fleet_of(1, &[]).await
 }
 
-/// As [`fleet`]; the agent may touch just the Secrets of these names.
-pub(crate) async fn strict_fleet(strict: &'static [&'static str]) -> Result<Fleet> {
-    let settings =
-        Settings { replicas: 1, clusters: 1, watch_interval_ms: 200, sink: Sink::Secret, strict, ..Settings::default() };
+/// As [`fleet`], of so many clusters. Unless `strict` is empty, their agents may touch just the Secrets of these names.
+pub(crate) async fn fleet_of(clusters: usize, strict: &'static [&'static str]) -> Result<Fleet> {
+    let settings = Settings { replicas: 1, clusters, watch_interval_ms: 200, sink: Sink::Secret, strict, ..Settings::default() };
     let fleet = Fleet::start(settings).await?;
     fleet.apply(&fleet.basics()).await?;
     Ok(fleet)
@@ -37,8 +36,7 @@ pub(crate) async fn write(fleet: &Fleet, secret: &str, password: &str) -> Result
 
 /// A manifest of a binding of that name, with more fields of its target and of its spec.
 pub(crate) fn binding(name: &str, target: &str, more: &str) -> String {
-    let binding = Fleet::binding_to_secret(name).replace("name: {name}}}}", "");
-    let binding = binding.replace(&format!("name: {name}}}}}"), &format!("name: {name}{target}}}}}"));
+    let binding = Fleet::binding_to_secret(name).replace(&format!("name: {name}}}}}"), &format!("name: {name}{target}}}}}"));
     binding.replace("\n---\n", &format!("\n  {more}\n---\n"))
 }
 

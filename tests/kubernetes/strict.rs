@@ -5,11 +5,11 @@ use lockstep_testbed::Refused;
 use lockstep_testbed::fleet::AGENT_NAMESPACE;
 use serde_json::json;
 
-use crate::shop::{CLUSTER, apply_as, await_password, binding, deliver, kubernetes, path, strict_fleet, write};
+use crate::shop::{CLUSTER, apply_as, await_password, binding, deliver, fleet_of, kubernetes, path, write};
 
 #[tokio::test]
 async fn an_agent_that_may_touch_one_secret_delivers_it_and_reads_no_other() -> Result<()> {
-    let fleet = strict_fleet(&["allowed"]).await?;
+    let fleet = fleet_of(1, &["allowed"]).await?;
     let api = kubernetes(&fleet)?;
     apply_as(&fleet, "somebody", "foreign", json!({ "password": "theirs" })).await?;
     deliver(&fleet, "allowed", "", "restart: {policy: None}").await?;

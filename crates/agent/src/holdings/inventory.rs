@@ -61,9 +61,9 @@ impl Holdings {
             return Some((binding, None, standing));
         }
         let observed = match observed {
-            Ok(observed) if !held.unfinished => observed,
-            // What is not there everywhere, or cannot be looked at now, is not "given up": say that it differs, and let the server
-            // decide.
+            Ok(observed) if !held.unfinished && standing != Checked::Wanting => observed,
+            // What is not there everywhere, is somewhere that the target has no longer, or cannot be looked at now, is not "given up": say that
+            // it differs, and let the server decide.
             Ok(_) | Err(_) => Observed::Altered,
         };
         let digest = Some(digest_of(&self.keys().await, &observed, &held.digest));

@@ -89,3 +89,45 @@ async fn namespaces_that_may_not_be_listed_are_told_with_the_rule_that_is_missin
     println!("listed {:?} after it was allowed", begun.elapsed());
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_namespace_that_is_gone_keeps_no_purge_where_the_agent_may_ask_for_it_and_a_refusal_alone_is_no_word() {
+    for (access, rules) in [(SecretAccess::Names, rbac::of_names(&["db"])), (SecretAccess::Namespaces, rbac::of_namespace())] {
+        let mut shop = Shop::with(access, &rules).await;
+        let mut delivery = shop.delivery(5, &[("K", "good")]);
+        delivery.target.immutable = access == SecretAccess::Namespaces;
+        shop.deliver(&delivery).await.unwrap();
+        shop.demolish().await;
+        let reject = shop.remove(crate::shop::ONE, 6, true).await.unwrap_err();
+        println!("{}", reject.cause);
+        assert!(
+            reject.kind() == Kind::Failed && reject.cause.contains("let the service account get namespaces"),
+            "{}",
+            reject.cause
+        );
+        rbac::allow_namespaces(shop.kubernetes, &shop.home).await;
+        let begun = std::time::Instant::now();
+        while let Err(reject) = shop.remove(crate::shop::ONE, 6, true).await {
+            assert!(begun.elapsed() < PATIENCE, "{}", reject.cause);
+        }
+        shop.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_agent_may_not_look_at_any_more_is_not_taken_for_deleted() {
+    let mut shop = Shop::with(SecretAccess::Names, &rbac::of_names(&["db"])).await;
+    rbac::allow_namespaces(shop.kubernetes, &shop.home).await;
+    shop.deliver(&shop.delivery(5, &[("K", "good")])).await.unwrap();
+    let token = shop.kubernetes.token(&shop.home, "agent", &[]).await.unwrap();
+    let (roles, secret) =
+        (format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings", shop.namespace), path(&shop.namespace, "db"));
+    shop.kubernetes.request("DELETE", &roles, None).await.unwrap();
+    let is_refused = async || shop.kubernetes.request_as(&token, "GET", &secret, None).await.is_err();
+    lockstep_testbed::wait::until("the right to be gone", PATIENCE, is_refused).await.unwrap();
+    let reject = shop.remove(crate::shop::ONE, 6, true).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Failed && reject.cause.contains("may not get it"), "{}", reject.cause);
+    assert!(shop.get("db").await.is_some());
+    shop.close().await;
+}

@@ -161,10 +161,13 @@ async fn a_purge_takes_also_what_is_in_namespaces_that_are_selected_no_longer() 
     let team = shop.namespace.clone();
     let (first, second) =
         (shop.namespace("first", json!({ "team": team })).await, shop.namespace("second", json!({ "team": team })).await);
-    shop.deliver(&shop.delivery_to_team(5, &[("K", "a")])).await.unwrap();
+    let delivery = shop.delivery_to_team(5, &[("K", "a")]);
+    shop.deliver(&delivery).await.unwrap();
     shop.end().await;
     shop.set_team(&second, Some("another")).await;
     shop.restart_from_ended().await;
+    let digest = &shop.hello.inventory[0].digest;
+    assert!(digest.is_some() && *digest != delivery.message().digest, "the greeting asks for the binding's word on it");
     shop.remove(ONE, 6, true).await.unwrap();
     for namespace in [&first, &second] {
         assert!(shop.get_in(namespace, "db").await.is_none(), "{namespace}");
@@ -189,5 +192,26 @@ async fn a_taken_namespace_does_not_keep_a_later_one_without_its_secret() {
     assert!(reject.kind() == Kind::Conflict && reject.cause.contains("(2 of 3 Secrets are done)"), "{}", reject.cause);
     assert_eq!(shop.get_in(&taken, "db").await.unwrap()["data"], json!({ "K": value("theirs") }));
     assert_eq!(shop.get_in(&later, "db").await.unwrap()["data"], json!({ "K": value("a") }));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_purge_that_one_place_keeps_is_done_once_a_person_saw_to_that_place() {
+    let mut shop = Shop::open().await;
+    let second = shop.namespace("second", json!({})).await;
+    shop.make("somebody", json!({ "metadata": { "name": "db" }, "stringData": { "THEIRS": value("theirs") } })).await;
+    let mut delivery = shop.delivery(5, &[("K", "a")]);
+    delivery.target.namespaces.push(second.clone());
+    shop.deliver(&delivery).await.unwrap();
+    let there = crate::shop::path(&second, "db");
+    shop.kubernetes.request("PATCH", &there, Some(json!({ "metadata": { "annotations": null } }))).await.unwrap();
+    let reject = shop.remove(ONE, 6, true).await.unwrap_err();
+    println!("{}", reject.cause);
+    assert!(reject.kind() == Kind::Conflict && reject.cause.contains("remove by hand"), "{}", reject.cause);
+    assert_eq!(shop.data().await.unwrap(), json!({ "THEIRS": value("theirs") }), "the other one let go");
+    shop.kubernetes.request("DELETE", &there, None).await.unwrap();
+    // Of what another tool has, our manager is still on record for the type, which nobody can give up.
+    shop.remove(ONE, 6, true).await.unwrap();
+    assert_eq!(shop.data().await.unwrap(), json!({ "THEIRS": value("theirs") }));
     shop.close().await;
 }

@@ -190,6 +190,19 @@ impl Shop {
         name
     }
 
+    /// Takes the shop's namespace away with all that is in it, as the namespace controller does, which does not run here.
+    pub(crate) async fn demolish(&self) {
+        let (core, namespace) =
+            (format!("/api/v1/namespaces/{}", self.namespace), json!({ "metadata": { "name": self.namespace } }));
+        self.kubernetes.request("DELETE", &core, None).await.unwrap();
+        let rbac = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{}", self.namespace);
+        for all in [format!("{rbac}/rolebindings"), format!("{rbac}/roles"), format!("{core}/secrets")] {
+            self.kubernetes.request("DELETE", &all, None).await.unwrap();
+        }
+        self.kubernetes.request("PUT", &format!("{core}/finalize"), Some(namespace)).await.unwrap();
+        self.kubernetes.request("GET", &core, None).await.expect_err("it is gone");
+    }
+
     /// Binding `ONE`'s content for the Secret `db` of the namespace.
     pub(crate) fn delivery(&self, seq: u64, values: &[(&'static str, &str)]) -> Delivery {
         let target = SecretTarget {

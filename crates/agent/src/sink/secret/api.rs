@@ -8,6 +8,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use kube::Client;
 use kube::client::Body;
+use lockstep_core::name::Namespace;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -85,6 +86,14 @@ impl Api {
             Err(Failure::Refused(refused)) if refused.code == 404 => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Whether the API server says of a namespace itself that there is none. What it answers about things inside does not tell: with a
+    /// namespace go the Roles in it, so they are refused as they are where a right was taken away.
+    pub(super) async fn lacks_namespace(&self, namespace: &Namespace) -> bool {
+        let answer: Result<MetadataOnly, Failure> =
+            self.read("get", &format!("/api/v1/namespaces/{namespace}"), METADATA_ONLY).await;
+        matches!(answer, Err(Failure::Refused(refused)) if refused.code == 404 && refused.is_of_namespace())
     }
 
     /// A server-side apply; says whether it made the Secret, and its new version. Values are not echoed.

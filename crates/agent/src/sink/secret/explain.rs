@@ -25,6 +25,18 @@ impl Failure {
         }
     }
 
+    /// The same, where content was to be removed and its place could not be looked at.
+    pub(super) fn explain_removal(&self, verb: &'static str, location: &Location) -> SinkError {
+        let explained = self.explain("remove", verb, location);
+        match explained {
+            SinkError::Kubernetes(cause) if self.is_forbidden() => SinkError::Kubernetes(format!(
+                "{cause}. If namespace {namespace} is gone: let the service account get namespaces, so that the agent can tell",
+                namespace = location.namespace
+            )),
+            explained => explained,
+        }
+    }
+
     /// What is told of it, having tried to do `doing` with the Secret at `location`.
     pub(super) fn explain(&self, doing: &'static str, verb: &'static str, location: &Location) -> SinkError {
         let at = format!("cannot {doing} Secret {location}");

@@ -158,6 +158,11 @@ impl Failure {
         Self::Away("it cannot be reached")
     }
 
+    /// Whether it was refused for want of a right.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(refused) if refused.code == 403)
+    }
+
     /// Whether what was looked at is not what is there any more, or something is there that was not seen.
     pub(super) fn is_stale(&self) -> bool {
         matches!(self, Self::Refused(refused) if refused.code == 409)

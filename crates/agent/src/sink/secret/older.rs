@@ -161,7 +161,11 @@ impl Shared {
                 &format!("&labelSelector={MANAGED_LABEL}%3Dtrue"),
                 next.as_deref(),
             );
-            let list: SecretList = self.api.list(&path).await.map_err(|failure| failure.explain("find", "list", &at))?;
+            let list: SecretList = match self.api.list(&path).await {
+                Ok(list) => list,
+                Err(failure) if failure.is_forbidden() && self.api.lacks_namespace(namespace).await => return Ok(found),
+                Err(failure) => return Err(failure.explain_removal("list", &at)),
+            };
             for Item { metadata: Dated { created, rest } } in list.items {
                 let location = Location { namespace: namespace.clone(), name: rest.name };
                 if !is_hashed_name(target, &location.name) {

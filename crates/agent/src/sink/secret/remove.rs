@@ -19,7 +19,12 @@ impl Shared {
     pub(super) async fn remove_at(&self, owner: Owner, location: &Location, keys: &Keys) -> Result<(), SinkError> {
         let mut last = None;
         for _ in 0..TRIES_MAX {
-            let object = self.api.get(location).await.map_err(|failure| failure.explain("look at", "get", location))?;
+            let object = match self.api.get(location).await {
+                Ok(object) => object,
+                // With its namespace went the Secret, and the right to look there.
+                Err(failure) if failure.is_forbidden() && self.api.lacks_namespace(&location.namespace).await => None,
+                Err(failure) => return Err(failure.explain_removal("get", location)),
+            };
             let Some(object) = object else { return Ok(()) };
             let view = View::of(&object, owner, location, keys);
             if view.has_nothing() {

@@ -119,11 +119,13 @@ impl<'a> View<'a> {
         self.fields().into_iter().filter(|field| !self.is_kept_by_others(field))
     }
 
-    /// Whether nothing tells of this binding: no mark, valid or not, and no field that its manager owns.
+    /// Whether nothing tells of this binding: no mark, valid or not, and no field that its manager owns. What is no key, label or
+    /// annotation does not tell: whoever applied a Secret's type owns it for as long as the Secret is there.
     pub(super) fn has_nothing(&self) -> bool {
         let annotations = &self.object.metadata.annotations;
+        let owned = self.object.metadata.owned_by(&self.manager);
         !annotations.keys().any(|name| self.is_own_annotation(&Field::Annotation(name.clone())))
-            && self.object.metadata.owned_by(&self.manager).is_empty()
+            && owned.iter().all(|field| matches!(field, Field::Other(_)))
     }
 
     /// Whether no other binding has content here.
