@@ -11,12 +11,14 @@ use lockstep_core::binding::SecretRef;
 use lockstep_core::choice::Choice;
 use lockstep_core::id::SecretId;
 use lockstep_core::material::Material;
+use lockstep_core::name::SourceName;
 use lockstep_core::version::{Incarnation, Version, VersionNumber};
 use lockstep_store::StoreError;
 use lockstep_vault::VaultError;
 use moka::Expiry;
 use moka::future::Cache;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use crate::app::App;
 
@@ -59,8 +61,13 @@ struct Key {
     number: VersionNumber,
 }
 
+/// Data reads of one source at once. As many connections to it are kept: more would be opened and closed for each read.
+const READS_MAX: usize = lockstep_vault::IDLE_CONNECTIONS_MAX;
 /// The most secrets of which it is remembered that their newest version was wanted.
 const WANTED_MAX: u64 = 100_000;
+
+/// The most sources of which it is known who reads; one that is forgotten may be read twice as much at once.
+const SOURCES_MAX: u64 = 1_000;
 
 /// Reads material through the cache.
 #[derive(Clone)]
@@ -68,6 +75,8 @@ pub struct MaterialCache {
     cache: Cache<Key, Result<Keys, ReadError>>,
     /// Secrets whose newest version was delivered from here, and not read ahead since.
     wanted: Cache<SecretId, ()>,
+    /// By source: whose turn it is to read.
+    turns: Cache<SourceName, Arc<Semaphore>>,
 }
 
 struct Lives;
@@ -87,6 +96,7 @@ impl Default for MaterialCache {
         Self {
             cache: Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).expire_after(Lives).build(),
             wanted: Cache::new(WANTED_MAX),
+            turns: Cache::new(SOURCES_MAX),
         }
     }
 }
@@ -120,6 +130,8 @@ impl MaterialCache {
         let fresh = std::sync::atomic::AtomicBool::new(false);
         let load = async {
             fresh.store(true, std::sync::atomic::Ordering::Relaxed);
+            let turns = self.turns.get_with_by_ref(&secret.source, async { Arc::new(Semaphore::new(READS_MAX)) }).await;
+            let _turn = turns.acquire().await;
             load(app, secret, choice).await
         };
         let result = self.cache.get_with(key, load).await;

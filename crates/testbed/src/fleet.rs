@@ -314,6 +314,11 @@ impl Fleet {
         self.folder.path().join("admin.token")
     }
 
+    /// The token with which replicas read in Vault: it has the rights of the documented policy, and no others.
+    pub fn vault_token(&self) -> Result<String> {
+        std::fs::read_to_string(self.folder.path().join("vault.token")).context("reading the replicas' Vault token")
+    }
+
     /// The root certificate that agents and callers trust.
     pub fn root_file(&self) -> PathBuf {
         self.folder.path().join("root.pem")

@@ -40,6 +40,7 @@ pub use error::{Gone, LoginFault, VaultError};
 pub use health::Health;
 pub use kv::Data;
 pub use metrics::Metrics;
+pub use node::IDLE_CONNECTIONS_MAX;
 pub use noise::NOISY_TARGETS;
 pub use pki::{Csr, SignRequest, Signed};
 pub use scan::ScanPage;

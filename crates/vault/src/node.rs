@@ -9,7 +9,8 @@ use reqwest::{Certificate, Client, Url};
 use crate::error::VaultError;
 use crate::settings::Settings;
 
-const IDLE_CONNECTIONS_MAX: usize = 8;
+/// Connections to one node that are kept for the next requests.
+pub const IDLE_CONNECTIONS_MAX: usize = 32;
 
 /// One address and its client.
 pub(crate) struct Node {

@@ -114,6 +114,16 @@ impl Agent {
         of_sink.filter(writes).filter_map(|line| line.rsplit(' ').next()).map(|n| Ok(n.parse::<usize>()?)).sum()
     }
 
+    /// Another token of its service account, which has the chart's rights.
+    pub async fn service_account_token(&self) -> Result<String> {
+        let kubernetes = self.kubernetes()?;
+        let path =
+            format!("/api/v1/namespaces/{AGENT_NAMESPACE}/serviceaccounts?labelSelector=app.kubernetes.io/name%3Dlockstep-agent");
+        let accounts = kubernetes.request("GET", &path, None).await?;
+        let account = accounts["items"][0]["metadata"]["name"].as_str().context("the chart made no ServiceAccount")?;
+        kubernetes.token(AGENT_NAMESPACE, account, &[]).await
+    }
+
     /// Its process.
     pub fn process(&self) -> Result<&Process> {
         self.process.as_ref().with_context(|| format!("agent {} was not started", self.name))

@@ -1,4 +1,7 @@
 //! The bare loop: a KV read and a server-side apply, nothing else. What Lockstep's figures are divided by.
+//!
+//! It has the rights that Lockstep has, no more: the replicas' Vault token and the agents' service accounts. With a root token Vault, and as
+//! a member of `system:masters` the API server, would not look at any policy.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use lockstep_testbed::Fleet;
 use lockstep_testbed::fleet::{KV, NAMESPACE};
-use lockstep_testbed::{Fleet, Kubernetes};
 use reqwest::{Certificate, Client};
 use serde_json::{Map, Value, json};
 
@@ -30,18 +33,20 @@ struct Cluster {
 
 impl Bare {
     /// For OpenBao and every cluster of a fleet.
-    pub(crate) fn new(fleet: &Fleet) -> Result<Self> {
+    pub(crate) async fn new(fleet: &Fleet) -> Result<Self> {
         let builder = || Client::builder().no_proxy().timeout(LIMIT).tcp_nodelay(true);
-        let cluster = |kubernetes: &Kubernetes| {
+        let mut clusters = Vec::new();
+        for agent in &fleet.agents {
+            let kubernetes = agent.kubernetes()?;
             let ca = Certificate::from_pem(kubernetes.ca_pem().as_bytes())?;
             let client = builder().tls_certs_only([ca]).build()?;
-            anyhow::Ok(Cluster { client, addr: kubernetes.addr().to_owned(), token: kubernetes.admin_token().to_owned() })
-        };
+            clusters.push(Cluster { client, addr: kubernetes.addr().to_owned(), token: agent.service_account_token().await? });
+        }
         Ok(Self {
             vault: builder().build()?,
             vault_addr: fleet.bao.addr().to_owned(),
-            vault_token: fleet.bao.root_token().to_owned(),
-            clusters: fleet.agents.iter().map(|agent| cluster(agent.kubernetes()?)).collect::<Result<_>>()?,
+            vault_token: fleet.vault_token()?,
+            clusters,
         })
     }
 

@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 
     eprintln!("the same through the bare loop");
     let paths: Vec<String> = names.iter().map(|name| format!("shop/{name}")).collect();
-    let bare = Bare::new(&fleet)?;
+    let bare = Bare::new(&fleet).await?;
     let began = Instant::now();
     bare.sync(&paths, "bare-", IN_FLIGHT).await?;
     let bare = observer.all("bare-", names.len(), LIMIT).await?.saturating_duration_since(began);

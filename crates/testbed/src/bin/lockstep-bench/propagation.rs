@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 async fn measure(arguments: &Arguments, clusters: usize) -> Result<Vec<Figure>> {
     let fleet = start(arguments, clusters).await?;
     let observer = Observer::start(&fleet).await?;
-    let bare = Bare::new(&fleet)?;
+    let bare = Bare::new(&fleet).await?;
     let mut commits = commits(&fleet).await?;
     // Some that do not count: connections are made, caches filled.
     round(&fleet, &observer, &bare, &mut commits, WARM_UP, clusters).await?;
