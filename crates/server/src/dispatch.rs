@@ -124,7 +124,10 @@ pub async fn listen(url: String, wake: Wake, hints: Hints, sources: Arc<Sources>
     while !stop.is_cancelled() {
         let listening = async {
             let mut listener = Listener::connect(&url).await?;
+            // Whatever was committed while nobody listened.
+            sources.forget_specs();
             wake.wake();
+            hints.hint();
             loop {
                 match listener.woken().await? {
                     // The commonest change and the one that is to be quick: it binds nothing, so no watcher need look for more.

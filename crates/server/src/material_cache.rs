@@ -69,12 +69,20 @@ const WANTED_MAX: u64 = 100_000;
 /// The most sources of which it is known who reads; one that is forgotten may be read twice as much at once.
 const SOURCES_MAX: u64 = 1_000;
 
+impl Key {
+    fn of(secret: SecretId, version: Version) -> Self {
+        Self { secret, incarnation: version.id.incarnation, number: version.id.number }
+    }
+}
+
 /// Reads material through the cache.
 #[derive(Clone)]
 pub struct MaterialCache {
     cache: Cache<Key, Result<Keys, ReadError>>,
     /// Secrets whose newest version was delivered from here, and not read ahead since.
     wanted: Cache<SecretId, ()>,
+    /// Reads ahead under way; how many more there may be.
+    ahead: Arc<Semaphore>,
     /// By source: whose turn it is to read.
     turns: Cache<SourceName, Arc<Semaphore>>,
 }
@@ -96,6 +104,7 @@ impl Default for MaterialCache {
         Self {
             cache: Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).expire_after(Lives).build(),
             wanted: Cache::new(WANTED_MAX),
+            ahead: Arc::new(Semaphore::new(READS_MAX)),
             turns: Cache::new(SOURCES_MAX),
         }
     }
@@ -110,27 +119,39 @@ impl MaterialCache {
         self.read_once(app, secret, id, choice).await
     }
 
-    /// Begins to read a version that is being recorded, if the one before was delivered from here. If nobody comes for it, because the
-    /// cluster is gone or dials another replica now, then that was the last of this secret.
+    /// Begins to read a version that is being recorded, if the one before was delivered from here. If nobody comes for it, because the cluster is gone or dials another replica now, then that was the last of this secret.
     pub async fn read_ahead(&self, app: &App, secret: SecretRef, id: SecretId, version: Version) {
+        let Ok(ahead) = self.ahead.clone().try_acquire_owned() else {
+            app.metrics.limit_hits.with_label_values(&["read_ahead"]).inc();
+            return;
+        };
         if self.wanted.remove(&id).await.is_some() {
-            let (cache, app) = (self.clone(), app.clone());
-            // What fails is tried again, and told, by whoever wants it.
-            tokio::spawn(async move { cache.read_once(&app, &secret, id, &Choice::Newest(version)).await.map(drop) });
+            let (this, app) = (self.clone(), app.clone());
+            tokio::spawn(async move {
+                let choice = Choice::Newest(version);
+                if this.read_once(&app, &secret, id, &choice).await.is_err() {
+                    // Whoever wants it tries again at once, and tells.
+                    this.cache.invalidate(&Key::of(id, version)).await;
+                }
+                drop(ahead);
+            });
         }
     }
 
+    async fn turns(&self, source: &SourceName) -> Arc<Semaphore> {
+        self.turns.get_with_by_ref(source, async { Arc::new(Semaphore::new(READS_MAX)) }).await
+    }
+
     async fn read_once(&self, app: &App, secret: &SecretRef, id: SecretId, choice: &Choice) -> Result<Option<Keys>, ReadError> {
-        let (incarnation, number) = match choice {
-            Choice::Newest(version) => (version.id.incarnation, version.id.number),
-            Choice::Pinned(incarnation, number) => (*incarnation, *number),
+        let key = match choice {
+            Choice::Newest(version) => Key::of(id, *version),
+            Choice::Pinned(incarnation, number) => Key { secret: id, incarnation: *incarnation, number: *number },
             Choice::Gone | Choice::Nothing => return Ok(None),
         };
-        let key = Key { secret: id, incarnation, number };
         let fresh = std::sync::atomic::AtomicBool::new(false);
         let load = async {
             fresh.store(true, std::sync::atomic::Ordering::Relaxed);
-            let turns = self.turns.get_with_by_ref(&secret.source, async { Arc::new(Semaphore::new(READS_MAX)) }).await;
+            let turns = self.turns(&secret.source).await;
             let _turn = turns.acquire().await;
             load(app, secret, choice).await
         };

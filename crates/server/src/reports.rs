@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 const BATCH_MAX: usize = 500;
 /// The most reports that wait; sessions wait then, and their agents with them.
 const QUEUE_MAX: usize = 10_000;
-/// How long a batch may take. Writing one twice does no harm: only the newest report of a placement counts.
+/// How long a batch may take. Longer than Postgres gives it, so that one that is given up is not written after those that follow it. Writing one
+/// twice does no harm: only the newest report of a placement counts.
 const WRITE_LIMIT: Duration = Duration::from_secs(15);
+const _: () = assert!(WRITE_LIMIT.as_secs() > pool::REPORTS_LIMIT.as_secs());
 /// The pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 

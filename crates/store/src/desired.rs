@@ -159,7 +159,7 @@ const NOT_IN_STEP: &str = "select d.binding_id, d.cluster_id from desired d \
       and (l.applied_epoch, l.applied_seq) is distinct from (d.epoch, d.seq)";
 
 /// Everything in one statement, because a delivery waits for each exchange with Postgres. Nothing is said twice that is long: the state of
-/// the clusters comes in the first row, a binding and its secrets with the first of its placements.
+/// the clusters comes in the first row, a binding in the first of its own, and its secrets with the first of its placements.
 fn statement(picked: &str) -> String {
     format!(
         "select r.id as registry_id, r.epoch, r.seq, r.hash, r.held, (select hash from change where seq = $3) as seen_hash, \
@@ -170,7 +170,8 @@ fn statement(picked: &str) -> String {
                 from cluster c where c.id = any($1)) end as clusters, \
             p.cluster_id, p.binding_id, p.detail, p.seq as placement_seq, \
             l.applied_epoch, l.applied_seq, l.applied_key, l.applied_digest, \
-            b.name, b.project_id, b.spec, b.spec_seq, b.created_at, s.* \
+            b.name, b.project_id, b.spec_seq, b.created_at, s.*, \
+            case when k.place = 1 and coalesce(i.position, 0) = 0 then b.spec end as spec \
          from registry r \
          left join (select *, row_number() over (partition by binding_id order by cluster_id) as place from ({picked}) moved) k on true \
          left join placement p on p.binding_id = k.binding_id and p.cluster_id = k.cluster_id \

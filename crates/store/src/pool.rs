@@ -16,6 +16,9 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a connection of the pool.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a batch of reports may take in Postgres. Whoever gives one up later than that knows that it will not be written any more, over what
+/// was reported since.
+pub const REPORTS_LIMIT: Duration = Duration::from_secs(10);
 /// How long a connection that answered is taken to be good.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
@@ -107,11 +110,16 @@ async fn limit(connection: &mut PgConnection) -> std::result::Result<(), sqlx::E
 
 async fn plan_once(connection: &mut PgConnection, prompt: Prompt) -> std::result::Result<(), sqlx::Error> {
     limit(connection).await?;
-    connection.execute("set plan_cache_mode = force_generic_plan").await?;
-    if prompt == Prompt::Dispatch {
-        // For any number, a third of a table is expected to be newer than that, and then reading it whole would be right.
-        connection.execute("set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off").await?;
-    }
+    // The plan may be made while the tables are empty: even then it must not read them whole.
+    connection.execute("set plan_cache_mode = force_generic_plan; set enable_seqscan = off").await?;
+    match prompt {
+        // For any number, a third of a table is expected to be newer than that, and then joining all of it would be right.
+        Prompt::Dispatch => connection.execute("set enable_hashjoin = off; set enable_mergejoin = off").await?,
+        Prompt::Reports => {
+            let ends = format!("set statement_timeout = {}", REPORTS_LIMIT.as_millis());
+            connection.execute(sqlx::AssertSqlSafe(ends)).await?
+        }
+    };
     Ok(())
 }
 

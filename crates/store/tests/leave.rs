@@ -54,6 +54,18 @@ async fn only_the_revision_that_is_desired_now_may_be_sent() -> Result<()> {
 }
 
 #[tokio::test]
+async fn of_two_that_ask_for_one_placement_at_once_each_is_answered_for_its_own_revision() -> Result<()> {
+    let ready = Ready::new().await?;
+    let now = ready.desired().await?;
+    let before = Revision { seq: Seq::new(now.seq.get() - 1), ..now };
+    let asks = |revision| report(ready.session, ready.cluster, ready.binding, revision, Outcome::Sent);
+    let failed = report(ready.session, ready.cluster, ready.binding, before, Outcome::Failed);
+    let written = delivery::write(&mut *ready.registry.connection().await?, &[asks(before), failed, asks(now)]).await?;
+    assert_eq!((written.placements, written.leave), (1, vec![false, false, true]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_a_grant_or_a_place_nothing_may_be_sent() -> Result<()> {
     let ready = Ready::new().await?;
     let prepared = ready.desired().await?;

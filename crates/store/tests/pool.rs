@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use lockstep_store::StoreError;
 use lockstep_store::change::Writing;
 use lockstep_store::notify::{Listener, Woken};
-use lockstep_store::{StoreError, pool};
+use lockstep_store::pool::{self, Prompt};
 use lockstep_testbed::{Postgres, Relay, wait};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -174,5 +175,14 @@ async fn postgres_that_is_gone_is_told_from_postgres_that_refuses_and_everything
     .await?;
     assert_eq!(mark.seq.get(), 1, "what was cut off never happened");
     assert_eq!(tokio::time::timeout(Duration::from_secs(10), listener.woken()).await??, Woken::Changed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_batch_of_reports_ends_in_postgres_before_whoever_sent_it_gives_it_up() -> Result<()> {
+    let registry = Registry::new().await?;
+    let reports = pool::connect_prompt(&registry.url, Prompt::Reports).await?;
+    let limit: String = sqlx::query_scalar("show statement_timeout").fetch_one(&reports).await?;
+    assert_eq!(limit, format!("{}s", pool::REPORTS_LIMIT.as_secs()));
     Ok(())
 }

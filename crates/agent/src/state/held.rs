@@ -31,8 +31,9 @@ pub(crate) const HELD_MAX_BYTES: usize = (1 << 20) - (64 << 10);
 const SHAPED_INTERVAL: Duration = Duration::from_secs(1);
 /// At most once in this time, where only revisions moved: the marks on the objects tell these as well.
 const MOVED_INTERVAL: Duration = Duration::from_secs(10);
-/// Writing takes at most one part in so many of the time, up to [`MOVED_INTERVAL`]: all of it is written each time, which for ten thousand
-/// bindings that come one by one would be what the agent does most.
+/// The same where writing takes long: one part in [`SHARE`] of the time, up to this. All of it is written each time, which for ten thousand bindings
+/// that come one by one would be what the agent does most.
+const SHAPED_INTERVAL_MAX: Duration = Duration::from_secs(3);
 const SHARE: u32 = 50;
 
 /// All that is held, and the newest point of the history. No head for each binding: one floor is enough where one write has all.
@@ -154,7 +155,7 @@ fn due(written: Option<&Written>, change: Change) -> Duration {
     let Some(Written { at, took }) = written else { return Duration::ZERO };
     let interval = match change {
         Change::Moved => MOVED_INTERVAL,
-        Change::Shaped => (*took * SHARE).clamp(SHAPED_INTERVAL, MOVED_INTERVAL),
+        Change::Shaped => (*took * SHARE).clamp(SHAPED_INTERVAL, SHAPED_INTERVAL_MAX),
     };
     *at + interval
 }

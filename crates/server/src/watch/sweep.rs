@@ -147,6 +147,7 @@ impl Sweeper {
     async fn look(&mut self, lease: &Lease, lease_end: Instant) -> Result<bool, SweepError> {
         // Until the next one is due, only what was bound since is of interest: each commit hints, and there may be many of both.
         let which = if self.ended && !self.is_due() { Bound::Unseen } else { Bound::All };
+        self.ended = false;
         let (spec, bound) = {
             let mut connection = pool::acquire(&self.app.pool).await?;
             let (id, spec) = source::spec(&mut connection, &self.name).await?;
