@@ -8,7 +8,7 @@ use crate::bare::Bare;
 use crate::many::{self, LIMIT};
 use crate::observer::Observer;
 use crate::printing::{Printing, goal, number, plain};
-use crate::process;
+use crate::process::{self, Cpu};
 
 /// How long a restarted agent is watched: three times as long as the server takes to compare every cluster anew.
 const RESYNC: Duration = Duration::from_secs(45);
@@ -33,9 +33,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let observer = Observer::start(&fleet).await?;
 
     eprintln!("resuming the cluster");
-    let began = Instant::now();
+    let (began, used) = (Instant::now(), Cpu::now(&fleet)?);
     fleet.cli(&["cluster", "resume", "cluster-1"]).await?;
     let synced = observer.all("sync-", names.len(), LIMIT).await?.saturating_duration_since(began);
+    let busy = Cpu::now(&fleet)?.cores_since(used, began.elapsed().as_secs_f64());
     let (server_mib, agent_mib) = (process::server_mib(&fleet)?, process::agent_mib(&fleet)?);
 
     eprintln!("the same through the bare loop");
@@ -51,7 +52,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     fleet.agents[0].start()?;
     fleet.await_linked().await?;
     let resynced = again.elapsed();
+    let used = Cpu::now(&fleet)?;
     tokio::time::sleep(RESYNC).await;
+    let idle = Cpu::now(&fleet)?.cores_since(used, RESYNC.as_secs_f64());
     fleet.await_in_sync(names.len(), LIMIT).await?;
 
     arguments.printing.print(
@@ -64,6 +67,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
             plain("secrets_per_s", number(names.len()) / synced.as_secs_f64()),
             plain("server_resident_mib", server_mib),
             plain("agent_resident_mib", agent_mib),
+            plain("server_cores", busy.0),
+            plain("agent_cores", busy.1),
+            plain("server_idle_cores", idle.0),
+            plain("agent_idle_cores", idle.1),
             plain("resync_s", resynced.as_secs_f64()),
             goal("resync_vault_reads", number(fleet.data_reads()? - reads), 0.0),
             goal("resync_writes", number(observer.states() - states), 0.0),

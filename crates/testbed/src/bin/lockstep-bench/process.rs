@@ -41,6 +41,36 @@ fn most_mib<'a>(processes: impl Iterator<Item = Result<&'a Process>>) -> Result<
     each.into_iter().reduce(f64::max).context("there is no such process")
 }
 
+/// What one replica and one agent used of the processors so far, in seconds of one core.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cpu {
+    server_s: f64,
+    agent_s: f64,
+}
+
+impl Cpu {
+    /// Of the first replica and the first agent.
+    pub(crate) fn now(fleet: &Fleet) -> Result<Self> {
+        let server = fleet.replicas.first().context("there is no replica")?.process()?;
+        let agent = fleet.agents.first().context("there is no agent")?.process()?;
+        Ok(Self { server_s: cpu_s(server)?, agent_s: cpu_s(agent)? })
+    }
+
+    /// The cores that each kept busy in `seconds` since `before`: the replica, the agent.
+    pub(crate) fn cores_since(self, before: Self, seconds: f64) -> (f64, f64) {
+        ((self.server_s - before.server_s) / seconds, (self.agent_s - before.agent_s) / seconds)
+    }
+}
+
+/// As Linux counts it (proc_pid_stat(5)), in hundredths: user's and the system's.
+fn cpu_s(process: &Process) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).context("reading a process's times")?;
+    // The second field may have spaces in it, and ends with the last parenthesis.
+    let fields = stat.rsplit_once(')').context("reading a process's times")?.1.split_whitespace();
+    let ticks: Vec<u32> = fields.skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(ticks.into_iter().map(f64::from).sum::<f64>() / 100.0)
+}
+
 /// Transactions that ended so far in the registry's database, by Postgres' own statistics.
 pub(crate) async fn transactions(fleet: &Fleet) -> Result<i64> {
     let mut connection = PgConnection::connect(fleet.postgres.admin_url()).await?;
@@ -51,12 +81,13 @@ pub(crate) async fn transactions(fleet: &Fleet) -> Result<i64> {
     Ok(count)
 }
 
-/// Requests that the replicas made of the watched mount since the audit log was that long.
-pub(crate) fn vault_requests(fleet: &Fleet, since: usize) -> Result<usize> {
+/// Requests that the replicas made of the watched mount since the audit log was that long. What was asked for secret `bare` is the bare loop's,
+/// which has the same token.
+pub(crate) fn vault_requests(fleet: &Fleet, since: usize, bare: &str) -> Result<usize> {
     let is_ours = |entry: &Value| {
         let policies = entry["auth"]["policies"].as_array();
         entry["type"] == "request"
-            && entry["request"]["path"].as_str().is_some_and(|path| path.starts_with("kv/"))
+            && entry["request"]["path"].as_str().is_some_and(|path| path.starts_with("kv/") && !path.ends_with(bare))
             && policies.is_some_and(|policies| policies.iter().any(|policy| policy == "lockstep"))
     };
     Ok(fleet.bao.audit_entries_since(since)?.iter().filter(|entry| is_ours(entry)).count())

@@ -114,7 +114,7 @@ async fn measure(arguments: &Arguments, clusters: usize) -> Result<Vec<Figure>> 
         plain("bare_p99_ms", of(|r| &r.bare, 99)),
         goal("deliver_to_bare_p50", ratio(50), 1.5),
         goal("deliver_to_bare_p99", ratio(99), 3.0),
-        plain("vault_requests_per_s", number(process::vault_requests(&fleet, audit)?) / seconds),
+        plain("vault_requests_per_s", number(process::vault_requests(&fleet, audit, BARE)?) / seconds),
         plain("postgres_transactions_per_change", transactions / changes),
         plain("server_resident_mib", process::server_mib(&fleet)?),
         plain("agent_resident_mib", process::agent_mib(&fleet)?),
