@@ -36,7 +36,7 @@ pub struct ClusterStatus {
     /// Deletions that the delete guard holds back until they are confirmed.
     #[serde(default)]
     pub deletions_held: u64,
-    /// `Ready`; `DeletionsHeld` while the delete guard holds deletions back.
+    /// `Ready`; `DeletionsHeld` while the delete guard holds deletions back; `RemovalsRefused` while the agent refuses to give something up.
     pub conditions: Vec<Condition>,
 }
 

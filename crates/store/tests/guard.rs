@@ -6,6 +6,7 @@ use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::{DeliveryStatus, Outcome};
 use lockstep_core::history::Mark;
 use lockstep_core::id::{ClusterId, SessionId};
+use lockstep_core::placement::Placement;
 use lockstep_core::plan::Want;
 use lockstep_core::version::SecretState;
 use lockstep_store::desired::{Which, read};
@@ -99,5 +100,29 @@ async fn all_of_a_cluster_is_taken_back_with_one_policy_also_what_waited_already
     assert_eq!(take_back(DeletionPolicy::Retain).await?, 0);
     assert_eq!(take_back(DeletionPolicy::Delete).await?, 3);
     assert_eq!(delivery::purges_waiting(&mut c, eu).await?, ["a", "b", "kept"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_removal_that_the_agent_refused_is_told_until_it_succeeds() -> Result<()> {
+    let (registry, eu, session) = holding(&["a", "b", "kept"]).await?;
+    registry.unbind("a").await?;
+    registry.unbind("b").await?;
+    let mut c = registry.connection().await?;
+    let refused = async |c: &mut _| anyhow::Ok(delivery::removals_refused(c, &[eu]).await?.remove(&eu));
+    assert_eq!(refused(&mut c).await?, None, "they are under way");
+    let facts = read(&mut c, &[eu], Which::All, &Mark::ORIGIN).await?.facts;
+    let removals: Vec<_> = facts.iter().filter(|f| matches!(f.placement, Placement::Removed(_))).collect();
+    for facts in &removals {
+        let failed = report(session, eu, facts.binding.id, facts.desired.revision, Outcome::Failed);
+        registry.report(&[delivery::Report { cause: Some(format!("cannot remove {}", facts.name)), ..failed }]).await?;
+    }
+    let both = delivery::Refused { count: 2, binding: "a".to_owned(), cause: "cannot remove a".to_owned() };
+    assert_eq!(refused(&mut c).await?, Some(both));
+    for facts in &removals {
+        let gone = report(session, eu, facts.binding.id, facts.desired.revision, Outcome::Applied);
+        registry.report(&[delivery::Report { digest: None, ..gone }]).await?;
+    }
+    assert_eq!(refused(&mut c).await?, None);
     Ok(())
 }

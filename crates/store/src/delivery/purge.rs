@@ -1,7 +1,10 @@
-//! Deletions that wait.
+//! Deletions that wait, and removals that were refused.
+
+use std::collections::BTreeMap;
 
 use lockstep_core::id::ClusterId;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::Result;
 
@@ -16,4 +19,33 @@ pub async fn purges_waiting(connection: &mut PgConnection, cluster: ClusterId) -
     .bind(cluster.uuid())
     .fetch_all(connection)
     .await?)
+}
+
+/// What an agent would not remove, of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// How many placements.
+    pub count: u64,
+    /// The binding of the first of them, by name.
+    pub binding: String,
+    /// What the agent said of that one.
+    pub cause: String,
+}
+
+/// The placements of these clusters that are to be given up, and whose last attempt failed. They are no deliveries any more, so no list has them.
+pub async fn removals_refused(connection: &mut PgConnection, clusters: &[ClusterId]) -> Result<BTreeMap<ClusterId, Refused>> {
+    let rows: Vec<(Uuid, String, Option<String>, i64)> = sqlx::query_as(
+        "select distinct on (p.cluster_id) p.cluster_id, b.name, l.cause, count(*) over (partition by p.cluster_id) \
+         from placement p join delivery l using (binding_id, cluster_id) join binding b on b.id = p.binding_id \
+         where p.cluster_id = any($1) and p.answer = 'Removed' and l.seq = p.seq and l.outcome in ('Conflict', 'Failed') \
+         order by p.cluster_id, b.name",
+    )
+    .bind(clusters.iter().map(|c| c.uuid()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let one = |(cluster, binding, cause, count): (Uuid, String, Option<String>, i64)| {
+        let refused = Refused { count: count.cast_unsigned(), binding, cause: cause.unwrap_or_default() };
+        (cluster.into(), refused)
+    };
+    Ok(rows.into_iter().map(one).collect())
 }

@@ -5,6 +5,7 @@ use lockstep_api::manifest::Condition;
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::id::ClusterId;
 use lockstep_store::cluster::ClusterRecord;
+use lockstep_store::delivery::Refused;
 use lockstep_store::meta::Registered;
 use lockstep_store::session::Shown;
 use lockstep_store::{PgConnection, delivery, registry, session};
@@ -12,7 +13,7 @@ use lockstep_store::{PgConnection, delivery, registry, session};
 use crate::rest::condition;
 use crate::rest::problem::ApiError;
 
-/// In three queries, however many they are.
+/// In four queries, however many they are.
 pub(super) async fn statuses(
     connection: &mut PgConnection,
     records: &[Registered<ClusterRecord>],
@@ -20,13 +21,21 @@ pub(super) async fn statuses(
     let ids: Vec<ClusterId> = records.iter().map(|r| r.id.into()).collect();
     let mut counts = delivery::count_of_clusters(connection, &ids).await?;
     let mut sessions = session::of_clusters(connection, &ids).await?;
+    let mut refused = delivery::removals_refused(connection, &ids).await?;
     let all_held = registry::get(connection).await?.held;
     let one = |r: &Registered<ClusterRecord>| {
         let session = sessions.remove(&r.id.into());
         let held = all_held.clone().or_else(|| r.spec.held.clone());
         ClusterStatus {
             state: r.spec.state.to_string(),
-            conditions: [Some(ready(r, held.as_deref(), session.as_ref())), deletions_held(r)].into_iter().flatten().collect(),
+            conditions: [
+                Some(ready(r, held.as_deref(), session.as_ref())),
+                deletions_held(r),
+                refused.remove(&r.id.into()).as_ref().map(removals_refused),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             held,
             agent: session.map(agent),
             deliveries: counts.remove(&r.id.into()).unwrap_or_default(),
@@ -46,6 +55,15 @@ fn deletions_held(cluster: &Registered<ClusterRecord>) -> Option<Condition> {
          `lockstep confirm {name} --dry-run=server`; if they are meant: `lockstep confirm {name}`"
     );
     (count > 0).then(|| condition::holds("DeletionsHeld", "DeleteGuard", message))
+}
+
+/// Only while there are some.
+fn removals_refused(Refused { count, binding, cause }: &Refused) -> Condition {
+    let removals = if *count == 1 { "removal" } else { "removals" };
+    let message = format!(
+        "the agent refused {count} {removals}, which are tried again with longer and longer pauses; of binding {binding:?}: {cause}"
+    );
+    condition::holds("RemovalsRefused", "AgentRefused", message)
 }
 
 fn agent(session: Shown) -> AgentStatus {

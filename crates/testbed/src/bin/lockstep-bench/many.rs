@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use lockstep_testbed::Fleet;
 use lockstep_testbed::fleet::{KV, Settings, Sink};
+use lockstep_testbed::{Fleet, wait};
 use serde_json::json;
+use sqlx::PgPool;
 
 use crate::observer::KEY;
 
@@ -35,6 +36,13 @@ pub(crate) async fn written(fleet: &Fleet, prefix: &str, count: usize) -> Result
     for some in names.chunks(MANIFESTS) {
         fleet.apply(&some.iter().map(|name| Fleet::binding_to_secret(name)).collect::<String>()).await?;
     }
-    fleet.await_secret(&format!("shop/{}", names[names.len() - 1]), "Live", 1).await?;
+    eprintln!("waiting until all have been looked at");
+    let registry = PgPool::connect(fleet.database.url()).await?;
+    wait::until("all versions to be known", LIMIT, async || {
+        let unseen: i64 = sqlx::query_scalar("select count(*) from secret where state <> 'Live'").fetch_one(&registry).await?;
+        ensure!(unseen == 0, "{unseen} are not");
+        anyhow::Ok(())
+    })
+    .await?;
     Ok(names)
 }
