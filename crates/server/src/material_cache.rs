@@ -121,21 +121,21 @@ impl MaterialCache {
 
     /// Begins to read a version that is being recorded, if the one before was delivered from here. If nobody comes for it, because the cluster is gone or dials another replica now, then that was the last of this secret.
     pub async fn read_ahead(&self, app: &App, secret: SecretRef, id: SecretId, version: Version) {
+        if self.wanted.remove(&id).await.is_none() {
+            return;
+        }
         let Ok(ahead) = self.ahead.clone().try_acquire_owned() else {
             app.metrics.limit_hits.with_label_values(&["read_ahead"]).inc();
             return;
         };
-        if self.wanted.remove(&id).await.is_some() {
-            let (this, app) = (self.clone(), app.clone());
-            tokio::spawn(async move {
-                let choice = Choice::Newest(version);
-                if this.read_once(&app, &secret, id, &choice).await.is_err() {
-                    // Whoever wants it tries again at once, and tells.
-                    this.cache.invalidate(&Key::of(id, version)).await;
-                }
-                drop(ahead);
-            });
-        }
+        let (this, app) = (self.clone(), app.clone());
+        tokio::spawn(async move {
+            if this.read_once(&app, &secret, id, &Choice::Newest(version)).await.is_err() {
+                // Whoever wants it tries again at once, and tells.
+                this.cache.invalidate(&Key::of(id, version)).await;
+            }
+            drop(ahead);
+        });
     }
 
     async fn turns(&self, source: &SourceName) -> Arc<Semaphore> {

@@ -62,7 +62,9 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
     let connect = async || {
         pool::migrate(&url).await.context("bringing the schema up to date")?;
         let prompt = async |prompt| pool::connect_prompt(&url, prompt).await.context("connecting to Postgres");
-        let pool = pool::connect(&url, config.database.connections - 2).await.context("connecting to Postgres")?;
+        let pool = pool::connect(&url, config.database.connections - pool::PROMPT_CONNECTIONS)
+            .await
+            .context("connecting to Postgres")?;
         Ok((pool, prompt(Prompt::Dispatch).await?, prompt(Prompt::Reports).await?))
     };
     let (pool, finding, reporting) = starting.wait_for("Postgres", connect).await?;

@@ -92,12 +92,8 @@ pub enum Which {
 /// The registry, in each row.
 #[derive(sqlx::FromRow)]
 struct HeadRow {
-    #[sqlx(rename = "registry_id")]
-    id: Uuid,
-    epoch: i64,
-    seq: i64,
-    hash: Vec<u8>,
-    held: Option<String>,
+    #[sqlx(flatten)]
+    registry: RegistryRow,
     /// Of the change that the reader saw last.
     seen_hash: Option<Vec<u8>>,
     /// Of the clusters that were asked for; in the first row only.
@@ -210,8 +206,7 @@ pub async fn read(connection: &mut PgConnection, clusters: &[ClusterId], which: 
 /// A snapshot but for the placements.
 fn snapshot(head: HeadRow, seen: &Mark) -> Result<Snapshot> {
     let ours = head.seen_hash.as_deref().map(change::hash).transpose()?;
-    let row = RegistryRow { id: head.id, epoch: head.epoch, seq: head.seq, hash: head.hash, held: head.held };
-    let registry = Registry::try_from(row)?;
+    let registry = Registry::try_from(head.registry)?;
     let standing = standing(seen, registry.head.epoch, ours);
     let (mut withheld, mut confirmed) = (BTreeMap::new(), BTreeMap::new());
     for (cluster, state) in head.clusters.map(|clusters| clusters.0).unwrap_or_default() {

@@ -19,6 +19,8 @@ const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a batch of reports may take in Postgres. Whoever gives one up later than that knows that it will not be written any more, over what
 /// was reported since.
 pub const REPORTS_LIMIT: Duration = Duration::from_secs(10);
+/// Of all pools of [`connect_prompt`], one for each [`Prompt`].
+pub const PROMPT_CONNECTIONS: u32 = 2;
 /// How long a connection that answered is taken to be good.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 

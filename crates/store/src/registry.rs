@@ -23,11 +23,12 @@ pub struct Registry {
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct RegistryRow {
-    pub(crate) id: Uuid,
-    pub(crate) epoch: i64,
-    pub(crate) seq: i64,
-    pub(crate) hash: Vec<u8>,
-    pub(crate) held: Option<String>,
+    #[sqlx(rename = "registry_id")]
+    id: Uuid,
+    epoch: i64,
+    seq: i64,
+    hash: Vec<u8>,
+    held: Option<String>,
 }
 
 impl TryFrom<RegistryRow> for Registry {
@@ -41,7 +42,8 @@ impl TryFrom<RegistryRow> for Registry {
 
 /// Reads it.
 pub async fn get(connection: &mut PgConnection) -> Result<Registry> {
-    let row: RegistryRow = sqlx::query_as("select id, epoch, seq, hash, held from registry").fetch_one(connection).await?;
+    let row: RegistryRow =
+        sqlx::query_as("select id as registry_id, epoch, seq, hash, held from registry").fetch_one(connection).await?;
     row.try_into()
 }
 

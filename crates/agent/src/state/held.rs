@@ -29,12 +29,12 @@ const KEY: &str = "held.json.gz";
 pub(crate) const HELD_MAX_BYTES: usize = (1 << 20) - (64 << 10);
 /// At most once in this time, where bindings or targets came, changed or went.
 const SHAPED_INTERVAL: Duration = Duration::from_secs(1);
+/// The same where a write takes long: [`SHARE`] times as long as it took, but no longer than this.
+const SHAPED_INTERVAL_MAX: Duration = Duration::from_secs(3);
+/// All of it is written each time, which for ten thousand bindings that come one by one would be what the agent does most.
+const SHARE: u32 = 50;
 /// At most once in this time, where only revisions moved: the marks on the objects tell these as well.
 const MOVED_INTERVAL: Duration = Duration::from_secs(10);
-/// The same where writing takes long: one part in [`SHARE`] of the time, up to this. All of it is written each time, which for ten thousand bindings
-/// that come one by one would be what the agent does most.
-const SHAPED_INTERVAL_MAX: Duration = Duration::from_secs(3);
-const SHARE: u32 = 50;
 
 /// All that is held, and the newest point of the history. No head for each binding: one floor is enough where one write has all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
