@@ -130,9 +130,7 @@ impl Watcher {
             }
             Err(SweepError::LeaseEnding) => Duration::ZERO,
             Err(SweepError::Store(error)) => {
-                if matches!(error, StoreError::Fenced { .. }) {
-                    self.app.metrics.fenced.inc();
-                }
+                self.note_fence(&error);
                 tracing::warn!(source = %self.name, %error, "what was seen could not be recorded; it is looked at again");
                 interval
             }
@@ -163,10 +161,16 @@ impl Watcher {
             Ok(fenced.commit().await?)
         };
         if let Err(error) = pool::within(SWEEP_GRACE, note).await {
-            if matches!(error, StoreError::Fenced { .. }) {
-                self.app.metrics.fenced.inc();
-            }
+            self.note_fence(&error);
             tracing::warn!(source = %self.name, %error, "the state of watching could not be noted");
+        }
+    }
+
+    /// A write that is fenced says that the lease is another's now; the next round asks for it anew.
+    fn note_fence(&self, error: &StoreError) {
+        if matches!(error, StoreError::Fenced { .. }) {
+            self.gauge(0);
+            self.app.metrics.fenced.inc();
         }
     }
 

@@ -17,9 +17,10 @@ async fn deployments_stateful_sets_and_daemon_sets_that_use_the_secret_are_found
     by_volume["spec"]["template"]["spec"]["volumes"] = volume;
     shop.apply("statefulsets", &by_volume).await?;
     shop.apply("statefulsets", &workload("StatefulSet", "other", &["db2"])).await?;
-    // No controller makes pods for it on kwok's node; its selector finds those of the Deployment.
-    shop.apply("daemonsets", &workload("DaemonSet", "by-env", &["db"])).await?;
-    shop.await_pod("by-volume").await?;
+    shop.apply("daemonsets", &workload("DaemonSet", "by-node", &["db"])).await?;
+    for name in ["by-volume", "by-node"] {
+        shop.await_pod(name).await?;
+    }
     shop.deploy("by-env", &["db"]).await?;
     let agent = Agent::start(settings()).await?;
     agent.restarts.want(shop.due(1, "db", 10));
@@ -27,7 +28,7 @@ async fn deployments_stateful_sets_and_daemon_sets_that_use_the_secret_are_found
     assert_eq!((report.total, report.stuck.len()), (3, 0), "{report:?}");
     for (plural, name, want) in [
         ("statefulsets", "by-volume", Some("1.10")),
-        ("daemonsets", "by-env", Some("1.10")),
+        ("daemonsets", "by-node", Some("1.10")),
         ("deployments", "by-env", Some("1.10")),
         ("statefulsets", "other", None),
     ] {
@@ -69,11 +70,10 @@ async fn paused_and_on_delete_workloads_are_left_alone_and_named_until_that_chan
         manifest
     };
     shop.apply("statefulsets", &on_delete("StatefulSet", "manual-set")).await?;
-    // No controller makes pods for it on kwok's node; its selector finds those of the StatefulSet.
-    let mut daemon = on_delete("DaemonSet", "manual-set");
-    daemon["metadata"]["name"] = json!("manual-daemon");
-    shop.apply("daemonsets", &daemon).await?;
-    shop.await_pod("manual-set").await?;
+    shop.apply("daemonsets", &on_delete("DaemonSet", "manual-daemon")).await?;
+    for name in ["manual-set", "manual-daemon"] {
+        shop.await_pod(name).await?;
+    }
     shop.deploy("paused", &["db"]).await?;
     shop.deploy("kept", &["db"]).await?;
     let set =

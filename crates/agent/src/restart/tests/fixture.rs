@@ -144,7 +144,10 @@ pub(super) fn workload(kind: &str, name: &str, secrets: &[&str]) -> Value {
             },
         },
     });
-    if kind != "DaemonSet" {
+    if kind == "DaemonSet" {
+        // The API server taints a node that is not ready yet, and no controller here takes that back.
+        workload["spec"]["template"]["spec"]["tolerations"] = json!([{ "operator": "Exists" }]);
+    } else {
         workload["spec"]["replicas"] = json!(1);
     }
     if kind == "StatefulSet" {
