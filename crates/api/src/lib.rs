@@ -3,6 +3,7 @@
 //! A manifest is plain text and numbers. [`decode`] finds unknown fields and wrong types, `TryFrom` turns a spec into the domain's
 //! checked types; both report every mistake at once, each with the field it is in.
 
+pub mod access;
 pub mod binding;
 pub mod change;
 pub mod cluster;
@@ -13,6 +14,8 @@ pub mod grant;
 pub mod manifest;
 pub mod problem;
 pub mod project;
+pub mod refusal;
+pub mod role_assignment;
 pub mod secret;
 pub mod selector;
 pub mod source;

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a random source, a file or a socket: time, randomness and observations come in as arguments, so
 //! that every rule can be tried in a table or a property test.
 
+pub mod access;
 pub mod binding;
 pub mod choice;
 pub mod cluster;

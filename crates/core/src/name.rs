@@ -106,6 +106,12 @@ name! { is_dns_label, NameError, NAME_MAX_BYTES:
     GrantName;
     /// A binding's name.
     BindingName;
+    /// The name of a role assignment.
+    RoleAssignmentName;
+    /// The name of an API token.
+    TokenName;
+    /// The name of an OIDC issuer in the server's configuration.
+    IssuerName;
     /// The name of a credential set in the server's configuration.
     CredentialsName;
     /// A Kubernetes namespace.
