@@ -12,6 +12,7 @@ mod epoch;
 mod get;
 mod login;
 mod status;
+mod token;
 mod version;
 mod wait;
 mod watch;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Wait(wait::Args),
     Cluster(cluster::Args),
     Confirm(confirm::Args),
+    Token(token::Args),
     Epoch(epoch::Args),
     Version(version::Args),
 }
@@ -57,6 +59,7 @@ impl Command {
             Self::Wait(args) => args.run(connection).await?,
             Self::Cluster(args) => args.run(connection).await?,
             Self::Confirm(args) => args.run(connection).await?,
+            Self::Token(args) => args.run(connection).await?,
             Self::Epoch(args) => args.run(connection).await?,
             Self::Version(args) => args.run()?,
         }

@@ -14,6 +14,8 @@ pub(crate) fn name(kind: Kind, item: &Value) -> String {
         Kind::Secret => texts(&["source", "mount", "path"]),
         Kind::Placement | Kind::Delivery => texts(&["cluster", "binding"]),
         Kind::Change => item["seq"].to_string(),
+        Kind::Token => item["name"].as_str().unwrap_or_default().to_owned(),
+        Kind::Refusal => texts(&["actor", "action", "subject"]),
     }
 }
 
@@ -22,7 +24,7 @@ pub(crate) fn check_name(kind: Kind, name: &str) -> anyhow::Result<()> {
     let (shape, parts, example) = match kind {
         Kind::Secret => ("SOURCE/MOUNT/PATH", 3, "corp/kv/payments/checkout/db"),
         Kind::Placement | Kind::Delivery => ("CLUSTER/BINDING", 2, "prod-eu/checkout-db"),
-        Kind::Registered(_) | Kind::Change => return Ok(()),
+        Kind::Registered(_) | Kind::Change | Kind::Token | Kind::Refusal => return Ok(()),
     };
     let is_so = name.split('/').filter(|part| !part.is_empty()).count() >= parts;
     let (singular, plural) = (kind.singular(), kind.plural());
@@ -36,7 +38,7 @@ pub(crate) fn is_minor(kind: Kind, item: &Value) -> bool {
     match kind {
         Kind::Secret => item["bindings"] == 0,
         Kind::Change => item["kind"] == "VersionsObserved",
-        Kind::Registered(_) | Kind::Placement | Kind::Delivery => false,
+        Kind::Registered(_) | Kind::Placement | Kind::Delivery | Kind::Token | Kind::Refusal => false,
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) enum Registered {
     Cluster,
     Grant,
     Binding,
+    RoleAssignment,
 }
 
 /// Everything that can be listed.
@@ -24,6 +25,8 @@ pub(crate) enum Kind {
     Placement,
     Delivery,
     Change,
+    Token,
+    Refusal,
 }
 
 /// A word that is no kind.
@@ -39,7 +42,8 @@ pub(crate) enum KindError {
 
 impl Registered {
     /// All of them, in the order they are applied.
-    pub(crate) const ALL: [Self; 5] = [Self::Project, Self::Source, Self::Cluster, Self::Grant, Self::Binding];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Project, Self::Source, Self::Cluster, Self::Grant, Self::Binding, Self::RoleAssignment];
 
     /// A manifest's `kind`.
     pub(crate) const fn title(self) -> &'static str {
@@ -49,6 +53,7 @@ impl Registered {
             Self::Cluster => "Cluster",
             Self::Grant => "Grant",
             Self::Binding => "Binding",
+            Self::RoleAssignment => "RoleAssignment",
         }
     }
 
@@ -62,7 +67,7 @@ impl Registered {
         match self {
             Self::Cluster | Self::Source => &["Ready"],
             Self::Binding => &["InSync"],
-            Self::Project | Self::Grant => &[],
+            Self::Project | Self::Grant | Self::RoleAssignment => &[],
         }
     }
 
@@ -79,16 +84,19 @@ impl Registered {
 
 impl Kind {
     /// All of them, in the order that help shows.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Registered(Registered::Project),
         Self::Registered(Registered::Cluster),
         Self::Registered(Registered::Source),
         Self::Registered(Registered::Grant),
         Self::Registered(Registered::Binding),
+        Self::Registered(Registered::RoleAssignment),
         Self::Secret,
         Self::Placement,
         Self::Delivery,
         Self::Change,
+        Self::Token,
+        Self::Refusal,
     ];
 
     /// As a manifest's `kind`.
@@ -99,6 +107,8 @@ impl Kind {
             Self::Placement => "Placement",
             Self::Delivery => "Delivery",
             Self::Change => "Change",
+            Self::Token => "Token",
+            Self::Refusal => "Refusal",
         }
     }
 
@@ -110,10 +120,13 @@ impl Kind {
             Self::Registered(Registered::Source) => ("source", "sources", "src"),
             Self::Registered(Registered::Grant) => ("grant", "grants", "gr"),
             Self::Registered(Registered::Binding) => ("binding", "bindings", "bd"),
+            Self::Registered(Registered::RoleAssignment) => ("roleassignment", "roleassignments", "ra"),
             Self::Secret => ("secret", "secrets", "sec"),
             Self::Placement => ("placement", "placements", "pl"),
             Self::Delivery => ("delivery", "deliveries", "dl"),
             Self::Change => ("change", "changes", "ch"),
+            Self::Token => ("token", "tokens", "tok"),
+            Self::Refusal => ("refusal", "refusals", "ref"),
         }
     }
 

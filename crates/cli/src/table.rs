@@ -11,8 +11,11 @@ mod grant;
 mod layout;
 mod placement;
 mod project;
+mod refusal;
+mod role_assignment;
 mod secret;
 mod source;
+mod token;
 
 use serde_json::Value;
 
@@ -21,6 +24,7 @@ use column::rows;
 pub(crate) use delivery::versions;
 pub(crate) use grant::selector;
 pub(crate) use layout::{Style, Table, Width};
+pub(crate) use role_assignment::scope;
 
 /// `items` of `kind` as a table.
 pub(crate) fn of(kind: Kind, items: &[Value], width: Width) -> anyhow::Result<Table> {
@@ -30,10 +34,13 @@ pub(crate) fn of(kind: Kind, items: &[Value], width: Width) -> anyhow::Result<Ta
         Kind::Registered(Registered::Cluster) => rows(cluster::COLUMNS, items, width),
         Kind::Registered(Registered::Grant) => rows(grant::COLUMNS, items, width),
         Kind::Registered(Registered::Binding) => rows(binding::COLUMNS, items, width),
+        Kind::Registered(Registered::RoleAssignment) => rows(role_assignment::COLUMNS, items, width),
         Kind::Secret => rows(secret::COLUMNS, items, width),
         Kind::Placement => rows(placement::COLUMNS, items, width),
         Kind::Delivery => rows(delivery::COLUMNS, items, width),
         Kind::Change => rows(change::COLUMNS, items, width),
+        Kind::Token => rows(token::COLUMNS, items, width),
+        Kind::Refusal => rows(refusal::COLUMNS, items, width),
     }
 }
 

@@ -5,6 +5,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use lockstep_core::access::{Access, Role, Scope};
+use lockstep_core::name::TokenName;
+use lockstep_store::api_token::NewToken;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{api_token, pool};
 use serde_json::json;
@@ -57,7 +60,7 @@ impl<'a> TokenPlace<'a> {
     }
 }
 
-/// Brings the schema up to date and, if there is no API token yet, mints the first one.
+/// Brings the schema up to date and, if nobody can administer everything, mints the first API token: also where the last one was lost.
 ///
 /// Returns whether a token was minted.
 pub async fn bootstrap(config: &Config, place: TokenPlace<'_>) -> anyhow::Result<bool> {
@@ -65,12 +68,16 @@ pub async fn bootstrap(config: &Config, place: TokenPlace<'_>) -> anyhow::Result
     pool::migrate(&url).await.context("bringing the schema up to date")?;
     let pool = pool::connect(&url, 2).await.context("connecting to Postgres")?;
     let mut writing = Writing::begin(&pool).await?;
-    if api_token::any(writing.connection()).await? {
+    if api_token::somebody_administers(writing.connection()).await? {
         writing.abandon().await?;
         return Ok(false);
     }
     let token = mint(Kind::Api)?;
-    api_token::put(writing.connection(), FIRST_TOKEN, &hash(&token)).await?;
+    let name: TokenName = FIRST_TOKEN.parse().context("the first API token's name")?;
+    let permissions = vec![Access { role: Role::Admin, scope: Scope::Everything }].into();
+    let hash = hash(&token);
+    let new = NewToken { name: &name, hash: &hash, permissions: &permissions, description: None, life: None };
+    api_token::insert(writing.connection(), new).await?.context("another token has the first one's name")?;
     // Written before the commit: a token that nobody has would lock everybody out.
     place.write(&token)?;
     let entry = Entry {

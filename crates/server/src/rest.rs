@@ -1,7 +1,7 @@
 //! REST: where people and their tools write what is wanted and read what is.
 //!
-//! A request's way: [`observe`] (one span, one count), [`limit`] (how many at once, for how long, how large), [`caller`] (who), then
-//! an endpoint, a file each. Projects, clusters, sources, grants and bindings share five endpoints, generic over
+//! A request's way: [`observe`] (one span, one count), [`limit`] (how many at once, for how long, how large), [`caller`] (who, and what he
+//! may do), [`refusals`] (what he was refused), then an endpoint, a file each. Projects, clusters, sources, grants, bindings and role assignments share five endpoints, generic over
 //! [`resource::Resource`]. Every failure is a [`problem::ApiError`], and [`code`] lists the words that programs match on.
 
 mod binding;
@@ -25,16 +25,19 @@ mod precondition;
 mod problem;
 mod project;
 mod query;
+mod refusals;
 mod resource;
+mod role_assignment;
 mod secrets;
 mod source;
+mod token;
 mod unrouted;
 mod whoami;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_extractor_with_state, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::app::App;
 use caller::Caller;
@@ -49,6 +52,7 @@ pub fn router(app: App) -> Router {
         .merge(resource::routes::<source::Sources>())
         .merge(resource::routes::<grant::Grants>())
         .merge(resource::routes::<binding::Bindings>())
+        .merge(resource::routes::<role_assignment::RoleAssignments>())
         .route("/clusters/{name}/pause", post(cluster::pause::pause))
         .route("/clusters/{name}/resume", post(cluster::resume::resume))
         .route("/clusters/{name}/confirm-deletions", post(cluster::confirm_deletions::confirm_deletions))
@@ -59,9 +63,13 @@ pub fn router(app: App) -> Router {
         .route("/secrets", get(secrets::list_secrets))
         .route("/placements", get(placements::list_placements))
         .route("/deliveries", get(deliveries::list_deliveries))
+        .route("/tokens", get(token::list::list_tokens).post(token::mint::mint_token))
+        .route("/tokens/{name}", delete(token::revoke::revoke_token))
         .route("/changes", get(changes::list_changes))
+        .route("/refusals", get(refusals::list_refusals))
         .route("/epoch", get(epoch::show_epoch).post(epoch::open::open_epoch))
         .route("/caller", get(whoami::show_caller))
+        .route_layer(from_fn_with_state(app.clone(), refusals::note))
         // Every route above asks who is calling before it does anything else; none can forget it.
         .route_layer(from_extractor_with_state::<Caller, App>(app.clone()));
     Router::new()

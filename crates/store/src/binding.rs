@@ -63,11 +63,12 @@ pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered
 /// One page.
 pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<BindingRecord>>, Option<String>)> {
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "{SELECT} and b.name > $1 and selected(b.labels, $2) order by b.name limit $3"
+        "{SELECT} and b.name > $1 and selected(b.labels, $2) and reached($4, p.name, null) order by b.name limit $3"
     )))
     .bind(page.after())
     .bind(Json(&page.selector))
     .bind(page.rows())
+    .bind(Json(&page.reach))
     .fetch_all(connection)
     .await?;
     let bindings = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use lockstep_core::history::{ChangeBody, ChangeHash, Mark, chain};
 use lockstep_core::revision::{Epoch, Seq};
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::meta::{seq, stored};
-use crate::{Result, StoreError, notify, page};
+use crate::page::{self, Page};
+use crate::{Result, StoreError, notify};
 
 /// A change being made. It holds the registry row's lock until it is committed or dropped; dropped, nothing happened.
 pub struct Writing {
@@ -146,24 +148,28 @@ pub(crate) fn hash(bytes: &[u8]) -> Result<ChangeHash> {
     bytes.try_into().map(ChangeHash::new).map_err(|e| StoreError::corrupt("change")(&e))
 }
 
-/// Changes, newest first. `before` is where an earlier page ended.
+/// Changes, newest first, as many as `page` says. `before` is where an earlier page ended. Of a reach that is not everything: those whose
+/// detail names one of its projects, and those to one of its clusters that is still there.
 pub async fn list(
     connection: &mut PgConnection,
     subject: Option<&str>,
     before: Option<Seq>,
-    limit: usize,
+    page: &Page,
 ) -> Result<(Vec<Change>, Option<String>)> {
-    let limit = limit.clamp(1, page::PAGE_MAX);
     let rows: Vec<ChangeRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from change where ($1::text is null or subject = $1) and ($2::bigint is null or seq < $2) \
+         and (($4 ->> 'everything')::boolean or reached( \
+             $4, coalesce(detail ->> 'project', substring(subject from '^project/(.*)$')), \
+             (select labels from cluster where 'cluster/' || name = subject))) \
          order by seq desc limit $3"
     )))
     .bind(subject)
     .bind(before.map(stored))
-    .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
+    .bind(page.rows())
+    .bind(Json(&page.reach))
     .fetch_all(connection)
     .await?;
-    let (rows, next) = page::cut(rows, limit, |r| r.seq.to_string());
+    let (rows, next) = page::cut(rows, page.size(), |r| r.seq.to_string());
     Ok((rows.into_iter().map(Change::try_from).collect::<Result<_>>()?, next))
 }
 

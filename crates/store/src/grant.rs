@@ -4,6 +4,7 @@ use lockstep_core::grant::{Grant, GrantSpec};
 use lockstep_core::id::ProjectId;
 use lockstep_core::name::ProjectName;
 use lockstep_core::revision::Seq;
+use lockstep_core::selector::Selector;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -52,11 +53,12 @@ pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered
 /// One page.
 pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<GrantRecord>>, Option<String>)> {
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "{SELECT} where g.name > $1 and selected(g.labels, $2) order by g.name limit $3"
+        "{SELECT} where g.name > $1 and selected(g.labels, $2) and reached($4, p.name, null) order by g.name limit $3"
     )))
     .bind(page.after())
     .bind(Json(&page.selector))
     .bind(page.rows())
+    .bind(Json(&page.reach))
     .fetch_all(connection)
     .await?;
     let grants = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
@@ -68,6 +70,12 @@ pub async fn of_project(connection: &mut PgConnection, project: ProjectId) -> Re
     let rows: Vec<(Uuid, Json<GrantSpec>)> =
         sqlx::query_as("select id, spec from \"grant\" where project_id = $1").bind(project.uuid()).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(id, spec)| Grant { id: id.into(), project, spec: spec.0 }).collect())
+}
+
+/// The selectors of clusters that grants use.
+pub async fn cluster_selectors(connection: &mut PgConnection) -> Result<Vec<Selector>> {
+    let rows: Vec<Json<Selector>> = sqlx::query_scalar("select spec -> 'clusters' from \"grant\"").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|selector| selector.0).collect())
 }
 
 /// Creates or replaces it.

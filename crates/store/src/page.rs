@@ -1,5 +1,6 @@
 //! Pages of lists, by key: a list stays right while it is read, and costs the same on every page.
 
+use lockstep_core::access::Reach;
 use lockstep_core::selector::Selector;
 
 /// The most items one page may have.
@@ -16,11 +17,13 @@ pub struct Page {
     pub limit: usize,
     /// Only what these labels select.
     pub selector: Selector,
+    /// Only what the caller may see.
+    pub reach: Reach,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        Self { after: None, limit: PAGE_DEFAULT, selector: Selector::default() }
+        Self { after: None, limit: PAGE_DEFAULT, selector: Selector::default(), reach: Reach::EVERYTHING }
     }
 }
 

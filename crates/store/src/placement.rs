@@ -200,9 +200,10 @@ pub async fn list(
     let [after_cluster, after_binding, after_id] = page::parts(page.after());
     let rows: Vec<(String, String, Uuid, Json<Detail>, i64)> = sqlx::query_as(
         "select c.name, b.name, b.id, p.detail, p.seq from placement p \
-         join cluster c on c.id = p.cluster_id join binding b on b.id = p.binding_id \
+         join cluster c on c.id = p.cluster_id join binding b on b.id = p.binding_id join project pr on pr.id = b.project_id \
          where ($1::text is null or c.name = $1) and ($2::text is null or b.name = $2) \
-           and c.name >= $3 and (c.name, b.name, b.id) > ($3, $4, $5) order by c.name, b.name, b.id limit $6",
+           and c.name >= $3 and (c.name, b.name, b.id) > ($3, $4, $5) \
+           and reached($7, pr.name, c.labels) order by c.name, b.name, b.id limit $6",
     )
     .bind(cluster)
     .bind(binding)
@@ -210,6 +211,7 @@ pub async fn list(
     .bind(after_binding)
     .bind(after_id.parse().unwrap_or(Uuid::nil()))
     .bind(page.rows())
+    .bind(Json(&page.reach))
     .fetch_all(connection)
     .await?;
     let one = |(cluster, binding, id, detail, at): (String, String, Uuid, Json<Detail>, i64)| {

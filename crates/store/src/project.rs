@@ -58,13 +58,15 @@ pub async fn id(connection: &mut PgConnection, name: &ProjectName) -> Result<Pro
 
 /// One page.
 pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<ProjectRecord>>, Option<String>)> {
-    let rows: Vec<Row> =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where name > $1 and selected(labels, $2) order by name limit $3")))
-            .bind(page.after())
-            .bind(Json(&page.selector))
-            .bind(page.rows())
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{SELECT} where name > $1 and selected(labels, $2) and reached($4, name, null) order by name limit $3"
+    )))
+    .bind(page.after())
+    .bind(Json(&page.selector))
+    .bind(page.rows())
+    .bind(Json(&page.reach))
+    .fetch_all(connection)
+    .await?;
     Ok(cut(rows.into_iter().map(Into::into).collect(), page.size(), |r: &Registered<_>| r.name.clone()))
 }
 
@@ -92,9 +94,18 @@ pub async fn delete(connection: &mut PgConnection, name: &str) -> Result<()> {
         .bind(id)
         .fetch_one(&mut *connection)
         .await?;
+    let roles: i64 = sqlx::query_scalar(
+        "select (select count(*) from role_assignment where spec -> 'access' -> 'scope' ->> 'Project' = $1) \
+              + (select count(*) from api_token where revoked_at is null and (expires_at is null or expires_at > now()) \
+                     and exists (select from jsonb_array_elements(access) as a where a -> 'scope' ->> 'Project' = $1))",
+    )
+    .bind(name)
+    .fetch_one(&mut *connection)
+    .await?;
     let used: Vec<String> = [
         (bindings, "binding", ""),
         (grants, "grant", ""),
+        (roles.cast_unsigned(), "role", " in role assignments or API tokens"),
         (deleted.cast_unsigned(), "deleted binding", " that not every cluster has given up yet"),
     ]
     .into_iter()

@@ -8,6 +8,7 @@ use lockstep_core::revision::Seq;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::{Began, Incarnation, Known, SecretSeqs, SecretState, Version, VersionId, VersionNumber};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::meta::{seq, stored};
@@ -38,7 +39,7 @@ pub struct Listed {
     pub source: String,
     /// The secret.
     pub record: SecretRecord,
-    /// How many bindings use it.
+    /// How many of the bindings that the caller may see use it.
     pub bindings: u64,
 }
 
@@ -173,13 +174,20 @@ pub(crate) async fn unwatch(connection: &mut PgConnection, ids: &[Uuid]) -> Resu
 pub async fn list(connection: &mut PgConnection, source: Option<&str>, page: &Page) -> Result<(Vec<Listed>, Option<String>)> {
     let after = page.after.as_deref().and_then(|a| a.parse().ok()).unwrap_or(Uuid::nil());
     let rows: Vec<ListedRow> = sqlx::query_as(
-        "select s.*, so.name as source, (select count(distinct i.binding_id) from binding_item i where i.secret_id = s.id) as bindings \
-         from secret s join source so on so.id = s.source_id \
-         where s.id > $1 and ($2::text is null or so.name = $2) order by s.id limit $3",
+        "select s.*, so.name as source, u.bindings from secret s join source so on so.id = s.source_id \
+         cross join lateral ( \
+             select count(distinct i.binding_id) as bindings from binding_item i \
+             join binding b on b.id = i.binding_id join project pr on pr.id = b.project_id \
+             where i.secret_id = s.id and (reached($4, pr.name, null) or exists ( \
+                 select from placement p join cluster c on c.id = p.cluster_id \
+                 where p.binding_id = b.id and p.answer = 'Placed' and reached($4, null, c.labels)))) u \
+         where s.id > $1 and ($2::text is null or so.name = $2) and (u.bindings > 0 or ($4 ->> 'everything')::boolean) \
+         order by s.id limit $3",
     )
     .bind(after)
     .bind(source)
     .bind(page.rows())
+    .bind(Json(&page.reach))
     .fetch_all(connection)
     .await?;
     let one = |r: ListedRow| Ok(Listed { source: r.source, record: r.secret.try_into()?, bindings: r.bindings.cast_unsigned() });

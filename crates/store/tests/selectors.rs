@@ -27,7 +27,11 @@ fn requirement() -> impl Strategy<Value = Requirement> {
     })
 }
 
-fn labels() -> impl Strategy<Value = Labels> {
+pub(crate) fn selector() -> impl Strategy<Value = Selector> {
+    prop::collection::vec(requirement(), 0..4).prop_map(Selector::new)
+}
+
+pub(crate) fn labels() -> impl Strategy<Value = Labels> {
     prop::collection::btree_map(key(), value(), 0..4).prop_map(|m: BTreeMap<_, _>| Labels::try_from(m).expect("labels"))
 }
 
@@ -35,7 +39,7 @@ fn labels() -> impl Strategy<Value = Labels> {
 fn the_sql_function_selects_what_core_selects() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let registry = runtime.block_on(Registry::new())?;
-    let cases = (prop::collection::vec(requirement(), 0..4).prop_map(Selector::new), labels());
+    let cases = (selector(), labels());
     TestRunner::new(Config { cases: 1_000, failure_persistence: None, ..Config::default() }).run(
         &cases,
         |(selector, labels)| {

@@ -10,6 +10,7 @@ mod noticed;
 mod pages;
 mod placements;
 mod pool;
+mod reaches;
 mod rebound;
 mod reports;
 mod revision;

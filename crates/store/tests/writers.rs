@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use lockstep_core::revision::Seq;
 use lockstep_store::change::{self, Verified, Writing};
+use lockstep_store::page::Page;
 use lockstep_store::{PgPool, registry};
 use tokio::task::JoinSet;
 
@@ -101,7 +102,7 @@ async fn the_first_change_of_a_new_epoch_belongs_to_it() -> Result<()> {
     let mut c = registry.connection().await?;
     assert_eq!(registry::get(&mut c).await?.head, mark);
     assert_eq!(change::verify(&mut c).await?, Verified::UpTo(mark.seq));
-    let (newest, _) = change::list(&mut c, None, None, 1).await?;
+    let (newest, _) = change::list(&mut c, None, None, &Page { limit: 1, ..Page::default() }).await?;
     let newest = newest.first().context("one change")?;
     assert_eq!((newest.mark, &newest.detail), (mark, &entry("").detail));
     Ok(())

@@ -23,7 +23,7 @@ pub(super) async fn tell(client: &Client, kind: Registered, left: &Value, mode: 
     match kind {
         Registered::Binding => terminal::hint(&of_binding(left)),
         Registered::Cluster => tell_of_cluster(client, name, Secrets::default()).await,
-        Registered::Project | Registered::Source | Registered::Grant => {}
+        Registered::Project | Registered::Source | Registered::Grant | Registered::RoleAssignment => {}
     }
 }
 

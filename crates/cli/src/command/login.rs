@@ -4,13 +4,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context as _, bail};
+use lockstep_api::access::Access;
 use lockstep_api::token::Caller;
 
 use crate::connection::{ConnectionArgs, Environment, settings_file};
 use crate::rest::client::Client;
 use crate::rest::failure::TokenOrigin;
 use crate::settings::{Context, Settings, Token};
-use crate::{progress, terminal};
+use crate::{progress, table, terminal};
 
 /// Log in to a server: check the token and keep it as a context
 #[derive(Debug, clap::Args)]
@@ -50,7 +51,7 @@ impl Args {
         let (name, server) = (context.name.clone(), context.server.clone());
         settings.put(context);
         settings.save(&file)?;
-        terminal::tell(&format!("Logged in to {server} as {} (context {name}).", caller.actor))?;
+        terminal::tell(&format!("Logged in to {server} as {} (context {name}): {}.", caller.actor, may(&caller.access)))?;
         terminal::hint("Next: `lockstep status` shows the clusters; `lockstep cluster register NAME` adds one.");
         Ok(())
     }
@@ -84,6 +85,15 @@ impl Args {
             None => bail!("say who you are with --token-file FILE, --token-stdin or LOCKSTEP_TOKEN"),
         }
     }
+}
+
+/// In words, what a caller may do.
+fn may(access: &[Access]) -> String {
+    if access.is_empty() {
+        return "no role yet, so ask an administrator for a role assignment".to_owned();
+    }
+    let one = |access: &Access| format!("{} of {}", access.role, table::scope(&access.scope));
+    access.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

@@ -112,6 +112,11 @@ impl Client {
         self.answer(self.request(Method::POST, &["clusters", cluster, "confirm-deletions"]).query(mode.query())).await
     }
 
+    /// Revokes an API token.
+    pub(crate) async fn revoke_token(&self, name: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &["tokens", name])).await.map(drop)
+    }
+
     /// Takes back every join token of a cluster that nobody has used.
     pub(crate) async fn revoke_join_tokens(&self, cluster: &str) -> Result<(), Failure> {
         self.send(self.request(Method::DELETE, &["clusters", cluster, "join-tokens"])).await.map(drop)

@@ -84,6 +84,7 @@ fn a_thing_without_status_still_has_a_row() {
         (Registered::Cluster, json!({})),
         (Registered::Source, json!({"addresses": ["https://v"], "credentials": "c"})),
         (Registered::Grant, json!({"project": "p", "paths": [], "clusters": {}})),
+        (Registered::RoleAssignment, json!({"role": "viewer", "scope": {"everything": true}, "subjects": []})),
     ] {
         let item = json!({"apiVersion": "lockstep.dev/v1", "kind": kind.title(), "metadata": {"name": "x"}, "spec": spec});
         let table = of(Kind::Registered(kind), &[item], Width::All).unwrap();

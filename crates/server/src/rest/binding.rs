@@ -6,6 +6,8 @@ mod status;
 
 use lockstep_api::binding::{BindingSpec, BindingStatus, CheckedBinding};
 use lockstep_api::field::FieldError;
+use lockstep_core::access::{Action, Forbidden, Permissions, Place};
+use lockstep_core::name::ProjectName;
 use lockstep_store::binding::{self, BindingRecord};
 use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
@@ -28,6 +30,7 @@ impl Resource for Bindings {
     const ABOUT: &'static str = "Which secrets go to which clusters, as what.";
     const WRITTEN: &'static str = "BindingWritten";
     const DELETED: &'static str = "BindingDeleted";
+    const WRITING: Action = Action::Operate;
     type Spec = BindingSpec;
     type Status = BindingStatus;
     type Checked = CheckedBinding;
@@ -44,6 +47,32 @@ impl Resource for Bindings {
 
     fn wire(checked: &CheckedBinding) -> BindingSpec {
         checked.into()
+    }
+
+    fn project(checked: &CheckedBinding) -> Option<&ProjectName> {
+        Some(&checked.project)
+    }
+
+    fn may_see(permissions: &Permissions, record: &Registered<BindingRecord>) -> bool {
+        permissions.allow(Action::Read, Place::Project(&record.spec.project))
+    }
+
+    async fn may_put(
+        _: &mut PgConnection,
+        permissions: &Permissions,
+        present: Option<&Registered<BindingRecord>>,
+        _: &Written,
+        checked: &CheckedBinding,
+    ) -> Result<(), ApiError> {
+        let present = present.map(|present| &present.spec.project);
+        for project in present.into_iter().chain([&checked.project]) {
+            permissions.require(Action::Operate, Place::Project(project))?;
+        }
+        Ok(())
+    }
+
+    fn may_delete(permissions: &Permissions, present: &Registered<BindingRecord>) -> Result<(), Forbidden> {
+        permissions.require(Action::Operate, Place::Project(&present.spec.project))
     }
 
     async fn get(connection: &mut PgConnection, name: &str) -> StoreResult<Registered<BindingRecord>> {

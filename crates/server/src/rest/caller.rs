@@ -1,8 +1,9 @@
-//! Who is calling: a bearer token, of which the registry has the hash.
+//! Who is calling, and what he may do: a bearer token, of which the registry has the hash.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use lockstep_core::access::{Action, Forbidden, Permissions, Place, Reach};
 use lockstep_store::{StoreError, api_token};
 
 use super::code::Code;
@@ -10,11 +11,32 @@ use super::problem::ApiError;
 use crate::app::App;
 use crate::{actor, token};
 
-/// A caller whose token is known.
+/// A caller who is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// As changes are recorded, such as `token:bootstrap`.
     pub(crate) actor: String,
+    /// What it may do.
+    pub(crate) permissions: Permissions,
+}
+
+impl Caller {
+    /// That it may do this there.
+    pub(crate) fn require(&self, action: Action, place: Place<'_>) -> Result<(), ApiError> {
+        self.permissions.require(action, place).map_err(Into::into)
+    }
+
+    /// Where it may do this; refused if nowhere.
+    pub(crate) fn reach(&self, action: Action) -> Result<Reach, ApiError> {
+        self.permissions.require_anywhere(action)?;
+        Ok(self.permissions.reach(action))
+    }
+}
+
+impl From<Forbidden> for ApiError {
+    fn from(forbidden: Forbidden) -> Self {
+        Self::new(Code::Forbidden, forbidden.to_string())
+    }
 }
 
 impl FromRequestParts<App> for Caller {
@@ -28,9 +50,10 @@ impl FromRequestParts<App> for Caller {
         let token =
             bearer(parts).ok_or_else(|| unauthenticated("this needs an API token, sent as \"Authorization: Bearer TOKEN\""))?;
         let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
-        let name = api_token::find(&mut connection, &token::hash(token)).await?;
-        let name = name.ok_or_else(|| unauthenticated("this API token is not known, or was revoked"))?;
-        let caller = Self { actor: actor::token(&name) };
+        let found = api_token::find(&mut connection, &token::hash(token)).await?;
+        let (name, permissions) =
+            found.ok_or_else(|| unauthenticated("this API token is not known, has expired, or was revoked"))?;
+        let caller = Self { actor: actor::token(&name), permissions };
         tracing::Span::current().record("actor", &caller.actor);
         parts.extensions.insert(caller.clone());
         Ok(caller)

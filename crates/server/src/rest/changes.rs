@@ -5,14 +5,17 @@ use axum::extract::State;
 use lockstep_api::change::Change;
 use lockstep_api::manifest::List;
 use lockstep_api::problem::Problem;
+use lockstep_core::access::Action;
 use lockstep_core::revision::Seq;
+use lockstep_store::page::Page;
 use lockstep_store::{StoreError, change};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::caller::Caller;
 use super::code::Code;
 use super::problem::ApiError;
-use super::query::{Params, check_limit};
+use super::query::{Params, page};
 use crate::app::App;
 
 /// Which changes.
@@ -45,16 +48,17 @@ pub(crate) struct ChangeQuery {
 )]
 pub(crate) async fn list_changes(
     State(app): State<App>,
+    caller: Caller,
     Params(query): Params<ChangeQuery>,
 ) -> Result<Json<List<Change>>, ApiError> {
-    let limit = check_limit(query.limit)?;
+    let page = Page { reach: caller.reach(Action::Audit)?, ..page(query.limit, None)? };
     // What Postgres counts with ends at half of what a u64 holds.
     let before = query.continue_from.map(|c| c.parse::<u64>().ok().filter(|seq| i64::try_from(*seq).is_ok()));
     if before == Some(None) {
         return Err(ApiError::new(Code::InvalidQuery, "continue: not of this list: begin again without it"));
     }
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
-    let (changes, next) = change::list(&mut connection, query.subject.as_deref(), before.flatten().map(Seq::new), limit).await?;
+    let (changes, next) = change::list(&mut connection, query.subject.as_deref(), before.flatten().map(Seq::new), &page).await?;
     Ok(Json(List::page("Change", changes.into_iter().map(shown).collect(), next)))
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod confirm_deletions;
 mod life;
 pub(crate) mod mint_join_token;
 pub(crate) mod pause;
+mod relabelled;
 mod remove;
 pub(crate) mod resume;
 pub(crate) mod revoke_join_tokens;
@@ -11,6 +12,7 @@ mod status;
 
 use lockstep_api::cluster::{ClusterSpec, ClusterStatus};
 use lockstep_api::field::FieldError;
+use lockstep_core::access::{Action, Forbidden, Permissions, Place};
 use lockstep_core::cluster::ClusterState;
 use lockstep_store::change::Writing;
 use lockstep_store::cluster::{self, ClusterRecord};
@@ -35,6 +37,7 @@ impl Resource for Clusters {
     const ABOUT: &'static str = "A registered place with one agent. Bindings and grants select it by its labels.";
     const WRITTEN: &'static str = "ClusterWritten";
     const DELETED: &'static str = "ClusterRemoving";
+    const WRITING: Action = Action::Operate;
     type Spec = ClusterSpec;
     type Status = ClusterStatus;
     type Checked = ClusterSpec;
@@ -51,6 +54,29 @@ impl Resource for Clusters {
 
     fn wire(checked: &ClusterSpec) -> ClusterSpec {
         checked.clone()
+    }
+
+    fn may_see(permissions: &Permissions, _: &Registered<ClusterRecord>) -> bool {
+        permissions.allow(Action::Read, Place::Shared)
+    }
+
+    /// It names bindings of all projects.
+    fn may_see_status(permissions: &Permissions, record: &Registered<ClusterRecord>) -> bool {
+        permissions.allow(Action::Read, Place::Cluster(&record.labels))
+    }
+
+    async fn may_put(
+        connection: &mut PgConnection,
+        permissions: &Permissions,
+        present: Option<&Registered<ClusterRecord>>,
+        written: &Written,
+        _: &ClusterSpec,
+    ) -> Result<(), ApiError> {
+        relabelled::check(connection, permissions, present.map(|present| &present.labels), &written.labels).await
+    }
+
+    fn may_delete(permissions: &Permissions, present: &Registered<ClusterRecord>) -> Result<(), Forbidden> {
+        permissions.require(Action::Administer, Place::Cluster(&present.labels))
     }
 
     async fn get(connection: &mut PgConnection, name: &str) -> StoreResult<Registered<ClusterRecord>> {

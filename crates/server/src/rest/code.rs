@@ -13,6 +13,8 @@ pub(crate) enum Code {
     InvalidJson,
     /// No caller, or an unknown one.
     Unauthenticated,
+    /// The caller may not do this.
+    Forbidden,
     /// Nothing of that name.
     NotFound,
     /// The API has no such path.
@@ -47,11 +49,12 @@ pub(crate) enum Code {
 
 impl Code {
     /// All of them, for the documentation.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidJson,
         Self::Unauthenticated,
+        Self::Forbidden,
         Self::NotFound,
         Self::NoSuchPath,
         Self::MethodNotAllowed,
@@ -75,6 +78,7 @@ impl Code {
             Self::InvalidHeader => ("invalid-header", StatusCode::BAD_REQUEST, "A request header is not valid"),
             Self::InvalidJson => ("invalid-json", StatusCode::BAD_REQUEST, "The body is not JSON"),
             Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "The caller is not known"),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "The caller may not do this"),
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "It does not exist"),
             Self::NoSuchPath => ("no-such-path", StatusCode::NOT_FOUND, "The API has no such path"),
             Self::MethodNotAllowed => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "The path has no such method"),

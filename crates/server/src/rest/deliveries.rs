@@ -7,12 +7,15 @@ use axum::extract::State;
 use lockstep_api::delivery::Delivery;
 use lockstep_api::manifest::List;
 use lockstep_api::problem::Problem;
+use lockstep_core::access::Action;
 use lockstep_core::delivery::DeliveryStatus;
 use lockstep_store::StoreError;
 use lockstep_store::delivery::{self, Filter};
+use lockstep_store::page::Page;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::caller::Caller;
 use super::code::Code;
 use super::problem::ApiError;
 use super::query::{Params, page};
@@ -53,11 +56,12 @@ pub(crate) struct DeliveryQuery {
 )]
 pub(crate) async fn list_deliveries(
     State(app): State<App>,
+    caller: Caller,
     Params(query): Params<DeliveryQuery>,
 ) -> Result<Json<List<Delivery>>, ApiError> {
     let status = query.status.as_deref().map(str::parse::<DeliveryStatus>).transpose();
     let status = status.map_err(|e| ApiError::new(Code::InvalidQuery, format!("status: {e}")))?;
-    let page = page(query.limit, query.continue_from)?;
+    let page = Page { reach: caller.reach(Action::Read)?, ..page(query.limit, query.continue_from)? };
     let filter = Filter { cluster: query.cluster.as_deref(), binding: query.binding.as_deref(), status };
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let (deliveries, next) = delivery::list(&mut connection, filter, &page).await?;

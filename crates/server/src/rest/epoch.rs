@@ -6,8 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use lockstep_api::change::Epoch;
 use lockstep_api::problem::Problem;
+use lockstep_core::access::{Action, Place};
 use lockstep_store::{PgConnection, StoreError, cluster, registry};
 
+use super::caller::Caller;
 use super::problem::ApiError;
 use crate::app::App;
 
@@ -24,7 +26,8 @@ use crate::app::App;
         (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn show_epoch(State(app): State<App>) -> Result<Json<Epoch>, ApiError> {
+pub(crate) async fn show_epoch(State(app): State<App>, caller: Caller) -> Result<Json<Epoch>, ApiError> {
+    caller.require(Action::Read, Place::Shared)?;
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     read(&mut connection).await.map(Json)
 }

@@ -2,7 +2,9 @@
 
 use lockstep_api::field::FieldError;
 use lockstep_api::grant::{CheckedGrant, GrantSpec, GrantStatus};
+use lockstep_core::access::{Action, Forbidden, Permissions, Place};
 use lockstep_core::cluster::ClusterState;
+use lockstep_core::name::ProjectName;
 use lockstep_store::change::Writing;
 use lockstep_store::grant::{self, GrantRecord};
 use lockstep_store::meta::{Registered, Written};
@@ -27,6 +29,7 @@ impl Resource for Grants {
         "An administrator's leave: this project may deliver these paths to these clusters and namespaces.";
     const WRITTEN: &'static str = "GrantWritten";
     const DELETED: &'static str = "GrantDeleted";
+    const WRITING: Action = Action::Administer;
     type Spec = GrantSpec;
     type Status = GrantStatus;
     type Checked = CheckedGrant;
@@ -43,6 +46,29 @@ impl Resource for Grants {
 
     fn wire(checked: &CheckedGrant) -> GrantSpec {
         checked.into()
+    }
+
+    fn project(checked: &CheckedGrant) -> Option<&ProjectName> {
+        Some(&checked.project)
+    }
+
+    fn may_see(permissions: &Permissions, record: &Registered<GrantRecord>) -> bool {
+        permissions.allow(Action::Read, Place::Project(&record.spec.project))
+    }
+
+    /// A project's own admin may not: a grant is what others gave the project.
+    async fn may_put(
+        _: &mut PgConnection,
+        permissions: &Permissions,
+        _: Option<&Registered<GrantRecord>>,
+        _: &Written,
+        _: &CheckedGrant,
+    ) -> Result<(), ApiError> {
+        Ok(permissions.require(Action::Administer, Place::Everything)?)
+    }
+
+    fn may_delete(permissions: &Permissions, _: &Registered<GrantRecord>) -> Result<(), Forbidden> {
+        permissions.require(Action::Administer, Place::Everything)
     }
 
     async fn get(connection: &mut PgConnection, name: &str) -> StoreResult<Registered<GrantRecord>> {

@@ -56,6 +56,7 @@ pub(crate) async fn limit(State(limits): State<Limits>, request: Request, next: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rest::problem::Told;
     use axum::Router;
     use axum::body::Body;
     use axum::http::StatusCode;
@@ -66,7 +67,7 @@ mod tests {
 
     async fn ask(router: &Router, path: &str) -> (StatusCode, Option<Code>) {
         let answer = router.clone().oneshot(Request::builder().uri(path).body(Body::empty()).unwrap()).await.unwrap();
-        (answer.status(), answer.extensions().get::<Code>().copied())
+        (answer.status(), answer.extensions().get::<Told>().map(|told| told.code))
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use axum::response::Response;
 use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
-use super::code::Code;
+use super::problem::Told;
 use crate::app::App;
 
 /// Opens the span `request.handle` and counts the answer. Paths are templates: names of things are no labels.
@@ -19,7 +19,7 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     span.record("status", status.as_u16());
-    if let Some(code) = response.extensions().get::<Code>() {
+    if let Some(Told { code, .. }) = response.extensions().get() {
         span.record("code", code.as_str());
         if let Some(limit) = code.limit() {
             app.metrics.limit_hits.with_label_values(&[limit]).inc();

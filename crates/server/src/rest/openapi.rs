@@ -10,13 +10,17 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::code::Code;
 use super::resource::document as resource;
-use super::{binding, changes, cluster, deliveries, epoch, grant, health, placements, project, secrets, source, whoami};
+use super::{
+    binding, changes, cluster, deliveries, epoch, grant, health, placements, project, refusals, role_assignment, secrets, source,
+    token, whoami,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Lockstep", license(name = "Apache-2.0", identifier = "Apache-2.0")),
     tags(
         (name = "state", description = "What is: read-only"),
+        (name = "tokens", description = "API tokens"),
         (name = "history", description = "What happened, and who is asking"),
         (name = "health", description = "Whether this replica can serve: without a token"),
     ),
@@ -31,6 +35,10 @@ use super::{binding, changes, cluster, deliveries, epoch, grant, health, placeme
         placements::list_placements,
         deliveries::list_deliveries,
         changes::list_changes,
+        refusals::list_refusals,
+        token::mint::mint_token,
+        token::list::list_tokens,
+        token::revoke::revoke_token,
         epoch::show_epoch,
         epoch::open::open_epoch,
         whoami::show_caller,
@@ -72,6 +80,7 @@ fn write() -> String {
     resource::describe::<source::Sources>(&mut document);
     resource::describe::<grant::Grants>(&mut document);
     resource::describe::<binding::Bindings>(&mut document);
+    resource::describe::<role_assignment::RoleAssignments>(&mut document);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     rename(text)
@@ -89,7 +98,7 @@ fn description() -> String {
 
 /// Gives generic lists the names that people use: `List_Secret` is a `SecretList`.
 fn rename(mut text: String) -> String {
-    for kind in ["Secret", "Placement", "Delivery", "Change"] {
+    for kind in ["Secret", "Placement", "Delivery", "Change", "Refusal", "Token"] {
         text = text.replace(&format!("List_{kind}\""), &format!("{kind}List\""));
     }
     text

@@ -5,11 +5,14 @@ use axum::extract::State;
 use lockstep_api::delivery::Placement;
 use lockstep_api::manifest::List;
 use lockstep_api::problem::Problem;
+use lockstep_core::access::Action;
 use lockstep_store::StoreError;
+use lockstep_store::page::Page;
 use lockstep_store::placement::{self, Listed};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::caller::Caller;
 use super::problem::ApiError;
 use super::query::{Params, page};
 use crate::app::App;
@@ -46,9 +49,10 @@ pub(crate) struct PlacementQuery {
 )]
 pub(crate) async fn list_placements(
     State(app): State<App>,
+    caller: Caller,
     Params(query): Params<PlacementQuery>,
 ) -> Result<Json<List<Placement>>, ApiError> {
-    let page = page(query.limit, query.continue_from)?;
+    let page = Page { reach: caller.reach(Action::Read)?, ..page(query.limit, query.continue_from)? };
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let (placements, next) = placement::list(&mut connection, query.cluster.as_deref(), query.binding.as_deref(), &page).await?;
     Ok(Json(List::page("Placement", placements.into_iter().map(shown).collect(), next)))

@@ -12,6 +12,13 @@ use lockstep_store::StoreError;
 
 use super::code::Code;
 
+/// What a failed request was answered with, for those who count and note.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+}
+
 /// Why a request failed.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -78,7 +85,7 @@ impl IntoResponse for ApiError {
             title: code.title().to_owned(),
             status: code.status().as_u16(),
             code: code.as_str().to_owned(),
-            detail: self.detail,
+            detail: self.detail.clone(),
             errors: self.errors,
         };
         let mut response = (code.status(), Json(problem)).into_response();
@@ -90,8 +97,7 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = code.retry_after_s() {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
-        // For the middleware that counts.
-        response.extensions_mut().insert(code);
+        response.extensions_mut().insert(Told { code, detail: self.detail });
         response
     }
 }

@@ -2,6 +2,7 @@
 
 use lockstep_api::field::{FieldError, Mistakes};
 use lockstep_api::project::{ProjectSpec, ProjectStatus};
+use lockstep_core::access::{Action, Forbidden, Permissions, Place};
 use lockstep_core::id::ProjectId;
 use lockstep_core::name::ProjectName;
 use lockstep_store::change::Writing;
@@ -22,11 +23,16 @@ const DESCRIPTION_MAX_BYTES: usize = 4 << 10;
 /// Projects.
 pub(crate) struct Projects;
 
-/// The id of the project that a binding or grant names; a missing one is a mistake in that field.
+/// The id of the project that a grant names; a missing one is a mistake.
 pub(crate) async fn id_of(connection: &mut PgConnection, name: &ProjectName) -> Result<ProjectId, ApiError> {
+    id_at(connection, "spec.project", name).await
+}
+
+/// The id of the project that is named in this field; a missing one is a mistake there.
+pub(crate) async fn id_at(connection: &mut PgConnection, field: &str, name: &ProjectName) -> Result<ProjectId, ApiError> {
     match project::id(connection, name).await {
         Ok(id) => Ok(id),
-        Err(StoreError::NotFound { .. }) => Err(ApiError::invalid_field("spec.project", missing(name))),
+        Err(StoreError::NotFound { .. }) => Err(ApiError::invalid_field(field, missing(name))),
         Err(error) => Err(error.into()),
     }
 }
@@ -43,6 +49,7 @@ impl Resource for Projects {
     const ABOUT: &'static str = "Who: a team's bindings and grants belong to one.";
     const WRITTEN: &'static str = "ProjectWritten";
     const DELETED: &'static str = "ProjectDeleted";
+    const WRITING: Action = Action::Administer;
     type Spec = ProjectSpec;
     type Status = ProjectStatus;
     type Checked = ProjectSpec;
@@ -63,6 +70,27 @@ impl Resource for Projects {
 
     fn wire(checked: &ProjectSpec) -> ProjectSpec {
         checked.clone()
+    }
+
+    fn may_see(permissions: &Permissions, record: &Registered<ProjectRecord>) -> bool {
+        match record.name.parse() {
+            Ok(name) => permissions.allow(Action::Read, Place::Project(&name)),
+            Err(_) => permissions.allow(Action::Read, Place::Everything),
+        }
+    }
+
+    async fn may_put(
+        _: &mut PgConnection,
+        permissions: &Permissions,
+        _: Option<&Registered<ProjectRecord>>,
+        _: &Written,
+        _: &ProjectSpec,
+    ) -> Result<(), ApiError> {
+        Ok(permissions.require(Action::Administer, Place::Everything)?)
+    }
+
+    fn may_delete(permissions: &Permissions, _: &Registered<ProjectRecord>) -> Result<(), Forbidden> {
+        permissions.require(Action::Administer, Place::Everything)
     }
 
     async fn get(connection: &mut PgConnection, name: &str) -> StoreResult<Registered<ProjectRecord>> {

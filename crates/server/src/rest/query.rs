@@ -48,7 +48,7 @@ impl ListQuery {
 
 /// A page without a selector, checked.
 pub(crate) fn page(limit: Option<usize>, continue_from: Option<String>) -> Result<Page, ApiError> {
-    Ok(Page { after: continue_from, limit: check_limit(limit)?, selector: Selector::default() })
+    Ok(Page { after: continue_from, limit: check_limit(limit)?, ..Page::default() })
 }
 
 /// How many items, checked.

@@ -21,6 +21,8 @@ use std::future::Future;
 use axum::Router;
 use axum::routing::get;
 use lockstep_api::field::FieldError;
+use lockstep_core::access::{Action, Forbidden, Permissions};
+use lockstep_core::name::ProjectName;
 use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
@@ -53,6 +55,9 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
     /// The change that deletes one.
     const DELETED: &'static str;
 
+    /// What writing or deleting one takes at least, wherever it is.
+    const WRITING: Action;
+
     /// What is wanted, on the wire.
     type Spec: Serialize + DeserializeOwned + ToSchema + Send + Sync;
     /// What is, on the wire.
@@ -72,6 +77,31 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
 
     /// As it is shown, with its defaults.
     fn wire(checked: &Self::Checked) -> Self::Spec;
+
+    /// Whose it is, for the history.
+    fn project(_checked: &Self::Checked) -> Option<&ProjectName> {
+        None
+    }
+
+    /// Whether a caller may see it.
+    fn may_see(permissions: &Permissions, record: &Registered<Self::Record>) -> bool;
+
+    /// Whether a caller who may see it may also see how it is.
+    fn may_see_status(_permissions: &Permissions, _record: &Registered<Self::Record>) -> bool {
+        true
+    }
+
+    /// That a caller may write it so, in place of the one that is present.
+    fn may_put(
+        connection: &mut PgConnection,
+        permissions: &Permissions,
+        present: Option<&Registered<Self::Record>>,
+        written: &Written,
+        checked: &Self::Checked,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
+
+    /// That a caller may delete it.
+    fn may_delete(permissions: &Permissions, present: &Registered<Self::Record>) -> Result<(), Forbidden>;
 
     /// The one of that name.
     fn get(connection: &mut PgConnection, name: &str) -> impl Future<Output = StoreResult<Registered<Self::Record>>> + Send;
@@ -116,6 +146,21 @@ pub(crate) fn routes<K: Resource>() -> Router<App> {
     Router::new()
         .route(&format!("/{}", K::PLURAL), get(list::list::<K>).post(create::create::<K>))
         .route(&format!("/{}/{{name}}", K::PLURAL), get(get::get::<K>).put(put::put::<K>).delete(delete::delete::<K>))
+}
+
+/// The one of that name, as far as the caller may see it: of the others he is told what he is told of those that are not there.
+async fn seen<K: Resource>(
+    connection: &mut PgConnection,
+    permissions: &Permissions,
+    name: &str,
+) -> Result<Registered<K::Record>, ApiError> {
+    permissions.require_anywhere(Action::Read)?;
+    let record = K::get(connection, name).await?;
+    if K::may_see(permissions, &record) {
+        Ok(record)
+    } else {
+        Err(StoreError::NotFound { kind: K::SINGULAR, name: name.to_owned() }.into())
+    }
 }
 
 /// The one of that name, if there is one.

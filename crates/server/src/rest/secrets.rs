@@ -5,12 +5,15 @@ use axum::extract::State;
 use lockstep_api::manifest::List;
 use lockstep_api::problem::Problem;
 use lockstep_api::secret::Secret;
+use lockstep_core::access::Action;
 use lockstep_store::StoreError;
+use lockstep_store::page::Page;
 use lockstep_store::secret::{self, Listed};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::caller::Caller;
 use super::code::Code;
 use super::problem::ApiError;
 use super::query::{Params, page};
@@ -46,12 +49,13 @@ pub(crate) struct SecretQuery {
 )]
 pub(crate) async fn list_secrets(
     State(app): State<App>,
+    caller: Caller,
     Params(query): Params<SecretQuery>,
 ) -> Result<Json<List<Secret>>, ApiError> {
     if query.continue_from.as_ref().is_some_and(|c| c.parse::<Uuid>().is_err()) {
         return Err(ApiError::new(Code::InvalidQuery, "continue: not of this list: begin again without it"));
     }
-    let page = page(query.limit, query.continue_from)?;
+    let page = Page { reach: caller.reach(Action::Read)?, ..page(query.limit, query.continue_from)? };
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let (secrets, next) = secret::list(&mut connection, query.source.as_deref(), &page).await?;
     Ok(Json(List::page("Secret", secrets.into_iter().map(shown).collect(), next)))

@@ -2,6 +2,7 @@
 
 use lockstep_api::field::{FieldError, Mistakes};
 use lockstep_api::source::{SourceSpec, SourceStatus};
+use lockstep_core::access::{Action, Forbidden, Permissions, Place};
 use lockstep_core::name::NameError;
 use lockstep_core::source::SourceSpec as Checked;
 use lockstep_store::change::Writing;
@@ -32,6 +33,7 @@ impl Resource for Sources {
     const ABOUT: &'static str = "A Vault or OpenBao server, and the name of the credential set to use there.";
     const WRITTEN: &'static str = "SourceWritten";
     const DELETED: &'static str = "SourceDeleted";
+    const WRITING: Action = Action::Administer;
     type Spec = SourceSpec;
     type Status = SourceStatus;
     type Checked = Checked;
@@ -64,6 +66,24 @@ impl Resource for Sources {
 
     fn wire(checked: &Checked) -> SourceSpec {
         checked.into()
+    }
+
+    fn may_see(permissions: &Permissions, _: &Registered<SourceRecord>) -> bool {
+        permissions.allow(Action::Read, Place::Shared)
+    }
+
+    async fn may_put(
+        _: &mut PgConnection,
+        permissions: &Permissions,
+        _: Option<&Registered<SourceRecord>>,
+        _: &Written,
+        _: &Checked,
+    ) -> Result<(), ApiError> {
+        Ok(permissions.require(Action::Administer, Place::Everything)?)
+    }
+
+    fn may_delete(permissions: &Permissions, _: &Registered<SourceRecord>) -> Result<(), Forbidden> {
+        permissions.require(Action::Administer, Place::Everything)
     }
 
     async fn get(connection: &mut PgConnection, name: &str) -> StoreResult<Registered<SourceRecord>> {

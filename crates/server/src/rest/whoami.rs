@@ -8,7 +8,7 @@ use super::caller::Caller;
 
 /// Show the caller
 ///
-/// Whom the server takes the caller for; changes are recorded under this name.
+/// Whom the server takes the caller for, and what he may do; changes are recorded under this name.
 #[utoipa::path(
     get,
     path = "/v1/caller",
@@ -20,5 +20,5 @@ use super::caller::Caller;
     ),
 )]
 pub(crate) async fn show_caller(caller: Caller) -> Json<token::Caller> {
-    Json(token::Caller { actor: caller.actor })
+    Json(token::Caller { access: caller.permissions.iter().map(Into::into).collect(), actor: caller.actor })
 }

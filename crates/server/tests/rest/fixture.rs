@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use lockstep_core::access::{Access, Role, Scope};
 use lockstep_server::app::App;
 use lockstep_server::authority::Authority;
 use lockstep_server::config::Config;
@@ -15,6 +16,7 @@ use lockstep_server::readiness::Readiness;
 use lockstep_server::sources::{Sources, home};
 use lockstep_server::token::{Kind, hash, mint};
 use lockstep_server::{actor, rest};
+use lockstep_store::api_token::NewToken;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{api_token, pool, registry};
 use lockstep_testbed::{Folder, OpenBao, Postgres};
@@ -123,7 +125,10 @@ impl Api {
             pool,
         };
         let mut writing = Writing::begin(&app.pool).await?;
-        api_token::put(writing.connection(), "tester", &hash(&token)).await?;
+        let permissions = vec![Access { role: Role::Admin, scope: Scope::Everything }].into();
+        let (name, hashed) = ("tester".parse()?, hash(&token));
+        let new = NewToken { name: &name, hash: &hashed, permissions: &permissions, description: None, life: None };
+        api_token::insert(writing.connection(), new).await?.context("another token is called tester")?;
         let entry =
             Entry { actor: actor::server("test"), kind: "ApiTokenMinted", subject: "token/tester".to_owned(), detail: json!({}) };
         writing.commit(&entry).await?;
@@ -154,8 +159,20 @@ impl Api {
 
     /// A request of the caller's, with further headers.
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Result<Answer> {
+        self.send_as(&self.token, method, path, headers, body).await
+    }
+
+    /// The same of another caller's.
+    pub(crate) async fn send_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer> {
         let mut request = Request::builder().method(method).uri(path);
-        request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -190,6 +207,19 @@ impl Api {
         let plural = format!("{}s", manifest["kind"].as_str().unwrap().to_lowercase());
         let path = format!("/v1/{plural}/{}", manifest["metadata"]["name"].as_str().unwrap());
         Ok(self.put(&path, manifest).await?.ok())
+    }
+
+    /// A token with a role at a scope.
+    pub(crate) async fn mint(&self, name: &str, role: &str, scope: &Value) -> Result<String> {
+        let minted = self.post("/v1/tokens", Some(&json!({"name": name, "role": role, "scope": scope}))).await?.ok();
+        Ok(minted.body["token"].as_str().unwrap().to_owned())
+    }
+
+    /// A token that may do nothing, as no endpoint makes one.
+    pub(crate) async fn mint_without_role(&self, name: &str) -> Result<String> {
+        let token = self.mint(name, "viewer", &json!({"everything": true})).await?;
+        self.sql(&format!("update api_token set access = '[]' where name = '{name}'")).await?;
+        Ok(token)
     }
 
     /// The number of the newest change.
@@ -238,6 +268,15 @@ pub(crate) fn grant() -> Value {
         "namespaces": ["payments-*"],
     });
     manifest("Grant", "payments-prod", &spec)
+}
+
+pub(crate) fn role_assignment() -> Value {
+    let spec = json!({
+        "role": "operator",
+        "scope": {"project": "payments"},
+        "subjects": [{"issuer": "gitlab", "group": "payments/deploy"}],
+    });
+    manifest("RoleAssignment", "payments-deploy", &spec)
 }
 
 pub(crate) fn binding() -> Value {

@@ -129,7 +129,7 @@ pub async fn list(connection: &mut PgConnection, filter: Filter<'_>, page: &Page
     let rows: Vec<Row> = sqlx::query_as(
         "select * from delivery_status where ($1::text is null or cluster = $1) and ($2::text is null or binding = $2) \
          and ($3::text is null or status = $3) and cluster >= $4 and (cluster, binding) > ($4, $5) \
-         order by cluster, binding limit $6",
+         and reached($7, project, (select labels from cluster c where c.id = cluster_id)) order by cluster, binding limit $6",
     )
     .bind(filter.cluster)
     .bind(filter.binding)
@@ -137,6 +137,7 @@ pub async fn list(connection: &mut PgConnection, filter: Filter<'_>, page: &Page
     .bind(cluster)
     .bind(binding)
     .bind(page.rows())
+    .bind(Json(&page.reach))
     .fetch_all(connection)
     .await?;
     let listed = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;

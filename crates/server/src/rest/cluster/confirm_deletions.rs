@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderName;
 use lockstep_api::cluster::ConfirmedDeletions;
 use lockstep_api::problem::Problem;
+use lockstep_core::access::{Action, Place};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{cluster, delivery};
 use serde_json::json;
@@ -39,10 +40,12 @@ pub(crate) async fn confirm_deletions(
     asked: Asked,
 ) -> Result<([(HeaderName, &'static str); 1], Json<ConfirmedDeletions>), ApiError> {
     let (State(app), caller, Name(name), Params(query), conditions) = asked;
+    caller.permissions.require_anywhere(Action::Operate)?;
     let mode = query.mode()?;
     let mut writing = Writing::begin(&app.pool).await?;
     let seq = writing.seq;
     let present = cluster::get(writing.connection(), &name).await?;
+    caller.require(Action::Operate, Place::Cluster(&present.labels))?;
     conditions.check(&called::<Clusters>(&name), None, Some(present.seq))?;
     let mut bindings = delivery::purges_waiting(writing.connection(), present.id.into()).await?;
     let deletions = bindings.len() as u64;

@@ -1,6 +1,7 @@
 //! Moves between the states of a cluster's life that an operator asks for.
 
 use axum::extract::State;
+use lockstep_core::access::{Action, Place};
 use lockstep_core::cluster::ClusterState;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::cluster::{self, ClusterRecord};
@@ -72,10 +73,12 @@ pub(super) type Asked = (State<App>, Caller, Name, Params<WriteQuery>, Precondit
 /// Moves it, unless it is there already.
 pub(super) async fn go(to: Move, asked: Asked) -> Result<Answer<Clusters>, ApiError> {
     let (State(app), caller, Name(name), Params(query), conditions) = asked;
+    caller.permissions.require_anywhere(Action::Operate)?;
     let mode = query.mode()?;
     let mut writing = Writing::begin(&app.pool).await?;
     let seq = writing.seq;
     let present = cluster::get(writing.connection(), &name).await?;
+    caller.require(Action::Operate, Place::Cluster(&present.labels))?;
     conditions.check(&called::<Clusters>(&name), None, Some(present.seq))?;
     let target = to.target(&present)?;
     let mut placements_changed = 0;
@@ -83,7 +86,7 @@ pub(super) async fn go(to: Move, asked: Asked) -> Result<Answer<Clusters>, ApiEr
         cluster::set_state(writing.connection(), present.id.into(), state, seq).await?;
         placements_changed = placement::replan_cluster(writing.connection(), present.id.into(), seq).await?;
     }
-    let mut manifest = manifest::of_name::<Clusters>(writing.connection(), &name).await?;
+    let mut manifest = manifest::of_name::<Clusters>(writing.connection(), &caller.permissions, &name).await?;
     let outcome = if target.is_some() { Outcome::Configured } else { Outcome::Unchanged };
     if let (Some(state), Mode::Keep) = (target, mode) {
         let detail = json!({"from": present.spec.state, "to": state, "placementsChanged": placements_changed});

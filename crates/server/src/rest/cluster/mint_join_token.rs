@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use lockstep_api::cluster::{JoinToken, JoinTokenRequest};
 use lockstep_api::problem::Problem;
+use lockstep_core::access::{Action, Place};
 use lockstep_core::cluster::ClusterState;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{cluster, join_token};
@@ -48,6 +49,7 @@ pub(crate) async fn mint_join_token(
     Name(name): Name,
     body: Body,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<JoinToken>), ApiError> {
+    caller.permissions.require_anywhere(Action::Administer)?;
     let request = if body.is_empty() { JoinTokenRequest::default() } else { body.decode()? };
     let ttl = request.ttl_seconds.unwrap_or(TTL_DEFAULT_S);
     if !(1..=TTL_MAX_S).contains(&ttl) {
@@ -58,6 +60,8 @@ pub(crate) async fn mint_join_token(
 
     let mut writing = Writing::begin(&app.pool).await?;
     let cluster = cluster::get(writing.connection(), &name).await?;
+    // Whoever has it can be the cluster, and is sent what is meant for it.
+    caller.require(Action::Administer, Place::Cluster(&cluster.labels))?;
     match cluster.spec.state {
         ClusterState::Revoked => return Err(revoked(&name)),
         ClusterState::Removing => return Err(removing(&name)),

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use lockstep_api::problem::Problem;
+use lockstep_core::access::{Action, Place};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{cluster, join_token};
 use serde_json::json;
@@ -29,8 +30,10 @@ use crate::rest::resource::subject;
     ),
 )]
 pub(crate) async fn revoke_join_tokens(State(app): State<App>, caller: Caller, Name(name): Name) -> Result<StatusCode, ApiError> {
+    caller.permissions.require_anywhere(Action::Administer)?;
     let mut writing = Writing::begin(&app.pool).await?;
     let cluster = cluster::get(writing.connection(), &name).await?;
+    caller.require(Action::Administer, Place::Cluster(&cluster.labels))?;
     let revoked = join_token::revoke_open(writing.connection(), cluster.id.into()).await?;
     if revoked == 0 {
         writing.abandon().await?;

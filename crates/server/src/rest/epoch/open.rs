@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use lockstep_api::change::{Epoch, OpenEpoch};
 use lockstep_api::problem::Problem;
+use lockstep_core::access::{Action, Place};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{cluster, registry};
 use serde_json::json;
@@ -33,6 +34,7 @@ const REASON_MAX_BYTES: usize = 1_024;
     ),
 )]
 pub(crate) async fn open_epoch(State(app): State<App>, caller: Caller, body: Body) -> Result<Json<Epoch>, ApiError> {
+    caller.require(Action::Administer, Place::Everything)?;
     let OpenEpoch { reason } = body.decode()?;
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > REASON_MAX_BYTES {

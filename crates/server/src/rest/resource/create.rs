@@ -21,6 +21,7 @@ pub(super) async fn create<K: Resource>(
     conditions: Preconditions,
     body: Body,
 ) -> Result<Answer<K>, ApiError> {
+    caller.permissions.require_anywhere(K::WRITING)?;
     let mode = query.mode()?;
     let request = Request::check(&app.config, body.json()?, None)?;
     write(&app, &caller, &request, &conditions, Way::Create, mode).await

@@ -2,9 +2,10 @@
 
 use axum::extract::State;
 use lockstep_store::change::{Entry, Writing};
+use serde_json::json;
 
 use super::answer::Shown;
-use super::{Resource, called, find, manifest, subject};
+use super::{Resource, called, find, manifest, seen, subject};
 use crate::app::App;
 use crate::rest::caller::Caller;
 use crate::rest::name::Name;
@@ -20,16 +21,23 @@ pub(super) async fn delete<K: Resource>(
     Params(query): Params<K::DeleteQuery>,
     conditions: Preconditions,
 ) -> Result<Shown<K>, ApiError> {
+    caller.permissions.require_anywhere(K::WRITING)?;
     let mode = query.mode()?;
     let mut writing = Writing::begin(&app.pool).await?;
-    let present = K::get(writing.connection(), &name).await?;
+    let present = seen::<K>(writing.connection(), &caller.permissions, &name).await?;
+    K::may_delete(&caller.permissions, &present)?;
     conditions.check(&called::<K>(&name), None, Some(present.seq))?;
-    let before = manifest::of_name::<K>(writing.connection(), &name).await?;
+    let before = manifest::of_name::<K>(writing.connection(), &caller.permissions, &name).await?;
     let changed = K::delete(&mut writing, &present, &query).await?;
-    let after = find::<K>(writing.connection(), &name).await?;
-    let shown = if after.is_some() { manifest::of_name::<K>(writing.connection(), &name).await? } else { before };
+    let shown = match find::<K>(writing.connection(), &name).await? {
+        Some(after) => manifest::one::<K>(writing.connection(), &caller.permissions, after).await?,
+        None => before,
+    };
     match (changed, mode) {
-        (Some(detail), Mode::Keep) => {
+        (Some(mut detail), Mode::Keep) => {
+            if let Some(project) = K::project(&K::checked(&present.spec)) {
+                detail["project"] = json!(project);
+            }
             let entry = Entry { actor: caller.actor, kind: K::deleted(&query), subject: subject::<K>(&name), detail };
             writing.commit(&entry).await?;
         }

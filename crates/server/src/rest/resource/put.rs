@@ -23,6 +23,7 @@ pub(super) async fn put<K: Resource>(
     conditions: Preconditions,
     body: Body,
 ) -> Result<Answer<K>, ApiError> {
+    caller.permissions.require_anywhere(K::WRITING)?;
     let mode = query.mode()?;
     let request = Request::check(&app.config, body.json()?, Some(&name))?;
     write(&app, &caller, &request, &conditions, Way::CreateOrReplace, mode).await

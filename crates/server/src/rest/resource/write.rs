@@ -39,6 +39,11 @@ pub(super) async fn write<K: Resource>(
     let name = &request.written.name;
     let mut writing = Writing::begin(&app.pool).await?;
     let present = find::<K>(writing.connection(), name).await?;
+    if present.as_ref().is_some_and(|present| !K::may_see(&caller.permissions, present)) {
+        let detail = format!("{} is another's: choose another name", called::<K>(name));
+        return Err(ApiError::new(Code::Forbidden, detail));
+    }
+    K::may_put(writing.connection(), &caller.permissions, present.as_ref(), &request.written, &request.checked).await?;
     if present.is_some() && way == Way::Create {
         let detail = format!("{} exists already: to replace it, PUT it", called::<K>(name));
         return Err(ApiError::new(Code::AlreadyExists, detail));
@@ -49,14 +54,14 @@ pub(super) async fn write<K: Resource>(
     }
 
     if present.as_ref().is_some_and(|present| request.is(present)) {
-        let manifest = manifest::of_name::<K>(writing.connection(), name).await?;
+        let manifest = manifest::of_name::<K>(writing.connection(), &caller.permissions, name).await?;
         writing.abandon().await?;
         return Ok(Answer { outcome: Outcome::Unchanged, placements_changed: 0, manifest });
     }
 
     let placements_changed = K::put(&mut writing, present.as_ref(), &request.written, &request.checked).await?;
     let outcome = if present.is_some() { Outcome::Configured } else { Outcome::Created };
-    let mut manifest = manifest::of_name::<K>(writing.connection(), name).await?;
+    let mut manifest = manifest::of_name::<K>(writing.connection(), &caller.permissions, name).await?;
     match mode {
         Mode::Keep => {
             let detail = detail(request, present.as_ref(), outcome, placements_changed);
@@ -87,6 +92,9 @@ fn detail<K: Resource>(
     let written = &request.written;
     let after = json!({"labels": written.labels, "annotations": written.annotations});
     let mut detail = json!({"result": outcome.as_str(), "placementsChanged": placements_changed, "labels": written.labels});
+    if let Some(project) = K::project(&request.checked) {
+        detail["project"] = json!(project);
+    }
     if let Some(present) = present {
         let before = json!({"labels": present.labels, "annotations": present.annotations});
         let mut changed = differences("metadata", &before, &after);
