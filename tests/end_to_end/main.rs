@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test reads the clock as it likes")]
 
+mod access;
 mod binary;
 mod bindings;
 mod certificates;

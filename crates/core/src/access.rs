@@ -37,10 +37,11 @@ pub struct Permissions(Vec<Access>);
 
 /// What a caller lacks, and who could give it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("this needs the role {roles} of {place}: ask an administrator for it")]
+#[error("this needs the role {roles}{}: ask an administrator for it", .place.as_ref().map_or_else(String::new, |place| format!(" of {place}")))]
 pub struct Forbidden {
     roles: String,
-    place: String,
+    /// `None`: anywhere.
+    place: Option<String>,
 }
 
 impl From<Vec<Access>> for Permissions {
@@ -62,7 +63,7 @@ impl Permissions {
 
     /// That this may be done there, or what is missing.
     pub fn require(&self, action: Action, place: Place<'_>) -> Result<(), Forbidden> {
-        if self.allow(action, place) { Ok(()) } else { Err(Forbidden { roles: action.roles(), place: place.to_string() }) }
+        if self.allow(action, place) { Ok(()) } else { Err(Forbidden { roles: action.roles(), place: Some(place.to_string()) }) }
     }
 
     /// That this may be done anywhere at all: whoever may not need not be let near the place.
@@ -70,7 +71,7 @@ impl Permissions {
         if self.0.iter().any(|access| access.role.may(action)) {
             return Ok(());
         }
-        Err(Forbidden { roles: action.roles(), place: "what it concerns".to_owned() })
+        Err(Forbidden { roles: action.roles(), place: None })
     }
 
     /// Whether this may be done in all of that scope.
@@ -81,7 +82,7 @@ impl Permissions {
     /// That roles at this scope may be given to others and taken from them.
     pub fn require_giving(&self, scope: &Scope) -> Result<(), Forbidden> {
         let action = Action::Administer;
-        if self.allow_all_of(action, scope) { Ok(()) } else { Err(Forbidden { roles: action.roles(), place: scope.to_string() }) }
+        if self.allow_all_of(action, scope) { Ok(()) } else { Err(Forbidden { roles: action.roles(), place: Some(scope.to_string()) }) }
     }
 
     /// Where this may be done, for lists.

@@ -16,7 +16,7 @@ use lockstep_core::label::{LABELS_MAX, check_key, check_value};
 use lockstep_core::name::BindingName;
 use lockstep_core::source::SourceSpec as CheckedSource;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::mistake::Mistake;
 use super::object::{Object, Place};
@@ -94,6 +94,10 @@ fn with_good_names(mut manifest: Value) -> Value {
     let metadata = &mut manifest["metadata"];
     if metadata.is_null() || metadata.is_object() {
         metadata["name"] = "name".into();
+    }
+    // As the server has it: a kind whose spec has nothing that must be said may be written without one.
+    if let Some(object) = manifest.as_object_mut() {
+        object.entry("spec").or_insert_with(|| json!({}));
     }
     manifest
 }

@@ -104,7 +104,7 @@ fn a_refusal_says_which_role_where_would_be_needed() {
         (nobody.require(Action::Operate, Place::Project(&payments)), "the role operator or admin of project payments: ask"),
         (nobody.require(Action::Audit, Place::Everything), "the role admin or auditor of everything: ask"),
         (nobody.require(Action::Administer, Place::Cluster(&prod)), "the role admin of clusters with its labels (env=prod): ask"),
-        (nobody.require_anywhere(Action::Operate), "the role operator or admin of what it concerns: ask"),
+        (nobody.require_anywhere(Action::Operate), "the role operator or admin: ask"),
         (nobody.require_giving(&Scope::Everything), "the role admin of everything: ask"),
     ] {
         let text = refused.unwrap_err().to_string();

@@ -15,6 +15,6 @@ mod mistakes;
 mod refusals;
 mod roles;
 mod sources;
-mod tenants;
+mod teams;
 mod tokens;
 mod writes;
