@@ -46,3 +46,24 @@ create function scope_reached(reach jsonb, scope jsonb) returns boolean language
         or coalesce(reach -> 'projects' ? (scope ->> 'Project'), false)
         or exists (select from jsonb_array_elements(reach -> 'clusters') as c(selector) where c.selector = scope -> 'Clusters')
 $$;
+
+-- As it was, but for what is denied: its content depends on no secret, and where no grant allows it and the binding says so, what the cluster
+-- holds is deleted there.
+create or replace view desired as
+select p.cluster_id, p.binding_id, p.answer, p.detail, p.seq as placement_seq, r.epoch,
+       case p.answer
+           when 'Removed' then p.seq
+           when 'Denied' then greatest(p.seq, b.spec_seq)
+           else greatest(p.seq, b.spec_seq, coalesce(i.seq, 0))
+       end as seq,
+       i.problem, i.missing, i.gone, i.went_back, i.unseen, i.failing, i.all_gone, i.observes,
+       -- Whether what the cluster holds is to be deleted there. What only observes holds nothing that would be ours to delete.
+       b.spec -> 'delivered' ->> 'mode' is distinct from 'Observe' and case p.answer
+           when 'Removed' then p.detail -> 'placement' = '{"Removed": "Delete"}'
+           when 'Denied' then (p.detail -> 'placement' -> 'Denied' -> 'Ungranted' ->> 'deletion_policy' = 'Delete') is true
+           else coalesce(i.all_gone, false)
+       end as purges
+from placement p
+cross join registry r
+join binding b on b.id = p.binding_id
+left join binding_content i on i.binding_id = p.binding_id;

@@ -122,6 +122,43 @@ async fn the_guard_holds_for_a_cluster_that_was_away_and_for_a_source_and_a_purg
 }
 
 #[tokio::test]
+async fn a_grant_that_goes_takes_what_it_allowed_with_it_as_bindings_say_and_under_the_guard() -> Result<()> {
+    let fleet = fleet().await?;
+    let (deleting, keeping) = (["b0", "b1", "b2", "b3", "b4", "b5", "b6"], ["g0", "g1", "kept"]);
+    fleet.cli(&["delete", "grant", "shop-prod"]).await?;
+    let denied = fleet.await_deliveries("Denied", 20, STORY_LIMIT).await?;
+    let cause = |binding: &str| {
+        let of = denied.iter().find(|d| d["binding"] == binding);
+        of.and_then(|d| d["cause"].as_str()).unwrap_or_default().to_owned()
+    };
+    assert!(cause("b0").ends_with("what it has of it is deleted, as deletionPolicy says"), "{}", cause("b0"));
+    assert!(cause("kept").ends_with("what it has of it stays, as deletionPolicy says"), "{}", cause("kept"));
+    for cluster in BOTH {
+        await_held(&fleet, cluster, 7).await?;
+        assert_eq!(has(&fleet, cluster, &deleting)?, [true; 7], "{cluster}");
+    }
+    fleet.cli(&["confirm", ONE]).await?;
+    await_gone(&fleet, ONE, &deleting).await?;
+    assert_eq!(has(&fleet, ONE, &keeping)?, [true; 3]);
+    fleet.await_deliveries("Denied", 20, STORY_LIMIT).await?;
+    // What changes at the source is none of theirs.
+    fleet.bao.kv_put(KV, "shop/db", &json!({ "password": "two" })).await?;
+    fleet.await_secret("shop/db", "Live", 2).await?;
+    fleet.await_sweeps(4).await?;
+    await_held(&fleet, TWO, 7).await?;
+    assert_eq!(fleet.file(ONE, "kept", "password")?.as_deref(), Some("one"));
+
+    // Given again, everything is where it was.
+    fleet.apply(&fleet.basics()).await?;
+    fleet.await_deliveries("InSync", 20, STORY_LIMIT).await?;
+    for cluster in BOTH {
+        fleet.await_file(cluster, "b0", "password", Some("two")).await?;
+        await_held(&fleet, cluster, 0).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn everybody_sees_which_version_a_cluster_has() -> Result<()> {
     let fleet = Fleet::start(Settings { replicas: 1, clusters: 2, ..Settings::default() }).await?;
     fleet.bao.kv_put(KV, "shop/db", &json!({ "password": "one" })).await?;

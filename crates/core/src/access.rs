@@ -82,7 +82,11 @@ impl Permissions {
     /// That roles at this scope may be given to others and taken from them.
     pub fn require_giving(&self, scope: &Scope) -> Result<(), Forbidden> {
         let action = Action::Administer;
-        if self.allow_all_of(action, scope) { Ok(()) } else { Err(Forbidden { roles: action.roles(), place: Some(scope.to_string()) }) }
+        if self.allow_all_of(action, scope) {
+            Ok(())
+        } else {
+            Err(Forbidden { roles: action.roles(), place: Some(scope.to_string()) })
+        }
     }
 
     /// Where this may be done, for lists.

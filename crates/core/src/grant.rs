@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::binding::{SecretRef, Target};
+use crate::binding::{DeletionPolicy, SecretRef, Target};
 use crate::glob::Glob;
 use crate::id::{GrantId, ProjectId};
 use crate::kv::KvMount;
@@ -57,6 +57,14 @@ pub struct Ungranted {
     /// It may be delivered to no namespace at all, and the target selects them by label.
     #[serde(default)]
     pub in_any_namespace: bool,
+    /// What becomes of what the cluster holds already.
+    #[serde(default = "retain")]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// As it was before bindings could say.
+fn retain() -> DeletionPolicy {
+    DeletionPolicy::Retain
 }
 
 impl std::fmt::Display for Ungranted {
@@ -69,7 +77,11 @@ impl std::fmt::Display for Ungranted {
         if self.in_any_namespace {
             f.write_str(", any namespace")?;
         }
-        f.write_str(" in this cluster: ask an administrator for a grant, or correct the binding")
+        let rest = match self.deletion_policy {
+            DeletionPolicy::Retain => "what it has of it stays, as deletionPolicy says",
+            DeletionPolicy::Delete => "what it has of it is deleted, as deletionPolicy says",
+        };
+        write!(f, " in this cluster: ask an administrator for a grant, or correct the binding; {rest}")
     }
 }
 
@@ -93,12 +105,13 @@ impl GrantSpec {
 pub fn check<'a>(
     secrets: impl Iterator<Item = &'a SecretRef>,
     target: &Target,
+    deletion_policy: DeletionPolicy,
     labels: &Labels,
     grants: &[Grant],
 ) -> Result<Option<AllowedNamespaces>, Ungranted> {
     let mut lists = Vec::new();
     for secret in secrets {
-        let refused = Ungranted { secret: secret.clone(), namespace: None, in_any_namespace: false };
+        let refused = Ungranted { namespace: None, in_any_namespace: false, secret: secret.clone(), deletion_policy };
         let granted: Vec<&GrantSpec> = grants.iter().map(|g| &g.spec).filter(|g| g.allows(secret, labels)).collect();
         let Target::Secret(target) = target else {
             if granted.is_empty() {
@@ -127,6 +140,8 @@ pub(crate) mod tests {
     use crate::binding::SecretTarget;
     use crate::binding::tests::item;
     use std::collections::BTreeMap;
+
+    const RETAIN: DeletionPolicy = DeletionPolicy::Retain;
 
     pub(crate) fn grant(project: ProjectId, glob: &str, clusters: &str, namespace: &str) -> Grant {
         Grant {
@@ -160,12 +175,16 @@ pub(crate) mod tests {
             ("payments/*/*", "env=prod", "**", directory, false),
         ] {
             let grants = [grant(project, glob, clusters, namespace)];
-            assert_eq!(check([&secret].into_iter(), &target, &labels, &grants).is_ok(), want, "{glob} {clusters} {namespace}");
+            assert_eq!(
+                check([&secret].into_iter(), &target, RETAIN, &labels, &grants).is_ok(),
+                want,
+                "{glob} {clusters} {namespace}"
+            );
         }
         // Two grants that together would cover it do not.
         let halves = [grant(project, "payments/**", "env=dev", "**"), grant(project, "orders/**", "env=prod", "**")];
-        assert!(check([&secret].into_iter(), &in_namespace("a"), &labels, &halves).is_err());
-        assert!(check([&secret].into_iter(), &in_namespace("a"), &labels, &[]).is_err());
+        assert!(check([&secret].into_iter(), &in_namespace("a"), RETAIN, &labels, &halves).is_err());
+        assert!(check([&secret].into_iter(), &in_namespace("a"), RETAIN, &labels, &[]).is_err());
     }
 
     #[test]
@@ -184,15 +203,15 @@ pub(crate) mod tests {
             grant(project, "payments/**", "env=dev", "dev"),
             grant(project, "orders/**", "env=prod", "shop"),
         ];
-        let allowed = check(secrets.iter(), &selecting(&[]), &labels, &grants).unwrap().unwrap();
+        let allowed = check(secrets.iter(), &selecting(&[]), RETAIN, &labels, &grants).unwrap().unwrap();
         for (namespace, want) in [("shop", true), ("payments-a", false), ("dev", false), ("kube-system", false)] {
             assert_eq!(allowed.allows(&namespace.parse().unwrap()), want, "{namespace}");
         }
-        let one = check(secrets[..1].iter(), &selecting(&["payments-a"]), &labels, &grants).unwrap().unwrap();
+        let one = check(secrets[..1].iter(), &selecting(&["payments-a"]), RETAIN, &labels, &grants).unwrap().unwrap();
         assert!(one.allows(&"payments-b".parse().unwrap()) && !one.allows(&"dev".parse().unwrap()));
-        let named = check(secrets.iter(), &selecting(&["payments-a"]), &labels, &grants).unwrap_err();
+        let named = check(secrets.iter(), &selecting(&["payments-a"]), RETAIN, &labels, &grants).unwrap_err();
         assert_eq!(named.namespace, Some("payments-a".parse().unwrap()));
-        let none = check(secrets.iter(), &selecting(&[]), &labels, &grants[..2]).unwrap_err();
+        let none = check(secrets.iter(), &selecting(&[]), RETAIN, &labels, &grants[..2]).unwrap_err();
         assert!(none.to_string().contains("path orders/db, any namespace in this cluster"), "{none}");
     }
 }

@@ -18,7 +18,8 @@ pub enum Placement {
     /// It is to hold the content in those of the namespaces that its target selects which grants allow. Only for targets that select
     /// namespaces: so a grant's namespaces move no other placement.
     PlacedWithin(AllowedNamespaces),
-    /// It is selected, but may not hold it. What it holds already is kept.
+    /// It is selected, but may not hold it. What it holds already goes the way of the binding's deletion policy if no grant allows it any
+    /// more, and is kept if the cluster is revoked.
     Denied(Denial),
     /// A tombstone: it is no longer selected. Stays until the agent acked its removal.
     Removed(DeletionPolicy),
@@ -52,7 +53,7 @@ pub fn place(binding: &Binding, cluster: &ClusterFacts, grants: &[Grant]) -> Opt
     }
     let delivered = &binding.spec.delivered;
     let secrets = delivered.items.iter().map(|i| &i.secret);
-    Some(match check(secrets, &delivered.target, &cluster.labels, grants) {
+    Some(match check(secrets, &delivered.target, binding.spec.deletion_policy, &cluster.labels, grants) {
         Ok(None) => Placement::Placed,
         Ok(Some(allowed)) => Placement::PlacedWithin(allowed),
         Err(ungranted) => Placement::Denied(Denial::Ungranted(ungranted)),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::binding::{Binding, DeletionPolicy};
 use crate::choice::{Choice, choose};
 use crate::digest::Digest;
+use crate::grant::Ungranted;
 use crate::id::BindingId;
-use crate::placement::Placement;
+use crate::placement::{Denial, Placement};
 use crate::revision::{Epoch, Revision, Seq};
 use crate::version::{Known, SecretState};
 
@@ -33,7 +34,7 @@ pub enum Want {
 /// Why nothing is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withheld {
-    /// The placement is denied.
+    /// The placement is denied, and what is there is kept.
     Denied,
     /// A secret was never seen live since some binding uses it.
     Nothing,
@@ -41,7 +42,7 @@ pub enum Withheld {
     WentBack,
 }
 
-/// The revision of a placement: the greatest of the seqs of placement, binding spec and chosen versions.
+/// The revision of a placement that is not denied: the greatest of the seqs of placement, binding spec and chosen versions.
 ///
 /// It grows exactly when what the cluster should hold changes; the tests below hold it to that. The registry's `desired` view spells
 /// the same rule in SQL, and a store test compares the two.
@@ -68,11 +69,14 @@ pub fn desired(
         (_, None) => return tombstone(DeletionPolicy::Retain),
         (_, Some(binding)) => binding,
     };
+    if let Placement::Denied(denial) = placement {
+        // Whatever its secrets do, nothing of them goes there.
+        let revision = revision(epoch, placement_seq, Some(binding), &[]);
+        return Desired { revision, want: denied(denial) };
+    }
     let revision = revision(epoch, placement_seq, Some(binding), secrets);
     let delivered = &binding.spec.delivered;
-    let want = if matches!(placement, Placement::Denied(_)) {
-        Want::Withhold(Withheld::Denied)
-    } else if secrets.iter().any(|s| s.state == SecretState::WentBack) {
+    let want = if secrets.iter().any(|s| s.state == SecretState::WentBack) {
         Want::Withhold(Withheld::WentBack)
     } else {
         let policy = delivered.source_deletion_policy;
@@ -86,6 +90,14 @@ pub fn desired(
         }
     };
     Desired { revision, want }
+}
+
+/// A grant that goes takes what it allowed with it, if the binding says so of its own end.
+fn denied(denial: &Denial) -> Want {
+    match denial {
+        Denial::Ungranted(Ungranted { deletion_policy: DeletionPolicy::Delete, .. }) => Want::Remove(DeletionPolicy::Delete),
+        Denial::Ungranted(_) | Denial::Revoked => Want::Withhold(Withheld::Denied),
+    }
 }
 
 /// What an agent says it holds for one binding.

@@ -127,7 +127,7 @@ async fn denied_by_grants_and_by_vault() -> Result<()> {
     at.is(DeliveryStatus::Denied, "why Denied").await?;
     at.registry.revoke_grant("all").await?;
     let ungranted = "no grant of the project allows source corp, mount kv, path payments/db, namespace payments-prod in this \
-                     cluster: ask an administrator for a grant, or correct the binding";
+                     cluster: ask an administrator for a grant, or correct the binding; what it has of it stays, as deletionPolicy says";
     at.is(DeliveryStatus::Denied, ungranted).await?;
     at.registry.set_state(at.cluster, ClusterState::Revoked).await?;
     at.is(DeliveryStatus::Denied, "the cluster is revoked").await

@@ -184,6 +184,8 @@ impl Registry {
         let one = |(c, (p, _)): (&ClusterId, &(Placement, Seq))| {
             let spec = match (p, &self.binding) {
                 (Placement::Removed(_), _) | (_, None) => None,
+                // Of no version: nothing is sent.
+                (Placement::Denied(_), Some(b)) => Some((b.spec.delivered.clone(), Vec::new())),
                 (_, Some(b)) => {
                     let items = b.spec.delivered.items.iter().zip(paths(b));
                     let choice = items.map(|(i, s)| choose(i, b.spec.delivered.source_deletion_policy, &self.secrets[s]).0);
