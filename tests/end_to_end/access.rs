@@ -55,6 +55,10 @@ async fn a_job_applies_its_teams_manifests_with_its_own_token_and_touches_nothin
     let status = ci(&["status"]).await?;
     assert_eq!(status.code, 0, "{}", status.stderr);
 
+    let why = ci(&["why", "cluster-1", "corp/kv/shop/db"]).await?.stdout;
+    assert!(why.starts_with("yes: binding db of project shop delivers it there, by grant shop-prod\n"), "{why}");
+    assert!(!why.contains("invoices"), "{why}");
+
     let refused = ci(&["apply", "-f", &basics]).await?;
     assert_eq!(refused.code, 1, "{}", refused.stdout);
     assert!(

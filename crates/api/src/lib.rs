@@ -20,6 +20,7 @@ pub mod secret;
 pub mod selector;
 pub mod source;
 pub mod token;
+pub mod why;
 
 /// The one API version.
 pub const API_VERSION: &str = "lockstep.dev/v1";

@@ -16,6 +16,7 @@ mod token;
 mod version;
 mod wait;
 mod watch;
+mod why;
 
 pub(crate) use apply::Told;
 
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Wait(wait::Args),
     Cluster(cluster::Args),
     Confirm(confirm::Args),
+    Why(why::Args),
     Token(token::Args),
     Epoch(epoch::Args),
     Version(version::Args),
@@ -59,6 +61,7 @@ impl Command {
             Self::Wait(args) => args.run(connection).await?,
             Self::Cluster(args) => args.run(connection).await?,
             Self::Confirm(args) => args.run(connection).await?,
+            Self::Why(args) => args.run(connection).await?,
             Self::Token(args) => args.run(connection).await?,
             Self::Epoch(args) => args.run(connection).await?,
             Self::Version(args) => args.run()?,

@@ -16,6 +16,7 @@ mod role_assignment;
 mod secret;
 mod source;
 mod token;
+mod why;
 
 use serde_json::Value;
 
@@ -42,6 +43,12 @@ pub(crate) fn of(kind: Kind, items: &[Value], width: Width) -> anyhow::Result<Ta
         Kind::Token => rows(token::COLUMNS, items, width),
         Kind::Refusal => rows(refusal::COLUMNS, items, width),
     }
+}
+
+/// An explanation's bindings and grants, each as a table.
+pub(crate) fn of_why(why: &Value) -> anyhow::Result<[Table; 2]> {
+    let items = |field: &str| why[field].as_array().cloned().unwrap_or_default();
+    Ok([rows(why::BINDINGS, &items("bindings"), Width::Usual)?, rows(why::GRANTS, &items("grants"), Width::Usual)?])
 }
 
 /// Conditions as a table.

@@ -87,13 +87,18 @@ impl std::fmt::Display for Ungranted {
 
 impl GrantSpec {
     fn allows(&self, secret: &SecretRef, labels: &Labels) -> bool {
+        self.clusters.matches(labels) && self.allows_path(secret)
+    }
+
+    /// Whether it names the secret, wherever that would go.
+    pub(crate) fn allows_path(&self, secret: &SecretRef) -> bool {
         let path = |p: &GrantedPaths| {
             p.source == secret.source && p.mount == secret.mount && p.globs.iter().any(|g| g.matches(secret.path.as_str()))
         };
-        self.clusters.matches(labels) && self.paths.iter().any(path)
+        self.paths.iter().any(path)
     }
 
-    fn allows_in(&self, namespace: &Namespace) -> bool {
+    pub(crate) fn allows_in(&self, namespace: &Namespace) -> bool {
         self.namespaces.iter().any(|g| g.matches(namespace.as_str()))
     }
 }

@@ -29,3 +29,4 @@ pub mod spiffe;
 pub mod template;
 pub mod trace;
 pub mod version;
+pub mod why;

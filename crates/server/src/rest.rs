@@ -33,6 +33,7 @@ mod source;
 mod token;
 mod unrouted;
 mod whoami;
+mod why;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -65,6 +66,7 @@ pub fn router(app: App) -> Router {
         .route("/deliveries", get(deliveries::list_deliveries))
         .route("/tokens", get(token::list::list_tokens).post(token::mint::mint_token))
         .route("/tokens/{name}", delete(token::revoke::revoke_token))
+        .route("/why", get(why::explain))
         .route("/changes", get(changes::list_changes))
         .route("/refusals", get(refusals::list_refusals))
         .route("/epoch", get(epoch::show_epoch).post(epoch::open::open_epoch))

@@ -1,7 +1,9 @@
 //! Bindings and their items.
 
-use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Item};
+use lockstep_core::access::Reach;
+use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Item, SecretRef};
 use lockstep_core::id::{BindingId, ProjectId};
+use lockstep_core::label::Labels;
 use lockstep_core::name::{ProjectName, SecretName};
 use lockstep_core::revision::Seq;
 use sqlx::PgConnection;
@@ -83,6 +85,28 @@ pub async fn of_project(connection: &mut PgConnection, project: Option<ProjectId
             .fetch_all(connection)
             .await?;
     rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| r.spec.binding)).collect()
+}
+
+/// The bindings that use a secret, by name: of projects within reach, and where clusters with these labels are, of all.
+pub async fn of_secret(
+    connection: &mut PgConnection,
+    secret: &SecretRef,
+    reach: &Reach,
+    labels: &Labels,
+) -> Result<Vec<Registered<BindingRecord>>> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{SELECT} and reached($4, p.name, $5) and exists (select from binding_item i join secret s on s.id = i.secret_id \
+             join source so on so.id = s.source_id where i.binding_id = b.id and so.name = $1 and s.mount = $2 and s.path = $3) \
+         order by b.name"
+    )))
+    .bind(secret.source.as_str())
+    .bind(secret.mount.as_str())
+    .bind(secret.path.as_str())
+    .bind(Json(reach))
+    .bind(Json(labels))
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// The bindings whose target is a Secret of this name, in whichever namespaces, by name.

@@ -1,5 +1,6 @@
 //! Grants.
 
+use lockstep_core::access::Reach;
 use lockstep_core::grant::{Grant, GrantSpec};
 use lockstep_core::id::ProjectId;
 use lockstep_core::name::ProjectName;
@@ -63,6 +64,15 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
     .await?;
     let grants = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
     Ok(cut(grants, page.size(), |r: &Registered<_>| r.name.clone()))
+}
+
+/// All that are within reach, by name.
+pub async fn all(connection: &mut PgConnection, reach: &Reach) -> Result<Vec<Registered<GrantRecord>>> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where reached($1, p.name, null) order by g.name")))
+        .bind(Json(reach))
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// The grants of a project, for the planner.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use lockstep_core::binding::SecretRef;
 use lockstep_core::id::{SecretId, SourceId};
 use lockstep_core::kv::{KvMount, KvPath};
+use lockstep_core::name::SourceName;
 use lockstep_core::revision::Seq;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::{Began, Incarnation, Known, SecretSeqs, SecretState, Version, VersionId, VersionNumber};
@@ -116,6 +117,16 @@ pub async fn ensure(connection: &mut PgConnection, secret: &SecretRef) -> Result
     .fetch_optional(connection)
     .await?;
     id.map(Into::into).ok_or_else(|| StoreError::NotFound { kind: "source", name: secret.source.to_string() })
+}
+
+/// The mounts of a source that secrets are known in.
+pub async fn mounts(connection: &mut PgConnection, source: &SourceName) -> Result<Vec<KvMount>> {
+    let mounts: Vec<String> =
+        sqlx::query_scalar("select distinct mount from secret s join source so on so.id = s.source_id where so.name = $1")
+            .bind(source.as_str())
+            .fetch_all(connection)
+            .await?;
+    mounts.into_iter().map(|mount| mount.parse().map_err(|e| StoreError::corrupt("secret")(&e))).collect()
 }
 
 /// Which of the secrets that are bound.

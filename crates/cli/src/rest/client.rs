@@ -49,6 +49,11 @@ impl Client {
         self.answer(self.request(Method::GET, path)).await
     }
 
+    /// GET of `/v1/<path>?<query>`.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Failure> {
+        self.answer(self.request(Method::GET, path).query(query)).await
+    }
+
     /// GET of `/v1/<path>`; `None` if it does not exist.
     pub(crate) async fn find<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>, Failure> {
         match self.get(path).await {

@@ -12,7 +12,7 @@ use super::code::Code;
 use super::resource::document as resource;
 use super::{
     binding, changes, cluster, deliveries, epoch, grant, health, placements, project, refusals, role_assignment, secrets, source,
-    token, whoami,
+    token, whoami, why,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,7 @@ use super::{
         secrets::list_secrets,
         placements::list_placements,
         deliveries::list_deliveries,
+        why::explain,
         changes::list_changes,
         refusals::list_refusals,
         token::mint::mint_token,

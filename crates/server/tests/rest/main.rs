@@ -17,4 +17,5 @@ mod roles;
 mod sources;
 mod teams;
 mod tokens;
+mod why;
 mod writes;

@@ -53,6 +53,7 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("GET", "/v1/secrets", "vouaxc"),
     ("GET", "/v1/placements", "vouaxc"),
     ("GET", "/v1/deliveries", "vouaxc"),
+    ("GET", "/v1/why", "vouaxc"),
     // An admin may audit what is his own.
     ("GET", "/v1/changes", "uaxc"),
     ("GET", "/v1/tokens", "uaxc"),
@@ -89,6 +90,7 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
         ("POST", "epoch", _) => (template.to_owned(), Some(json!({"reason": "to see who may"}))),
         ("POST" | "DELETE", "clusters", Some(&"join-tokens")) => (template.replace("{name}", "eu-1"), None),
         ("POST", "clusters", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "eu-1")), None),
+        ("GET", "why", _) => (format!("{template}?cluster=eu-1&secret=corp/kv/payments/db"), None),
         ("GET", ..) if !template.contains("{name}") => (template.to_owned(), None),
         ("GET", ..) => (template.replace("{name}", present(plural)["metadata"]["name"].as_str().unwrap()), None),
         ("POST", ..) => {
