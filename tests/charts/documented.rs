@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cases::CHARTS;
 
 fn file(chart: Chart, name: &str) -> Result<String> {
-    Ok(std::fs::read_to_string(chart.folder().join(name))?)
+    Ok(std::fs::read_to_string(chart.folder()?.join(name))?)
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn every_link_to_a_file_or_heading_of_the_repository_leads_there() -> Result<()>
             }
             let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
             let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
-            let target = if path.is_empty() { root().join(&file.path) } else { root().join(folder).join(path) };
+            let target = if path.is_empty() { root()?.join(&file.path) } else { root()?.join(folder).join(path) };
             let leads = target.exists() && (heading.is_empty() || has_heading(&target, heading)?);
             if !leads {
                 found.push(format!("{}:{number}: {link}", file.path));

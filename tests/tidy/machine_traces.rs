@@ -71,3 +71,17 @@ fn a_folder_counts_only_where_a_path_begins() {
     assert!(names_folder(concat!("see /tm", "p/x"), FOLDERS[3]) && names_folder(concat!("\"/tm", "p/x\""), FOLDERS[3]));
     assert!(!names_folder(concat!("{mount}/tm", "p/x"), FOLDERS[3]) && !names_folder(concat!("var/tm", "p/x"), FOLDERS[3]));
 }
+
+/// Cargo does not build anew what was built in another checkout that shares its target folder: it would read that one's files.
+#[test]
+fn no_file_is_looked_for_where_this_was_built() -> Result<()> {
+    let mut found = Vec::new();
+    for file in files()?.into_iter().filter(|file| file.is("rs")) {
+        for (number, line) in file.lines() {
+            if line.contains(concat!("env!(\"CARGO_MANI", "FEST_DIR\")")) {
+                found.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    none(&found, "find it when it is needed: lockstep_testbed::checkout::find, or the variable at run time")
+}

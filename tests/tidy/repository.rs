@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use lockstep_testbed::checkout;
 use serde_json::Value;
 
 /// A file, by its path from the root.
@@ -28,17 +29,18 @@ impl File {
     }
 }
 
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+pub(crate) fn root() -> Result<PathBuf> {
+    let workspace = checkout::find("rust-toolchain.toml")?;
+    Ok(workspace.parent().context("a file without a folder")?.to_owned())
 }
 
 /// All of them.
 pub(crate) fn files() -> Result<Vec<File>> {
     let listed = output(Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
-    let mut files = Vec::new();
+    let (root, mut files) = (root()?, Vec::new());
     for path in listed.lines() {
         // Removed, and that is not committed yet.
-        let Ok(bytes) = std::fs::read(root().join(path)) else { continue };
+        let Ok(bytes) = std::fs::read(root.join(path)) else { continue };
         files.push(File { path: path.to_owned(), text: String::from_utf8(bytes).unwrap_or_default() });
     }
     ensure!(files.len() > 100, "only {} files found", files.len());
@@ -57,7 +59,7 @@ pub(crate) fn packages() -> Result<Vec<Value>> {
 }
 
 fn output(command: &mut Command) -> Result<String> {
-    let output = command.current_dir(root()).output().with_context(|| format!("running {command:?}"))?;
+    let output = command.current_dir(root()?).output().with_context(|| format!("running {command:?}"))?;
     ensure!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -1,11 +1,12 @@
 //! The generated code is checked in, so that nobody needs a protobuf compiler. This test keeps it current:
 //! `LOCKSTEP_BLESS=1 cargo test -p lockstep-proto` writes it anew.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 #[test]
 fn generated_code_is_current() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Of the checkout that cargo runs, which need not be the one that this was built in.
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap();
     let descriptors = protox::compile([root.join("proto/lockstep/agent/v1/agent.proto")], [root.join("proto")]).unwrap();
     let out = tempfile::tempdir().unwrap();
     tonic_prost_build::configure()

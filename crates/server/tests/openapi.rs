@@ -1,12 +1,10 @@
 //! The API's description is checked in: a change of the API shows in review.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 #[test]
 fn the_checked_in_description_is_that_of_the_code() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let path = lockstep_testbed::checkout::find("docs").unwrap().join("openapi.json");
     let now = lockstep_server::rest::document();
     if std::env::var_os("LOCKSTEP_BLESS").is_some() {
         std::fs::write(&path, now).unwrap();

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::checkout;
 use crate::fetch::{self, GoTool};
 
 pub use agent_rbac::install_agent_rbac;
@@ -50,13 +51,13 @@ impl Chart {
     }
 
     /// Where it is.
-    pub fn folder(self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/charts").join(self.name())
+    pub fn folder(self) -> Result<PathBuf> {
+        checkout::find(Path::new("deploy/charts").join(self.name()))
     }
 
     /// What `helm template` prints for a release of the chart's own name.
     pub fn render(self, namespace: &str, values: &Value) -> Result<String> {
-        let folder = self.folder();
+        let folder = self.folder()?;
         let arguments = ["template", self.name(), "--namespace", namespace, "--values", "-"];
         let output = run(Command::new(helm()?).args(arguments).arg(folder), values)?;
         if !output.status.success() {
@@ -72,7 +73,7 @@ impl Chart {
 
     /// What `helm lint --strict` says; an error if it finds anything but what is for information.
     pub fn lint(self, values: &Value) -> Result<String> {
-        let folder = self.folder();
+        let folder = self.folder()?;
         let output = run(Command::new(helm()?).args(["lint", "--strict", "--values", "-"]).arg(folder), values)?;
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "helm lint {}: {said}", self.name());

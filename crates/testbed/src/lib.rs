@@ -21,6 +21,7 @@
 mod bin;
 pub mod cache;
 pub mod charts;
+pub mod checkout;
 mod executable;
 pub mod fetch;
 pub mod fleet;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_testbed::charts::{Chart, objects};
+use lockstep_testbed::checkout;
 use serde_json::{Value, json};
 
 use super::Config;
@@ -66,7 +67,7 @@ fn settings(text: &str) -> BTreeMap<String, Value> {
 }
 
 fn documented() -> BTreeMap<String, Value> {
-    let text = std::fs::read_to_string(Chart::Server.folder().join("values.yaml")).unwrap();
+    let text = std::fs::read_to_string(Chart::Server.folder().unwrap().join("values.yaml")).unwrap();
     leaves(&objects(&text).unwrap().remove(0))
 }
 
@@ -129,8 +130,7 @@ fn every_setting_is_in_the_charts_values_with_the_same_default_and_can_be_set_by
 
 #[test]
 fn every_setting_is_in_the_installation_guide() {
-    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/install.md");
-    let guide = std::fs::read_to_string(guide).unwrap();
+    let guide = std::fs::read_to_string(checkout::find("docs/install.md").unwrap()).unwrap();
     for (path, default) in settings(REQUIRED) {
         let row = guide.lines().find(|line| line.starts_with(&format!("| `{path}` |")));
         let row = row.unwrap_or_else(|| panic!("docs/install.md has no row for {path}"));

@@ -1,11 +1,8 @@
 //! What the demo delivers: the secrets of a shop's services.
 
-use std::env;
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
-use lockstep_testbed::Fleet;
 use lockstep_testbed::fleet::{KV, NAMESPACE, Sink};
+use lockstep_testbed::{Fleet, checkout};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -36,7 +33,7 @@ pub(crate) const FILLED_IN: &str = "deploy-demo";
 
 /// Applies `deploy/demo` with the CLI, and answers what it printed.
 pub(crate) async fn apply_manifests(fleet: &Fleet) -> Result<String> {
-    let manifests = manifests()?;
+    let manifests = checkout::find("deploy/demo")?;
     let folder = fleet.folder().join(FILLED_IN);
     std::fs::create_dir(&folder)?;
     let entries = std::fs::read_dir(&manifests).with_context(|| format!("reading {}", manifests.display()))?;
@@ -54,24 +51,4 @@ pub(crate) async fn apply_manifests(fleet: &Fleet) -> Result<String> {
 /// The same bindings, to Secrets.
 fn to_secrets(manifests: &str) -> String {
     manifests.replace("{directory: {", &format!("{{secret: {{namespaces: [{NAMESPACE}], "))
-}
-
-/// `deploy/demo` of the checkout that cargo runs, else of the one that the current folder is in. Found now and not when this was
-/// built: a checkout may have moved since, and several may share one target folder.
-fn manifests() -> Result<PathBuf> {
-    let current = env::current_dir().context("finding the current folder")?;
-    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let starts = package.iter().chain([&current]);
-    let found = starts.flat_map(|folder| folder.ancestors()).map(|folder| folder.join("deploy/demo")).find(|m| m.is_dir());
-    found.with_context(|| format!("there is no deploy/demo at or above {}: run this inside a checkout", current.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_manifests_of_this_checkout_are_found() {
-        assert!(manifests().expect("a folder").join("30-bindings.yaml").is_file());
-    }
 }
