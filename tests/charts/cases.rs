@@ -1,15 +1,16 @@
 //! Values to render with: one of everything that a template decides.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lockstep_testbed::charts::{Chart, objects};
+use lockstep_testbed::checkout;
 use serde_json::{Value, json};
 
 pub(crate) const CHARTS: [Chart; 2] = [Chart::Server, Chart::Agent];
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    checkout::find("deploy").unwrap().parent().unwrap().to_owned()
 }
 
 /// The values that `deploy/manifests` is rendered with.
@@ -61,8 +62,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
     let namespaces = json!({ "mode": "namespace", "namespaces": ["shop-prod", "shop-test"], "strict": { "secrets": [] } });
     let all = json!({ "mode": "namespace", "allNamespaces": true, "namespaceSelector": true, "strict": { "secrets": [] } });
     let agent = |changes: Value| changed(Chart::Agent, &changes);
-    let server = |changes: Value| changed(Chart::Server, &changes);
-    vec![
+    let mut cases = vec![
         ("agent: strict", Chart::Agent, agent(json!({}))),
         ("agent: strict, no restarts", Chart::Agent, agent(json!({ "restarts": { "enabled": false } }))),
         ("agent: namespaces", Chart::Agent, agent(json!({ "rbac": namespaces }))),
@@ -81,6 +81,14 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
                 "apiServer": { "cidrs": ["10.0.0.1/32"] }, "server": { "cidrs": ["203.0.113.7/32"] }, "dns": { "to": block }, "metricsFrom": peers,
             } })),
         ),
+    ];
+    cases.extend(server_cases(pods, less, &block, &peers));
+    cases
+}
+
+fn server_cases(pods: Value, less: Value, block: &Value, peers: &Value) -> Vec<(&'static str, Chart, Value)> {
+    let server = |changes: Value| changed(Chart::Server, &changes);
+    vec![
         ("server: AppRole", Chart::Server, server(json!({}))),
         (
             "server: tokens, system's certificates",
@@ -93,6 +101,16 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
                 ],
                 "leaseMs": 3_600_000,
             })),
+        ),
+        (
+            "server: its service account and certificates",
+            Chart::Server,
+            server(json!({ "credentials": [
+                { "name": "home", "addresses": ["https://vault.example.com:8200"], "kubernetes": { "role": "lockstep" } },
+                { "name": "us", "addresses": ["https://us.example.com:8200"], "jwt": { "role": "a", "mount": "m", "audience": "us" } },
+                { "name": "lab", "addresses": ["https://lab.example.com:8200"], "certificate": { "existingSecret": "lab", "role": "b" } },
+                { "name": "old", "addresses": ["https://old.example.com:8200"], "certificate": { "existingSecret": "old", "mount": "m" } },
+            ] })),
         ),
         ("server: all of a pod", Chart::Server, server(pods)),
         ("server: less", Chart::Server, server(less)),

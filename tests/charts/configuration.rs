@@ -82,6 +82,9 @@ fn mounted(pod: &Value) -> Vec<String> {
         if volume["configMap"].is_object() {
             paths.push(format!("{folder}/server.yaml"));
         }
+        for source in list(&volume["projected"]["sources"]) {
+            paths.push(format!("{folder}/{}", source["serviceAccountToken"]["path"].as_str().unwrap_or_default()));
+        }
         paths.extend(
             list(&volume["secret"]["items"]).iter().map(|item| format!("{folder}/{}", item["path"].as_str().unwrap_or_default())),
         );
@@ -151,7 +154,7 @@ fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to
         "listenAddress": "[::]", "restarts": { "budget": 7 }, "immutableSecrets": { "keepOlderSeconds": 604_800 }, "log": { "format": "text" },
     });
     let (before, after) = (arguments(&changed(Chart::Agent, &json!({})))?, arguments(&changed(Chart::Agent, &other))?);
-    let documented = std::fs::read_to_string(Chart::Agent.folder().join("values.yaml"))?;
+    let documented = std::fs::read_to_string(Chart::Agent.folder()?.join("values.yaml"))?;
     let documented = objects(&documented)?.remove(0);
     for (option, set_by) in OPTIONS {
         let Ok(path) = set_by else {

@@ -10,4 +10,5 @@ mod restarts;
 mod shop;
 mod strict;
 mod takeover;
+mod vault_login;
 mod workload;

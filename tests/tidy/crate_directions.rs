@@ -17,7 +17,8 @@ const USES: [(&str, &[&str]); 11] = [
     // They run the binaries; nothing links them.
     ("testbed", &[]),
     ("xtask", &[]),
-    ("tests", &["api", "core", "testbed"]),
+    // The Vault client's logins, where they need a real API server.
+    ("tests", &["api", "core", "testbed", "vault"]),
 ];
 
 /// What only these may use, whether in the crate or in its tests.

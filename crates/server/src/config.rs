@@ -1,7 +1,10 @@
 //! The server's configuration: a YAML file. Nothing secret is in it, only the names of files that are.
 
+mod credentials;
 #[cfg(test)]
 mod set_by_chart;
+
+pub use credentials::{AppRole, CertificateLogin, CredentialSet, TokenLogin};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -112,37 +115,6 @@ pub struct HomeVault {
     pub server_role: String,
 }
 
-/// A credential set and the addresses it may be sent to.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CredentialSet {
-    /// What sources call it.
-    pub name: CredentialsName,
-    /// The only addresses it is ever sent to.
-    pub addresses: Vec<String>,
-    /// A file with a Vault token; read again when it changes.
-    #[serde(default)]
-    pub token_file: Option<PathBuf>,
-    /// `AppRole`.
-    #[serde(default)]
-    pub app_role: Option<AppRole>,
-}
-
-/// Vault's AppRole login.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AppRole {
-    /// Where the method is mounted.
-    #[serde(default = "approle_mount")]
-    pub mount: String,
-    /// A file with the role id.
-    pub role_id_file: PathBuf,
-    /// A file with the secret id.
-    pub secret_id_file: PathBuf,
-}
-
 /// Watching sources.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
@@ -218,10 +190,6 @@ fn agent_role() -> String {
 fn server_role() -> String {
     "server".to_owned()
 }
-fn approle_mount() -> String {
-    "approle".to_owned()
-}
-
 impl Config {
     /// Reads and checks the file. `replica` is this replica's name, if it was given beside the file.
     pub fn read(path: &Path, replica: Option<String>) -> anyhow::Result<Self> {
@@ -260,10 +228,7 @@ impl Config {
             "homeVault.credentials: no credential set {}",
             self.home_vault.credentials
         );
-        for set in &self.credentials {
-            let one = set.token_file.is_some() != set.app_role.is_some();
-            ensure!(one, "credentials {}: exactly one of tokenFile and appRole is needed", set.name);
-        }
+        self.credentials.iter().try_for_each(CredentialSet::check)?;
         Ok(())
     }
 

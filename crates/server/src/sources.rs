@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lockstep_core::name::SourceName;
 use lockstep_core::source::SourceSpec;
 use lockstep_store::{PgPool, StoreError, pool, source};
-use lockstep_vault::{Credentials, Settings, Vault, VaultError};
+use lockstep_vault::{Credentials, Login, LoginMethod, Settings, Vault, VaultError};
 
-use crate::config::{Config, CredentialSet};
+use crate::config::{AppRole, CertificateLogin, Config, CredentialSet, TokenLogin};
 
 /// Clients of sources by name.
 pub struct Sources {
@@ -105,14 +105,30 @@ fn settings(set: &CredentialSet, addresses: &[String]) -> Result<Settings, Vault
             ),
         });
     }
-    let credentials = match (&set.token_file, &set.app_role) {
-        (Some(file), _) => Credentials::TokenFile(file.clone()),
-        (None, Some(role)) => Credentials::AppRole {
-            mount: role.mount.clone(),
-            role_id_file: role.role_id_file.clone(),
-            secret_id_file: role.secret_id_file.clone(),
-        },
-        (None, None) => return Err(VaultError::Settings { why: format!("credential set {} names no credential", set.name) }),
-    };
+    let credentials = credentials(set)
+        .ok_or_else(|| VaultError::Settings { why: format!("credential set {} names no credential", set.name) })?;
     Ok(Settings::new(addresses.to_vec(), credentials))
+}
+
+/// The one that it names.
+fn credentials(set: &CredentialSet) -> Option<Credentials> {
+    if let Some(file) = &set.token_file {
+        return Some(Credentials::TokenFile(file.clone()));
+    }
+    let login = |mount: &str, method| Credentials::Login(Login { mount: mount.to_owned(), method });
+    if let Some(AppRole { mount, role_id_file, secret_id_file }) = &set.app_role {
+        let (role_id_file, secret_id_file) = (role_id_file.clone(), secret_id_file.clone());
+        return Some(login(mount, LoginMethod::AppRole { role_id_file, secret_id_file }));
+    }
+    if let Some(TokenLogin { mount, role, token_file }) = &set.kubernetes {
+        let (role, token_file) = (role.clone(), token_file.clone());
+        return Some(login(mount.as_deref().unwrap_or("kubernetes"), LoginMethod::Kubernetes { role, token_file }));
+    }
+    if let Some(TokenLogin { mount, role, token_file }) = &set.jwt {
+        let (role, token_file) = (role.clone(), token_file.clone());
+        return Some(login(mount.as_deref().unwrap_or("jwt"), LoginMethod::Jwt { role, token_file }));
+    }
+    let CertificateLogin { mount, role, certificate_file, key_file } = set.certificate.as_ref()?;
+    let (certificate_file, key_file) = (certificate_file.clone(), key_file.clone());
+    Some(login(mount, LoginMethod::Certificate { role: role.clone(), certificate_file, key_file }))
 }

@@ -49,12 +49,27 @@ pub enum LoginFault {
     /// Vault does not know the token, or it expired.
     #[error("the token is unknown or expired: replace the token file, or check the role's token lifetime")]
     TokenRejected,
-    /// Vault refused the role id and secret id.
-    #[error("the AppRole login was refused: check role id and secret id, and whether the secret id expired or is used up")]
-    LoginRefused,
+    /// A certificate and its key cannot be used.
+    #[error("{file} and its key are no PEM certificate with its private key: write them anew", file = file.display())]
+    Certificate {
+        /// The certificate's file.
+        file: PathBuf,
+    },
+    /// Vault refused the login.
+    #[error("the {method} login at auth/{mount} was refused: check {advice}")]
+    LoginRefused {
+        /// Such as `AppRole`.
+        method: &'static str,
+        /// The configured mount.
+        mount: String,
+        /// What to look at.
+        advice: &'static str,
+    },
     /// The login's mount is not there (Vault answers 403 or 404), or closed to us.
-    #[error("there is no AppRole login at auth/{mount}: correct the credential set's mount, or enable AppRole there")]
+    #[error("there is no {method} login at auth/{mount}: correct the credential set's mount, or enable {method} there")]
     NoMount {
+        /// Such as `AppRole`.
+        method: &'static str,
         /// The configured mount.
         mount: String,
     },

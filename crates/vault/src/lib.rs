@@ -7,7 +7,6 @@
 //! `pki` and `health` each hold one kind of call; [`budget`] and [`read_plan`] serve the watcher.
 
 mod answer;
-mod app_role;
 mod body;
 pub mod budget;
 mod cause;
@@ -19,6 +18,7 @@ mod error;
 mod health;
 mod kv;
 mod lease;
+mod login;
 mod metadata;
 mod metrics;
 mod node;
@@ -44,4 +44,4 @@ pub use node::IDLE_CONNECTIONS_MAX;
 pub use noise::NOISY_TARGETS;
 pub use pki::{Csr, SignRequest, Signed};
 pub use scan::ScanPage;
-pub use settings::{Credentials, DEFAULT_BODY_MAX_BYTES, DEFAULT_TIMEOUT, Settings};
+pub use settings::{Credentials, DEFAULT_BODY_MAX_BYTES, DEFAULT_TIMEOUT, Login, LoginMethod, Settings};

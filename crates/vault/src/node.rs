@@ -1,10 +1,11 @@
 //! The nodes of one Vault, each with an HTTP client of its own.
 
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use lockstep_core::source::ADDRESSES_MAX;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Url};
+use reqwest::{Certificate, Client, Identity, Url};
 
 use crate::error::VaultError;
 use crate::settings::Settings;
@@ -15,18 +16,38 @@ pub const IDLE_CONNECTIONS_MAX: usize = 32;
 /// One address and its client.
 pub(crate) struct Node {
     pub(crate) base: Url,
-    pub(crate) client: Client,
+    /// Made anew when another certificate is to be shown.
+    client: RwLock<Client>,
+}
+
+/// What the clients of all nodes have in common.
+pub(crate) struct Trust {
+    /// `None`: the system's.
+    certificates: Option<Vec<Certificate>>,
+    connect_timeout: Duration,
 }
 
 impl Node {
+    /// The client to send with.
+    pub(crate) fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on shows this certificate.
+    pub(crate) fn present(&self, trust: &Trust, identity: &Identity) -> Result<(), VaultError> {
+        let client = client(&self.base, trust, Some(identity))?;
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+        Ok(())
+    }
+
     /// For errors. It has no credentials in it: such addresses are refused.
     pub(crate) fn address(&self) -> String {
         self.base.origin().ascii_serialization()
     }
 }
 
-/// A node for each address.
-pub(crate) fn all(settings: &Settings) -> Result<Vec<Node>, VaultError> {
+/// A node for each address, and what their clients have in common.
+pub(crate) fn all(settings: &Settings) -> Result<(Vec<Node>, Trust), VaultError> {
     let count = settings.addresses.len();
     if count == 0 || count > ADDRESSES_MAX {
         return Err(unusable(format!("give 1 to {ADDRESSES_MAX} addresses, not {count}")));
@@ -37,15 +58,14 @@ pub(crate) fn all(settings: &Settings) -> Result<Vec<Node>, VaultError> {
         Some(pem) => Some(certificates(pem)?),
         None => None,
     };
-    settings
-        .addresses
-        .iter()
-        .map(|address| {
-            let base = parse(address)?;
-            let client = client(&base, certificates.as_deref(), connect_timeout)?;
-            Ok(Node { base, client })
-        })
-        .collect()
+    let trust = Trust { certificates, connect_timeout };
+    let one = |address: &String| {
+        let base = parse(address)?;
+        let client = RwLock::new(client(&base, &trust, None)?);
+        Ok(Node { base, client })
+    };
+    let nodes = settings.addresses.iter().map(one).collect::<Result<_, VaultError>>()?;
+    Ok((nodes, trust))
 }
 
 fn parse(address: &str) -> Result<Url, VaultError> {
@@ -67,18 +87,21 @@ fn certificates(pem: &str) -> Result<Vec<Certificate>, VaultError> {
     Ok(certificates)
 }
 
-fn client(base: &Url, certificates: Option<&[Certificate]>, connect_timeout: Duration) -> Result<Client, VaultError> {
+fn client(base: &Url, trust: &Trust, identity: Option<&Identity>) -> Result<Client, VaultError> {
     // No redirects: a node that names another must not lead the token to any host it likes.
     let mut builder = Client::builder()
         .redirect(Policy::none())
-        .connect_timeout(connect_timeout)
+        .connect_timeout(trust.connect_timeout)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .tls_backend_rustls();
     if base.scheme() == "http" {
         // A proxy on the way would see tokens in the clear; and no need to load the system's certificates.
         builder = builder.no_proxy().tls_certs_only(Vec::new());
-    } else if let Some(certificates) = certificates {
-        builder = builder.tls_certs_only(certificates.to_vec());
+    } else if let Some(certificates) = &trust.certificates {
+        builder = builder.tls_certs_only(certificates.clone());
+    }
+    if let Some(identity) = identity {
+        builder = builder.identity(identity.clone());
     }
     builder.build().map_err(|_| unusable("no TLS client can be made from the CA and the system's certificates".to_owned()))
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::app_role::{self, Renewal};
 use crate::credential_file::{self, Stamp};
 use crate::error::{LoginFault, VaultError};
 use crate::lease::{Lease, Step};
+use crate::login::{self, Renewal};
 use crate::settings::Credentials;
 use crate::token::Token;
 use crate::transport::Transport;
@@ -49,13 +49,12 @@ impl Session {
         let mut state = self.state.lock().await;
         match &self.credentials {
             Credentials::TokenFile(file) => state.token_of_file(file).await,
-            Credentials::AppRole { mount, role_id_file, secret_id_file } => {
+            Credentials::Login(how) => {
                 if let Some(token) = state.token_of_login(transport, deadline).await {
                     return Ok(token);
                 }
                 state.check_failed()?;
-                let files = (role_id_file.as_path(), secret_id_file.as_path());
-                let result = app_role::login(transport, mount, files, deadline).await;
+                let result = login::login(transport, how, deadline).await;
                 state.logged_in(result)
             }
         }
@@ -71,7 +70,7 @@ impl Session {
         let another = match (&held.origin, &self.credentials) {
             (Origin::Login(lease), _) => lease.is_worth_another(Instant::now(), rejected),
             (Origin::File(_), Credentials::TokenFile(file)) => matches!(read_token(file).await, Ok(now) if now != *token),
-            (Origin::File(_), Credentials::AppRole { .. }) => true,
+            (Origin::File(_), Credentials::Login(_)) => true,
         };
         // A fresh login is kept even when it was refused: only its age says when to log in again.
         if !another {
@@ -102,7 +101,7 @@ impl State {
             Step::Login => false,
             Step::Renew => {
                 lease.tried = Some(Instant::now());
-                match app_role::renew(transport, token, deadline).await {
+                match login::renew(transport, token, deadline).await {
                     Renewal::Renewed(renewed) => {
                         *lease = Lease { login: lease.login, full_ttl: lease.full_ttl, ..renewed };
                         true

@@ -32,15 +32,79 @@ pub enum Credentials {
     /// A token that somebody else keeps fresh (a Vault agent's sink, a mounted Secret). Read again when the file changes
     /// or the token is refused; never renewed here.
     TokenFile(PathBuf),
-    /// An AppRole login, renewed before it expires. The files are read at each login.
+    /// A login; its token is renewed before it expires.
+    Login(Login),
+}
+
+/// A login. Its files are read each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Where the method is mounted, below `auth/`.
+    pub mount: String,
+    /// How.
+    pub method: LoginMethod,
+}
+
+/// What is shown to be let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginMethod {
+    /// `AppRole`: a role id and a secret id.
     AppRole {
-        /// Where the login is mounted, `approle` as a rule.
-        mount: String,
         /// Holds the role id.
         role_id_file: PathBuf,
         /// Holds the secret id.
         secret_id_file: PathBuf,
     },
+    /// Kubernetes: a service account's token, which the Vault has a cluster review.
+    Kubernetes {
+        /// The role to log in to.
+        role: String,
+        /// Holds the token; a projected one is exchanged by the kubelet.
+        token_file: PathBuf,
+    },
+    /// A JWT, which the Vault checks by its issuer's keys.
+    Jwt {
+        /// The role to log in to.
+        role: String,
+        /// Holds the token.
+        token_file: PathBuf,
+    },
+    /// A TLS client certificate.
+    Certificate {
+        /// The role to log in to; `None`: any that trusts the certificate.
+        role: Option<String>,
+        /// Holds the certificate, in PEM, with what leads to its root.
+        certificate_file: PathBuf,
+        /// Holds its private key, in PEM.
+        key_file: PathBuf,
+    },
+}
+
+impl LoginMethod {
+    /// As Vault calls it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AppRole { .. } => "AppRole",
+            Self::Kubernetes { .. } => "Kubernetes",
+            Self::Jwt { .. } => "JWT",
+            Self::Certificate { .. } => "TLS certificate",
+        }
+    }
+
+    /// What to look at when it is refused.
+    pub(crate) const fn advice(&self) -> &'static str {
+        match self {
+            Self::AppRole { .. } => "role id and secret id, and whether the secret id expired or is used up",
+            Self::Kubernetes { .. } => {
+                "whether the role is bound to the service account, namespace and audience of the token, and whether the method is \
+                 mounted there and reaches the cluster"
+            }
+            Self::Jwt { .. } => {
+                "whether the role accepts the token's issuer, audience and subject, and whether the token expired"
+            }
+            Self::Certificate { .. } => "whether a role of the method trusts the certificate, and whether it is mounted there",
+        }
+    }
 }
 
 impl Settings {

@@ -1,18 +1,21 @@
 //! The one place from which requests leave: over the nodes of one Vault, each exchange bounded, counted and timed.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::Url;
+use reqwest::{Identity, Url};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::body::{self, BodyError};
 use crate::cause::Cause;
-use crate::error::VaultError;
+use crate::credential_file::{self, Stamp};
+use crate::error::{LoginFault, VaultError};
 use crate::metrics::Metrics;
-use crate::node::{self, Node};
+use crate::node::{self, Node, Trust};
 use crate::request::{Operation, Request};
 use crate::settings::Settings;
 use crate::token::Token;
@@ -24,6 +27,9 @@ const REQUEST_HEADER: HeaderName = HeaderName::from_static("x-vault-request");
 
 pub(crate) struct Transport {
     nodes: Vec<Node>,
+    trust: Trust,
+    /// The files of the certificate that is shown, as they were then.
+    presented: Mutex<Option<[Stamp; 2]>>,
     /// The node that worked last.
     preferred: AtomicUsize,
     namespace: Option<HeaderValue>,
@@ -36,8 +42,11 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(settings: &Settings, metrics: Metrics, source: &str) -> Result<Self, VaultError> {
         let namespace = settings.namespace.as_deref().map(HeaderValue::from_str).transpose();
+        let (nodes, trust) = node::all(settings)?;
         Ok(Self {
-            nodes: node::all(settings)?,
+            nodes,
+            trust,
+            presented: Mutex::default(),
             preferred: AtomicUsize::new(0),
             namespace: namespace
                 .map_err(|_| VaultError::Settings { why: "the namespace has characters no header may have".into() })?,
@@ -46,6 +55,23 @@ impl Transport {
             metrics,
             source: source.to_owned(),
         })
+    }
+
+    /// Shows this certificate from now on, if the files are not those that are shown already.
+    pub(crate) async fn present(&self, certificate: &Path, key: &Path) -> Result<(), VaultError> {
+        let mut presented = self.presented.lock().await;
+        let stamps = [credential_file::stamp(certificate).await?, credential_file::stamp(key).await?];
+        if *presented == Some(stamps) {
+            return Ok(());
+        }
+        let mut pem = credential_file::read(key).await?;
+        pem.push(b'\n');
+        pem.extend_from_slice(&credential_file::read(certificate).await?);
+        let unusable = |_| VaultError::Unauthenticated(LoginFault::Certificate { file: certificate.to_owned() });
+        let identity = Identity::from_pem(&pem).map_err(unusable)?;
+        self.nodes.iter().try_for_each(|node| node.present(&self.trust, &identity))?;
+        *presented = Some(stamps);
+        Ok(())
     }
 
     /// Sends to the node that worked last, then to the others, until one gives an answer that is its own. Of several failures an
@@ -90,7 +116,7 @@ impl Transport {
     }
 
     async fn attempt(&self, node: &Node, request: &Request, token: Option<&Token>) -> Result<Answer, Failed> {
-        let mut builder = node.client.request(request.method.clone(), node.url(request)).headers(self.headers(token));
+        let mut builder = node.client().request(request.method.clone(), node.url(request)).headers(self.headers(token));
         if let Some(body) = &request.body {
             builder = builder.header(http::header::CONTENT_TYPE, "application/json").body(body.clone());
         }

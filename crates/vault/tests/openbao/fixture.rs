@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::version::{CurrentVersion, Seen, VersionNumber};
 use lockstep_testbed::OpenBao;
-use lockstep_vault::{Credentials, Metrics, Settings, Vault};
+use lockstep_vault::{Credentials, Login, LoginMethod, Metrics, Settings, Vault};
 use tempfile::TempDir;
 
 /// A client and the folder of its credentials.
@@ -52,11 +52,11 @@ pub(crate) async fn app_role(bao: &OpenBao, mount: &str, role: serde_json::Value
         fs::write(&file, text.as_str().unwrap()).unwrap();
         file
     };
-    Credentials::AppRole {
-        mount: mount.to_owned(),
+    let method = LoginMethod::AppRole {
         role_id_file: write("role_id", &role_id["data"]["role_id"]),
         secret_id_file: write("secret_id", &secret_id["data"]["secret_id"]),
-    }
+    };
+    Credentials::Login(Login { mount: mount.to_owned(), method })
 }
 
 pub(crate) fn path(text: &str) -> KvPath {

@@ -41,6 +41,23 @@ credentials:
       roleIdFile: /etc/lockstep/credentials/{{ $set.name }}/role-id
       secretIdFile: /etc/lockstep/credentials/{{ $set.name }}/secret-id
     {{- end }}
+    {{- range $method := list "kubernetes" "jwt" }}
+    {{- with get $set $method }}
+    {{ $method }}:
+      mount: {{ .mount | default $method | quote }}
+      role: {{ .role | quote }}
+      tokenFile: /etc/lockstep/credentials/{{ $set.name }}/token
+    {{- end }}
+    {{- end }}
+    {{- with .certificate }}
+    certificate:
+      mount: {{ .mount | default "cert" | quote }}
+      {{- with .role }}
+      role: {{ . | quote }}
+      {{- end }}
+      certificateFile: /etc/lockstep/credentials/{{ $set.name }}/tls.crt
+      keyFile: /etc/lockstep/credentials/{{ $set.name }}/tls.key
+    {{- end }}
 {{- end }}
 watch:
   {{- range $name, $value := .Values.watch }}
@@ -57,7 +74,8 @@ leaseMs: {{ .Values.leaseMs | int64 }}
 {{- define "lockstep-server.check" -}}
 {{- $names := list -}}
 {{- range .Values.credentials -}}
-{{- if eq (empty .token) (empty .appRole) -}}{{- fail (printf "credentials %s: exactly one of token and appRole is needed" .name) -}}{{- end -}}
+{{- $given := list .token .appRole .kubernetes .jwt .certificate | compact -}}
+{{- if ne (len $given) 1 -}}{{- fail (printf "credentials %s: exactly one of token, appRole, kubernetes, jwt and certificate is needed" .name) -}}{{- end -}}
 {{- if has .name $names -}}{{- fail (printf "credentials: %s is listed twice" .name) -}}{{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
