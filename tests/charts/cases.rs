@@ -94,6 +94,20 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
                 "leaseMs": 3_600_000,
             })),
         ),
+        (
+            "server: OIDC issuers",
+            Chart::Server,
+            server(json!({
+                "oidc": [
+                    { "name": "ci", "issuer": "https://gitlab.example.com", "audience": "lockstep" },
+                    {
+                        "name": "people", "issuer": "https://sso.example.com/realms/a", "audience": "lockstep",
+                        "ca": { "existingSecret": "sso", "key": "ca.pem" }, "usernameClaim": "email", "groupsClaim": "roles", "algorithms": ["EdDSA"],
+                    },
+                ],
+                "networkPolicy": { "oidc": { "to": block, "ports": [443, 8443] } },
+            })),
+        ),
         ("server: all of a pod", Chart::Server, server(pods)),
         ("server: less", Chart::Server, server(less)),
         (

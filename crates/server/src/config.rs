@@ -1,5 +1,6 @@
 //! The server's configuration: a YAML file. Nothing secret is in it, only the names of files that are.
 
+mod oidc;
 #[cfg(test)]
 mod set_by_chart;
 
@@ -11,6 +12,9 @@ use anyhow::{Context, ensure};
 use lockstep_core::name::CredentialsName;
 use lockstep_core::spiffe::TrustDomain;
 use serde::Deserialize;
+
+pub use oidc::OidcIssuer;
+pub(crate) use oidc::secure_url;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +36,9 @@ pub struct Config {
     pub home_vault: HomeVault,
     /// Credential sets, which sources name.
     pub credentials: Vec<CredentialSet>,
+    /// Whose tokens callers may show instead of one of ours.
+    #[serde(default)]
+    pub oidc: Vec<OidcIssuer>,
     /// Watching sources.
     #[serde(default)]
     pub watch: Watch,
@@ -264,7 +271,7 @@ impl Config {
             let one = set.token_file.is_some() != set.app_role.is_some();
             ensure!(one, "credentials {}: exactly one of tokenFile and appRole is needed", set.name);
         }
-        Ok(())
+        oidc::check(&self.oidc)
     }
 
     /// The trust domain, checked.
