@@ -112,6 +112,20 @@ fn server_cases(pods: Value, less: Value, block: &Value, peers: &Value) -> Vec<(
                 { "name": "old", "addresses": ["https://old.example.com:8200"], "certificate": { "existingSecret": "old", "mount": "m" } },
             ] })),
         ),
+        (
+            "server: OIDC issuers",
+            Chart::Server,
+            server(json!({
+                "oidc": [
+                    { "name": "ci", "issuer": "https://gitlab.example.com", "audience": "lockstep" },
+                    {
+                        "name": "people", "issuer": "https://sso.example.com/realms/a", "audience": "lockstep",
+                        "ca": { "existingSecret": "sso", "key": "ca.pem" }, "usernameClaim": "email", "groupsClaim": "roles", "algorithms": ["EdDSA"],
+                    },
+                ],
+                "networkPolicy": { "oidc": { "to": block, "ports": [443, 8443] } },
+            })),
+        ),
         ("server: all of a pod", Chart::Server, server(pods)),
         ("server: less", Chart::Server, server(less)),
         (

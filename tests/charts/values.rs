@@ -102,7 +102,7 @@ fn rights_that_would_be_other_than_meant_are_refused_in_a_sentence() {
 }
 
 #[test]
-fn credentials_that_the_server_would_refuse_are_refused_before() {
+fn credentials_and_issuers_that_the_server_would_refuse_are_refused_before() {
     let set = |more: Value| {
         let mut set = json!({ "name": "home", "addresses": ["https://vault.example.com:8200"] });
         set.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -116,6 +116,13 @@ fn credentials_that_the_server_would_refuse_are_refused_before() {
         (json!([set(token.clone()), set(role)]), "credentials: home is listed twice"),
     ] {
         refused(Chart::Server, &changed(Chart::Server, &json!({ "credentials": credentials })), sentence);
+    }
+    let issuer = |name: &str, url: &str| json!({ "name": name, "issuer": url, "audience": "lockstep" });
+    for (oidc, sentence) in [
+        (json!([issuer("ci", "https://a"), issuer("ci", "https://b")]), "oidc: ci is listed twice"),
+        (json!([issuer("ci", "http://a")]), "/oidc/0/issuer': 'http://a' does not match"),
+    ] {
+        refused(Chart::Server, &changed(Chart::Server, &json!({ "oidc": oidc })), sentence);
     }
     let other = changed(Chart::Server, &json!({ "homeVault": { "credentials": "other" }, "credentials": [set(token)] }));
     refused(Chart::Server, &other, "homeVault.credentials: there is no credential set other");

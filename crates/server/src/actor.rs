@@ -7,6 +7,11 @@ pub fn token(name: &str) -> String {
     format!("token:{name}")
 }
 
+/// A caller of the REST API, by what an OIDC issuer calls him.
+pub fn oidc(issuer: &str, user: &str) -> String {
+    format!("oidc:{issuer}:{user}")
+}
+
 /// The watcher of a source.
 pub fn watch(source: &str) -> String {
     format!("watch:{source}")

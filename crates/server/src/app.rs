@@ -8,6 +8,7 @@ use crate::authority::Authority;
 use crate::config::Config;
 use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
+use crate::oidc::Issuers;
 use crate::readiness::Readiness;
 use crate::sources::Sources;
 
@@ -24,6 +25,8 @@ pub struct App {
     pub sources: Arc<Sources>,
     /// What was read from them, for a short while.
     pub materials: MaterialCache,
+    /// Whose tokens callers may show beside ours.
+    pub issuers: Arc<Issuers>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether this replica can serve.

@@ -1,6 +1,7 @@
 //! The server's configuration: a YAML file. Nothing secret is in it, only the names of files that are.
 
 mod credentials;
+mod oidc;
 #[cfg(test)]
 mod set_by_chart;
 
@@ -14,6 +15,9 @@ use anyhow::{Context, ensure};
 use lockstep_core::name::CredentialsName;
 use lockstep_core::spiffe::TrustDomain;
 use serde::Deserialize;
+
+pub use oidc::OidcIssuer;
+pub(crate) use oidc::secure_url;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +39,9 @@ pub struct Config {
     pub home_vault: HomeVault,
     /// Credential sets, which sources name.
     pub credentials: Vec<CredentialSet>,
+    /// Whose tokens callers may show instead of one of ours.
+    #[serde(default)]
+    pub oidc: Vec<OidcIssuer>,
     /// Watching sources.
     #[serde(default)]
     pub watch: Watch,
@@ -229,7 +236,7 @@ impl Config {
             self.home_vault.credentials
         );
         self.credentials.iter().try_for_each(CredentialSet::check)?;
-        Ok(())
+        oidc::check(&self.oidc)
     }
 
     /// The trust domain, checked.

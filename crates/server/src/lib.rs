@@ -20,6 +20,7 @@ pub mod join;
 pub mod logging;
 pub mod material_cache;
 pub mod metrics;
+pub mod oidc;
 pub mod readiness;
 pub mod reports;
 pub mod rest;

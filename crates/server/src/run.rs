@@ -22,6 +22,7 @@ use crate::gateway::{self, Gateway, Sessions};
 use crate::history_mark::HistoryMark;
 use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
+use crate::oidc::Issuers;
 use crate::readiness::Readiness;
 use crate::sources::{self, Sources};
 use crate::starting::Starting;
@@ -79,6 +80,7 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
         metrics: Arc::new(Metrics::new(&vault_metrics)?),
         readiness: Arc::new(Readiness::new(pool.clone())),
         materials: MaterialCache::default(),
+        issuers: Arc::new(Issuers::new(&config.oidc)?),
         authority: authority.clone(),
         pool: pool.clone(),
         config: config.clone(),

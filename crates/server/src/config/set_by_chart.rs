@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Config;
 
 /// Settings that the chart's values have under another name, and that name. Empty: none, for the reason beside it.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     // Each replica is called after its pod.
     ("replica", ""),
     ("database.urlFile", "database.existingSecret"),
@@ -23,6 +23,7 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("credentials[].appRole.mount", "credentials[].appRole"),
     ("credentials[].appRole.roleIdFile", "credentials[].appRole"),
     ("credentials[].appRole.secretIdFile", "credentials[].appRole"),
+    ("oidc[].caFile", "oidc[].ca"),
 ];
 
 /// What must be written in the file, and nothing else.
@@ -34,6 +35,7 @@ listen: {rest: "127.0.0.1:1", agents: "127.0.0.1:2", join: "127.0.0.1:3", metric
 advertise: {names: [a], agents: [b], join: [c]}
 homeVault: {addresses: [d], credentials: home}
 credentials: [{name: home, addresses: [d], appRole: {roleIdFile: /r, secretIdFile: /s}}]
+oidc: [{name: ci, issuer: "https://e", audience: f, caFile: /c}]
 "#;
 
 /// Every setting with its value, by its path; lists are one step, `[]`, and the last element is seen.
@@ -81,6 +83,7 @@ fn set(values: &mut Value, path: &str, to: Value) {
 fn changed(defaults: &BTreeMap<String, Value>) -> Value {
     let role = json!({ "name": "homex", "addresses": ["https://vault:1"], "appRole": { "existingSecret": "r", "mount": "m" } });
     let token = json!({ "name": "other", "addresses": ["https://vault:2"], "token": { "existingSecret": "t" } });
+    let issuer = json!({ "name": "ci", "issuer": "https://i", "audience": "a", "ca": { "existingSecret": "i" } });
     let mut values = json!({
         "image": { "repository": "registry.example.com/lockstep/server" },
         "trustDomain": "lockstep.example",
@@ -88,6 +91,7 @@ fn changed(defaults: &BTreeMap<String, Value>) -> Value {
         "database": { "existingSecret": "database" },
         "homeVault": { "addresses": ["https://vault:1"], "namespace": "team", "ca": { "existingSecret": "ca" } },
         "credentials": [role, token],
+        "oidc": [issuer],
     });
     for (path, default) in defaults {
         match default {

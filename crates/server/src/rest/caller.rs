@@ -1,15 +1,16 @@
-//! Who is calling, and what he may do: a bearer token, of which the registry has the hash.
+//! Who is calling, and what he may do: a bearer token, of which the registry has the hash, or which an OIDC issuer signed.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use lockstep_core::access::{Action, Forbidden, Permissions, Place, Reach};
-use lockstep_store::{StoreError, api_token};
+use lockstep_store::{StoreError, api_token, role_assignment};
 
 use super::code::Code;
 use super::problem::ApiError;
 use crate::app::App;
-use crate::{actor, token};
+use crate::oidc::{Identity, Refused};
+use crate::{actor, clock, token};
 
 /// A caller who is known.
 #[derive(Debug, Clone)]
@@ -48,15 +49,41 @@ impl FromRequestParts<App> for Caller {
             return Ok(caller.clone());
         }
         let token =
-            bearer(parts).ok_or_else(|| unauthenticated("this needs an API token, sent as \"Authorization: Bearer TOKEN\""))?;
+            bearer(parts).ok_or_else(|| unauthenticated("this needs a token, sent as \"Authorization: Bearer TOKEN\""))?;
+        let caller = match app.issuers.verify(token, clock::now()).await? {
+            Some(identity) => Self::vouched_for(app, &identity).await?,
+            None => Self::with_token(app, token).await?,
+        };
+        tracing::Span::current().record("actor", &caller.actor);
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+impl Caller {
+    /// What was assigned to him is read each time: what is taken away counts at once.
+    async fn vouched_for(app: &App, Identity { issuer, user, groups, .. }: &Identity) -> Result<Self, ApiError> {
+        let name = issuer.parse().map_err(ApiError::internal)?;
+        let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
+        let permissions = role_assignment::permissions(&mut connection, &name, user, groups).await?;
+        Ok(Self { actor: actor::oidc(issuer, user), permissions })
+    }
+
+    async fn with_token(app: &App, token: &str) -> Result<Self, ApiError> {
         let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
         let found = api_token::find(&mut connection, &token::hash(token)).await?;
         let (name, permissions) =
             found.ok_or_else(|| unauthenticated("this API token is not known, has expired, or was revoked"))?;
-        let caller = Self { actor: actor::token(&name), permissions };
-        tracing::Span::current().record("actor", &caller.actor);
-        parts.extensions.insert(caller.clone());
-        Ok(caller)
+        Ok(Self { actor: actor::token(&name), permissions })
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        if refused.is_ours() {
+            return Self::new(Code::IssuerUnavailable, refused.to_string());
+        }
+        unauthenticated(&refused.to_string())
     }
 }
 

@@ -45,11 +45,13 @@ pub(crate) enum Code {
     Timeout,
     /// Postgres cannot be reached.
     RegistryUnavailable,
+    /// An OIDC issuer cannot be asked for its keys.
+    IssuerUnavailable,
 }
 
 impl Code {
     /// All of them, for the documentation.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidJson,
@@ -70,6 +72,7 @@ impl Code {
         Self::Busy,
         Self::Timeout,
         Self::RegistryUnavailable,
+        Self::IssuerUnavailable,
     ];
 
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
@@ -98,6 +101,9 @@ impl Code {
             Self::RegistryUnavailable => {
                 ("registry-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The registry cannot be reached")
             }
+            Self::IssuerUnavailable => {
+                ("issuer-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The token's issuer cannot be asked")
+            }
         }
     }
 
@@ -120,7 +126,7 @@ impl Code {
     pub(crate) const fn retry_after_s(self) -> Option<u16> {
         match self {
             Self::Busy => Some(1),
-            Self::Timeout | Self::RegistryUnavailable => Some(5),
+            Self::Timeout | Self::RegistryUnavailable | Self::IssuerUnavailable => Some(5),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ use lockstep_server::authority::Authority;
 use lockstep_server::config::Config;
 use lockstep_server::material_cache::MaterialCache;
 use lockstep_server::metrics::Metrics;
+use lockstep_server::oidc::Issuers;
 use lockstep_server::readiness::Readiness;
 use lockstep_server::sources::{Sources, home};
 use lockstep_server::token::{Kind, hash, mint};
@@ -119,6 +120,7 @@ impl Api {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             materials: MaterialCache::default(),
+            issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),
             authority: Arc::new(authority),
             config,
@@ -141,6 +143,11 @@ impl Api {
             database.url().to_owned(),
         ];
         Ok(Self { router: rest::router(app.clone()), app, token, canaries, _folder: folder })
+    }
+
+    /// Serves `app` as it is now.
+    pub(crate) fn serve_anew(&mut self) {
+        self.router = rest::router(self.app.clone());
     }
 
     /// A request as it is. Whatever is answered, it shows none of the canaries.

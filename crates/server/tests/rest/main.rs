@@ -9,9 +9,13 @@ mod deliveries;
 mod fixture;
 mod health;
 mod history;
+#[path = "../oidc/fixture.rs"]
+#[expect(dead_code, reason = "the tests of verification use more of it")]
+mod idp;
 mod join_tokens;
 mod lists;
 mod mistakes;
+mod oidc;
 mod refusals;
 mod roles;
 mod sources;

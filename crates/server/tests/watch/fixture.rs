@@ -15,6 +15,7 @@ use lockstep_server::authority::Authority;
 use lockstep_server::config::Config;
 use lockstep_server::material_cache::MaterialCache;
 use lockstep_server::metrics::Metrics;
+use lockstep_server::oidc::Issuers;
 use lockstep_server::readiness::Readiness;
 use lockstep_server::sources::{Sources, home};
 use lockstep_server::watch::{Hints, Watcher};
@@ -103,6 +104,7 @@ impl Watched {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             materials: MaterialCache::default(),
+            issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),
             config,
             pool,

@@ -59,6 +59,20 @@ credentials:
       keyFile: /etc/lockstep/credentials/{{ $set.name }}/tls.key
     {{- end }}
 {{- end }}
+{{- with .Values.oidc }}
+oidc:
+{{- range . }}
+  - name: {{ .name | quote }}
+    issuer: {{ .issuer | quote }}
+    audience: {{ .audience | quote }}
+    {{- if .ca }}
+    caFile: /etc/lockstep/oidc/{{ .name }}/ca.crt
+    {{- end }}
+    usernameClaim: {{ .usernameClaim | default "sub" | quote }}
+    groupsClaim: {{ .groupsClaim | default "groups" | quote }}
+    algorithms: {{ .algorithms | default (list "RS256" "ES256") | toJson }}
+{{- end }}
+{{- end }}
 watch:
   {{- range $name, $value := .Values.watch }}
   {{ $name }}: {{ $value | int64 }}
@@ -78,6 +92,11 @@ leaseMs: {{ .Values.leaseMs | int64 }}
 {{- if ne (len $given) 1 -}}{{- fail (printf "credentials %s: exactly one of token, appRole, kubernetes, jwt and certificate is needed" .name) -}}{{- end -}}
 {{- if has .name $names -}}{{- fail (printf "credentials: %s is listed twice" .name) -}}{{- end -}}
 {{- $names = append $names .name -}}
+{{- end -}}
+{{- $issuers := list -}}
+{{- range .Values.oidc -}}
+{{- if has .name $issuers -}}{{- fail (printf "oidc: %s is listed twice" .name) -}}{{- end -}}
+{{- $issuers = append $issuers .name -}}
 {{- end -}}
 {{- if not (has .Values.homeVault.credentials $names) -}}
 {{- fail (printf "homeVault.credentials: there is no credential set %s in credentials" .Values.homeVault.credentials) -}}
