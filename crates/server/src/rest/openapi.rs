@@ -10,7 +10,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::code::Code;
 use super::resource::document as resource;
-use super::{binding, changes, cluster, deliveries, epoch, grant, health, placements, project, secrets, source, whoami};
+use super::{
+    binding, changes, cluster, deliveries, epoch, grant, health, login_methods, placements, project, secrets, source, whoami,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +20,7 @@ use super::{binding, changes, cluster, deliveries, epoch, grant, health, placeme
     tags(
         (name = "state", description = "What is: read-only"),
         (name = "history", description = "What happened, and who is asking"),
+        (name = "login", description = "How to get a token: without one"),
         (name = "health", description = "Whether this replica can serve: without a token"),
     ),
     security(("token" = [])),
@@ -36,6 +39,7 @@ use super::{binding, changes, cluster, deliveries, epoch, grant, health, placeme
         whoami::show_caller,
         health::healthz,
         health::readyz,
+        login_methods::login_methods,
         serve,
     ),
 )]

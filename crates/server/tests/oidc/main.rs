@@ -5,4 +5,5 @@ mod documents;
 mod fixture;
 mod forged;
 mod keys;
+mod sso;
 mod tokens;

@@ -138,6 +138,11 @@ impl Api {
         Ok(Self { router: rest::router(app.clone()), app, token, canaries, _folder: folder })
     }
 
+    /// Serves `app` as it is now.
+    pub(crate) fn serve_anew(&mut self) {
+        self.router = rest::router(self.app.clone());
+    }
+
     /// A request as it is. Whatever is answered, it shows none of the canaries.
     pub(crate) async fn raw(&self, request: Request<Body>) -> Result<Answer> {
         let what = format!("{} {}", request.method(), request.uri());

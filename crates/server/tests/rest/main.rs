@@ -11,6 +11,7 @@ mod health;
 mod history;
 mod join_tokens;
 mod lists;
+mod login_methods;
 mod mistakes;
 mod sources;
 mod writes;
