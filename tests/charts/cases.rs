@@ -37,6 +37,17 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
+/// Two OIDC issuers: one with what is required, one with all there is.
+fn issuers(network: &Value) -> Value {
+    let people = json!({
+        "name": "people", "issuer": "https://sso.example.com/realms/a", "audience": "lockstep",
+        "ca": { "existingSecret": "sso", "key": "ca.pem" }, "usernameClaim": "email", "groupsClaim": "roles", "algorithms": ["EdDSA"],
+        "clientId": "lockstep-cli", "scopes": ["openid", "email", "roles"],
+    });
+    let ci = json!({ "name": "ci", "issuer": "https://gitlab.example.com", "audience": "lockstep" });
+    json!({ "oidc": [ci, people], "networkPolicy": { "oidc": { "to": network, "ports": [443, 8443] } } })
+}
+
 /// What each is called, and its values.
 pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
     let pods = json!({
@@ -112,20 +123,7 @@ fn server_cases(pods: Value, less: Value, block: &Value, peers: &Value) -> Vec<(
                 { "name": "old", "addresses": ["https://old.example.com:8200"], "certificate": { "existingSecret": "old", "mount": "m" } },
             ] })),
         ),
-        (
-            "server: OIDC issuers",
-            Chart::Server,
-            server(json!({
-                "oidc": [
-                    { "name": "ci", "issuer": "https://gitlab.example.com", "audience": "lockstep" },
-                    {
-                        "name": "people", "issuer": "https://sso.example.com/realms/a", "audience": "lockstep",
-                        "ca": { "existingSecret": "sso", "key": "ca.pem" }, "usernameClaim": "email", "groupsClaim": "roles", "algorithms": ["EdDSA"],
-                    },
-                ],
-                "networkPolicy": { "oidc": { "to": block, "ports": [443, 8443] } },
-            })),
-        ),
+        ("server: OIDC issuers", Chart::Server, server(issuers(block))),
         ("server: all of a pod", Chart::Server, server(pods)),
         ("server: less", Chart::Server, server(less)),
         (

@@ -181,7 +181,7 @@ async fn who_is_not_logged_in(fleet: &Fleet) -> Result<()> {
     let ca = fleet.root_file().to_string_lossy().into_owned();
     let refused = fleet.cli_any(&["login", "--server", &server, "--certificate-authority", &ca, "--token-file", &wrong]).await?;
     let want = format!(
-        "error: {server} does not accept this token: log in again with `lockstep login --server {server} --token-file FILE`\n"
+        "error: {server} does not accept this token: log in again with `lockstep login --server {server} --token-file FILE`, or --sso\n"
     );
     assert_eq!((refused.code, refused.stderr.as_str()), (1, want.as_str()));
     fleet.cli(&["get", "bindings"]).await?;

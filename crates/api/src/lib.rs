@@ -11,6 +11,7 @@ pub mod decode;
 pub mod delivery;
 pub mod field;
 pub mod grant;
+pub mod login;
 pub mod manifest;
 pub mod problem;
 pub mod project;

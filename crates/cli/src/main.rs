@@ -13,6 +13,7 @@ mod progress;
 mod rest;
 mod selection;
 mod settings;
+mod sso;
 mod table;
 mod terminal;
 

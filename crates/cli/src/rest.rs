@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod failure;
 mod list;
+pub(crate) mod login_methods;
 pub(crate) mod missing;
 pub(crate) mod transport;
 pub(crate) mod write;

@@ -16,6 +16,7 @@ mod epoch;
 mod grant;
 mod health;
 mod limit;
+mod login_methods;
 mod metrics;
 mod name;
 mod observe;
@@ -43,6 +44,7 @@ use axum::routing::{delete, get, post};
 use crate::app::App;
 use caller::Caller;
 
+pub use login_methods::of as login_methods;
 pub use openapi::document;
 
 /// The REST API.
@@ -78,6 +80,7 @@ pub fn router(app: App) -> Router {
         .nest("/v1", v1)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/login-methods", get(login_methods::login_methods))
         .route("/openapi.json", get(openapi::serve))
         .fallback(unrouted::no_such_path)
         .method_not_allowed_fallback(unrouted::method_not_allowed)

@@ -67,6 +67,15 @@ impl Client {
         self.answer(self.request(Method::POST, path).json(body)).await
     }
 
+    /// GET of `/<name>`, which needs no token and is sent none.
+    pub(crate) async fn get_openly<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(name);
+        }
+        self.answer(self.http.get(url)).await
+    }
+
     /// A request to `/v1/<path>`, each part of which is escaped.
     pub(super) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();

@@ -51,7 +51,9 @@ pub(crate) enum TokenOrigin {
 impl TokenOrigin {
     fn advice(self, server: &str) -> String {
         match self {
-            Self::Login => format!("this token: log in again with `lockstep login --server {server} --token-file FILE`"),
+            Self::Login => {
+                format!("this token: log in again with `lockstep login --server {server} --token-file FILE`, or --sso")
+            }
             Self::Environment => {
                 "the token in LOCKSTEP_TOKEN: correct it, or unset it to use the one you logged in with".to_owned()
             }

@@ -12,7 +12,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An HTTP client that trusts `certificate_authority`, or what the machine trusts if there is none.
-pub(super) fn build(certificate_authority: Option<&PathBuf>) -> anyhow::Result<reqwest::Client> {
+pub(crate) fn build(certificate_authority: Option<&PathBuf>) -> anyhow::Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)

@@ -33,6 +33,12 @@ pub struct OidcIssuer {
     /// What its tokens may be signed with. Pinned here and never taken from a token, which would let its author choose.
     #[serde(default = "algorithms", deserialize_with = "read_algorithms")]
     pub algorithms: Vec<Algorithm>,
+    /// As which client people log in there, with `lockstep login --sso`; none: nobody does. Tokens for it are accepted too.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// What such a login asks for.
+    #[serde(default = "scopes")]
+    pub scopes: Vec<String>,
 }
 
 fn username_claim() -> String {
@@ -43,6 +49,9 @@ fn groups_claim() -> String {
 }
 fn algorithms() -> Vec<Algorithm> {
     vec![Algorithm::RS256, Algorithm::ES256]
+}
+fn scopes() -> Vec<String> {
+    vec!["openid".to_owned()]
 }
 
 fn read_algorithms<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Algorithm>, D::Error> {
@@ -88,6 +97,10 @@ impl OidcIssuer {
         ensure!(!self.username_claim.is_empty(), "usernameClaim: name a claim, such as sub");
         ensure!(!self.groups_claim.is_empty(), "groupsClaim: name a claim, such as groups");
         ensure!(!self.algorithms.is_empty(), "algorithms: at least one is needed, such as RS256");
+        ensure!(self.client_id.as_deref() != Some(""), "clientId: name a client, or leave it out");
+        ensure!(self.scopes.iter().any(|scope| scope == "openid"), "scopes: without openid there is no ID token");
+        let is_word = |scope: &String| !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic());
+        ensure!(self.scopes.iter().all(is_word), "scopes: each is a word, such as email");
         Ok(())
     }
 }
@@ -158,6 +171,10 @@ mod tests {
             (json!({"audience": ""}), "audience: say for whom"),
             (json!({"usernameClaim": ""}), "usernameClaim: name a claim"),
             (json!({"groupsClaim": ""}), "groupsClaim: name a claim"),
+            (json!({"clientId": ""}), "clientId: name a client"),
+            (json!({"scopes": ["email"]}), "without openid there is no ID token"),
+            (json!({"scopes": ["openid email"]}), "without openid there is no ID token"),
+            (json!({"scopes": ["openid", "a b"]}), "each is a word"),
             (json!({"secret": "s"}), "unknown field `secret`"),
         ] {
             let error = read(&changes, &[]).unwrap_err();

@@ -35,7 +35,7 @@ listen: {rest: "127.0.0.1:1", agents: "127.0.0.1:2", join: "127.0.0.1:3", metric
 advertise: {names: [a], agents: [b], join: [c]}
 homeVault: {addresses: [d], credentials: home}
 credentials: [{name: home, addresses: [d], appRole: {roleIdFile: /r, secretIdFile: /s}}]
-oidc: [{name: ci, issuer: "https://e", audience: f, caFile: /c}]
+oidc: [{name: ci, issuer: "https://e", audience: f, caFile: /c, clientId: g}]
 "#;
 
 /// Every setting with its value, by its path; lists are one step, `[]`, and the last element is seen.
@@ -83,7 +83,8 @@ fn set(values: &mut Value, path: &str, to: Value) {
 fn changed(defaults: &BTreeMap<String, Value>) -> Value {
     let role = json!({ "name": "homex", "addresses": ["https://vault:1"], "appRole": { "existingSecret": "r", "mount": "m" } });
     let token = json!({ "name": "other", "addresses": ["https://vault:2"], "token": { "existingSecret": "t" } });
-    let issuer = json!({ "name": "ci", "issuer": "https://i", "audience": "a", "ca": { "existingSecret": "i" } });
+    let issuer =
+        json!({ "name": "ci", "issuer": "https://i", "audience": "a", "ca": { "existingSecret": "i" }, "clientId": "c" });
     let mut values = json!({
         "image": { "repository": "registry.example.com/lockstep/server" },
         "trustDomain": "lockstep.example",

@@ -22,7 +22,8 @@ pub(super) fn issuer(claims: &Claims) -> Result<&str, Refused> {
 /// Who the caller is, if the token is signed by its issuer.
 pub(super) fn identity(claims: &Claims, issuer: &OidcIssuer, now: DateTime<Utc>) -> Result<Identity, Refused> {
     let aud = texts("aud", claim(claims, "aud")?)?;
-    if !aud.contains(&issuer.audience) {
+    let is_ours = |aud: &String| *aud == issuer.audience || issuer.client_id.as_ref() == Some(aud);
+    if !aud.iter().any(is_ours) {
         let aud = aud.iter().take(5).map(|aud| quoted(aud)).collect();
         return Err(Refused::WrongAudience { issuer: issuer.name.clone(), aud, wanted: issuer.audience.clone() });
     }
@@ -120,6 +121,16 @@ mod tests {
         ] {
             assert_eq!(judge(&changes), Ok(want(groups)), "{changes}");
         }
+    }
+
+    #[test]
+    fn a_token_is_for_the_audience_or_for_the_client_that_people_log_in_with() {
+        let claims = json!({"aud": "cli", "exp": NOW + 300, "sub": "alice"});
+        let now = DateTime::from_timestamp(NOW, 0).unwrap();
+        let mut config = config();
+        assert!(identity(claims.as_object().unwrap(), &config, now).is_err());
+        config.client_id = Some("cli".to_owned());
+        assert!(identity(claims.as_object().unwrap(), &config, now).is_ok());
     }
 
     #[test]

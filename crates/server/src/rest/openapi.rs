@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::code::Code;
 use super::resource::document as resource;
 use super::{
-    binding, changes, cluster, deliveries, epoch, grant, health, placements, project, refusals, role_assignment, secrets, source,
-    token, whoami, why,
+    binding, changes, cluster, deliveries, epoch, grant, health, login_methods, placements, project, refusals, role_assignment, secrets,
+    source, token, whoami, why,
 };
 
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use super::{
         (name = "state", description = "What is: read-only"),
         (name = "tokens", description = "API tokens"),
         (name = "history", description = "What happened, and who is asking"),
+        (name = "login", description = "How to get a token: without one"),
         (name = "health", description = "Whether this replica can serve: without a token"),
     ),
     security(("token" = [])),
@@ -45,6 +46,7 @@ use super::{
         whoami::show_caller,
         health::healthz,
         health::readyz,
+        login_methods::login_methods,
         serve,
     ),
 )]

@@ -14,6 +14,7 @@ mod history;
 mod idp;
 mod join_tokens;
 mod lists;
+mod login_methods;
 mod mistakes;
 mod oidc;
 mod refusals;

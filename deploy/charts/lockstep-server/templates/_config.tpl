@@ -71,6 +71,10 @@ oidc:
     usernameClaim: {{ .usernameClaim | default "sub" | quote }}
     groupsClaim: {{ .groupsClaim | default "groups" | quote }}
     algorithms: {{ .algorithms | default (list "RS256" "ES256") | toJson }}
+    {{- with .clientId }}
+    clientId: {{ . | quote }}
+    {{- end }}
+    scopes: {{ .scopes | default (list "openid") | toJson }}
 {{- end }}
 {{- end }}
 watch:
