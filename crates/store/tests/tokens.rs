@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use lockstep_core::cluster::ClusterState;
 use lockstep_core::id::ClusterId;
 use lockstep_store::agent_certificate::{self, Recorded};
-use lockstep_store::api_token;
-use lockstep_store::join_token::{Claim, Refusal, Shown, claim, insert, look, revoke_open};
+use lockstep_store::join_token::{Claim, Refusal, Shown, claim, insert, look, revoke_all, revoke_open};
+use lockstep_store::{api_token, cluster};
 use tokio::task::JoinSet;
 
 use crate::fixture::{Registry, instance, time};
@@ -59,6 +60,17 @@ async fn unknown_expired_and_revoked_tokens_are_refused_each_with_its_reason() -
 }
 
 #[tokio::test]
+async fn once_all_are_revoked_not_even_the_key_that_used_one_may_retry() -> Result<()> {
+    let (registry, cluster) = registry().await?;
+    let mut c = registry.connection().await?;
+    assert!(matches!(claim(&mut c, &shown(b"token", b"key"), instance(1)).await?, Claim::Granted { first: true, .. }));
+    revoke_all(&mut c, cluster).await?;
+    let refused = claim(&mut c, &shown(b"token", b"key"), instance(1)).await?;
+    assert_eq!(refused, Claim::Refused { cluster: Some(cluster), reason: Refusal::Revoked, is_news: true });
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_token_is_refused_to_an_agent_of_another_cluster_and_stays_unused() -> Result<()> {
     let (registry, cluster) = registry().await?;
     let mut c = registry.connection().await?;
@@ -88,14 +100,14 @@ async fn each_reason_for_which_a_token_is_refused_is_news_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_keys_at_once_one_wins() -> Result<()> {
+async fn of_a_thousand_keys_at_once_one_wins() -> Result<()> {
     let (registry, _) = registry().await?;
     let mut racing = JoinSet::new();
-    for key in 0..8_u8 {
+    for key in 0..1_000_u16 {
         let pool = registry.pool.clone();
         racing.spawn(async move {
             let mut transaction = pool.begin().await?;
-            let claimed = claim(&mut transaction, &shown(b"token", &[key]), instance(key.into())).await?;
+            let claimed = claim(&mut transaction, &shown(b"token", &key.to_be_bytes()), instance(key.into())).await?;
             transaction.commit().await?;
             anyhow::Ok(claimed)
         });
@@ -103,7 +115,7 @@ async fn of_many_keys_at_once_one_wins() -> Result<()> {
     let claims = racing.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
     let granted = claims.iter().filter(|c| matches!(c, Claim::Granted { first: true, .. })).count();
     let refused = claims.iter().filter(|c| matches!(c, Claim::Refused { reason: Refusal::Claimed, .. })).count();
-    assert_eq!((granted, refused), (1, 7));
+    assert_eq!((granted, refused), (1, 999));
     Ok(())
 }
 
@@ -111,12 +123,29 @@ async fn of_many_keys_at_once_one_wins() -> Result<()> {
 async fn the_newest_certificate_of_an_installation_is_on_record() -> Result<()> {
     let (registry, cluster) = registry().await?;
     let mut c = registry.connection().await?;
+    cluster::set_instance(&mut c, cluster, instance(1)).await?;
     assert_eq!(agent_certificate::get(&mut c, instance(1)).await?, None);
     for day in [1, 2] {
         let recorded = Recorded { public_key: vec![1; 32], not_after: time(day * 86_400) };
-        agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?;
+        assert!(agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
         assert_eq!(agent_certificate::get(&mut c, instance(1)).await?, Some(recorded));
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_certificate_is_recorded_of_a_revoked_cluster_or_of_an_installation_that_was_replaced() -> Result<()> {
+    let (registry, cluster) = registry().await?;
+    let mut c = registry.connection().await?;
+    cluster::set_instance(&mut c, cluster, instance(1)).await?;
+    let recorded = Recorded { public_key: vec![1; 32], not_after: time(86_400) };
+    assert!(!agent_certificate::record(&mut c, cluster, instance(2), "01:02", &recorded).await?, "of another installation");
+    registry.set_state(cluster, ClusterState::Revoked).await?;
+    assert!(!agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
+    registry.set_state(cluster, ClusterState::Active).await?;
+    cluster::set_instance(&mut c, cluster, instance(2)).await?;
+    assert!(!agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
+    assert!(agent_certificate::record(&mut c, cluster, instance(2), "01:02", &recorded).await?);
     Ok(())
 }
 
