@@ -24,6 +24,8 @@ use super::{binding, changes, cluster, deliveries, epoch, grant, health, placeme
     paths(
         cluster::pause::pause,
         cluster::resume::resume,
+        cluster::revoke::revoke,
+        cluster::rejoin::rejoin,
         cluster::confirm_deletions::confirm_deletions,
         cluster::mint_join_token::mint_join_token,
         cluster::revoke_join_tokens::revoke_join_tokens,
