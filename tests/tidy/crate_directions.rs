@@ -17,7 +17,7 @@ const USES: [(&str, &[&str]); 11] = [
     // They run the binaries; nothing links them.
     ("testbed", &[]),
     ("xtask", &[]),
-    ("tests", &["api", "core", "testbed"]),
+    ("tests", &["api", "core", "proto", "testbed"]),
 ];
 
 /// What only these may use, whether in the crate or in its tests.
