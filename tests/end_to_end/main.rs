@@ -15,4 +15,5 @@ mod load;
 mod metrics_and_logs;
 mod one_write;
 mod quiet;
+mod revoking;
 mod versions;

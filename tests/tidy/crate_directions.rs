@@ -17,8 +17,8 @@ const USES: [(&str, &[&str]); 11] = [
     // They run the binaries; nothing links them.
     ("testbed", &[]),
     ("xtask", &[]),
-    // The Vault client's logins, where they need a real API server.
-    ("tests", &["api", "core", "testbed", "vault"]),
+    // The Vault client for its logins where they need a real API server, the protocol for an agent that says what it likes.
+    ("tests", &["api", "core", "proto", "testbed", "vault"]),
 ];
 
 /// What only these may use, whether in the crate or in its tests.

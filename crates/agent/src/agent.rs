@@ -42,7 +42,7 @@ pub enum AgentError {
     Join(String),
     /// The cluster was revoked.
     #[error(
-        "this cluster was revoked ({0}): what was delivered stays as it is; register the cluster anew and join without what it kept: an empty --state-dir, or without its state Secrets"
+        "this cluster was revoked ({0}): what its server did not ask to remove stays as it is; `lockstep cluster rejoin` makes the cluster ready to be joined anew, without what this agent kept: with an empty --state-dir, or without its state Secrets"
     )]
     Revoked(String),
     /// There is no way to the API server of its cluster.

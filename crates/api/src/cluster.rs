@@ -36,7 +36,8 @@ pub struct ClusterStatus {
     /// Deletions that the delete guard holds back until they are confirmed.
     #[serde(default)]
     pub deletions_held: u64,
-    /// `Ready`; `DeletionsHeld` while the delete guard holds deletions back; `RemovalsRefused` while the agent refuses to give something up.
+    /// `Ready`; `DeletionsHeld` while the delete guard holds deletions back; `RemovalsRefused` while the agent refuses to give something up;
+    /// `Purged` where a revoked cluster's agent is asked to remove what was delivered.
     pub conditions: Vec<Condition>,
 }
 

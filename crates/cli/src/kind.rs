@@ -65,7 +65,8 @@ impl Registered {
     /// The conditions that its status has.
     pub(crate) const fn conditions(self) -> &'static [&'static str] {
         match self {
-            Self::Cluster | Self::Source => &["Ready"],
+            Self::Cluster => &["Ready", "Purged"],
+            Self::Source => &["Ready"],
             Self::Binding => &["InSync"],
             Self::Project | Self::Grant | Self::RoleAssignment => &[],
         }

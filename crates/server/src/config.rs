@@ -156,6 +156,10 @@ pub struct Agents {
     pub renewal_grace_days: u32,
     /// How long a certificate lives.
     pub certificate_hours: u32,
+    /// Refused uses of join tokens and renewals from one address; after more, it is not listened to for a while.
+    pub join_refusals_per_minute: u32,
+    /// The same from all addresses together, on one replica.
+    pub join_refusals_per_minute_overall: u32,
 }
 
 impl Default for Watch {
@@ -175,6 +179,8 @@ impl Default for Agents {
             delete_guard_percent: 20,
             renewal_grace_days: 30,
             certificate_hours: 7 * 24,
+            join_refusals_per_minute: 30,
+            join_refusals_per_minute_overall: 600,
         }
     }
 }
@@ -228,6 +234,10 @@ impl Config {
         ensure!(self.agents.delete_guard_percent <= 100, "agents.deleteGuardPercent: use 0 to 100");
         ensure!((1..=8_760).contains(&self.agents.certificate_hours), "agents.certificateHours: use 1 to 8760");
         ensure!(self.agents.renewal_grace_days <= 365, "agents.renewalGraceDays: use 0 to 365");
+        let refusals = [self.agents.join_refusals_per_minute, self.agents.join_refusals_per_minute_overall];
+        for (name, refusals) in ["joinRefusalsPerMinute", "joinRefusalsPerMinuteOverall"].iter().zip(refusals) {
+            ensure!((1..=1_000_000).contains(&refusals), "agents.{name}: use 1 to 1000000");
+        }
         ensure!((1..=1_024).contains(&self.agents.in_flight), "agents.inFlight: use 1 to 1024");
         ensure!(!self.advertise.names.is_empty(), "advertise.names: at least one DNS name or IP address is needed");
         ensure!(

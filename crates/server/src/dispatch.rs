@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_core::history::{Mark, Standing};
-use lockstep_core::id::ClusterId;
+use lockstep_core::id::{ClusterId, SessionId};
 use lockstep_store::desired::{self, Facts, Which};
 use lockstep_store::notify::{Listener, Woken};
 use lockstep_store::{PgPool, Result, pool};
@@ -91,7 +91,8 @@ impl Dispatch {
         if sweeping {
             self.app.sources.forget_specs();
         }
-        let clusters = self.sessions.clusters();
+        let here: BTreeMap<ClusterId, SessionId> = self.sessions.ids().into_iter().collect();
+        let clusters: Vec<ClusterId> = here.keys().copied().collect();
         let (which, pool) =
             if sweeping { (Which::NotInStep, &self.app.pool) } else { (Which::ChangedSince(last.seq), &self.finding) };
         let mut connection = pool::acquire(pool).await?;
@@ -107,6 +108,9 @@ impl Dispatch {
             by_cluster.entry(facts.cluster).or_default().push(facts);
         }
         for (cluster, facts) in by_cluster {
+            if let (false, Some(session), Some(life)) = (cut, here.get(&cluster), snapshot.revoked.get(&cluster)) {
+                self.sessions.judge(cluster, *session, life);
+            }
             if cut || head.epoch != last.epoch {
                 self.sessions.tell(cluster, Command::Reload);
                 continue;

@@ -20,6 +20,7 @@ mod ledger;
 pub mod listener;
 mod message;
 mod prepare;
+mod purging;
 mod renewal;
 mod service;
 mod session;

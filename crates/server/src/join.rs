@@ -1,5 +1,6 @@
 //! Joining: a one-time token and a public key become a certificate. A listener of its own, because whoever joins has none yet.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use lockstep_store::{StoreError, agent_certificate, cluster, placement, pool};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
@@ -22,12 +24,14 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::authority::request_key_hash;
-use crate::gateway::listener::{self, Bounds};
+use crate::gateway::listener::{self, Bounds, ConnectionInfo};
 use crate::tls::Tls;
 use crate::token::hash;
 use crate::{actor, clock};
+use refusals::Refusals;
 
 mod nonce;
+mod refusals;
 mod renewal;
 
 /// Joins under way on this replica; more are told to come again.
@@ -48,8 +52,10 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let incoming = listener::incoming(listener, move || tls.join(), BOUNDS, app.metrics.clone());
-    let service = join_server::JoinServer::new(Service { app, digests, under_way: Semaphore::new(UNDER_WAY_MAX) })
-        .max_decoding_message_size(MESSAGE_MAX_BYTES);
+    let agents = &app.config.agents;
+    let refusals = Refusals::new(agents.join_refusals_per_minute, agents.join_refusals_per_minute_overall, Instant::now());
+    let service = Service { app, digests, under_way: Semaphore::new(UNDER_WAY_MAX), refusals };
+    let service = join_server::JoinServer::new(service).max_decoding_message_size(MESSAGE_MAX_BYTES);
     Server::builder()
         .timeout(CALL_LIMIT)
         .max_concurrent_streams(4)
@@ -63,28 +69,28 @@ struct Service {
     app: App,
     digests: Arc<RootKey>,
     under_way: Semaphore,
+    refusals: Refusals,
 }
 
 #[tonic::async_trait]
 impl join_server::Join for Service {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
-        let _permit = self.permit()?;
-        let request = request.into_inner();
-        let outcome = self.join_with_token(&request).await;
-        self.count(&outcome, "joined");
+        let (address, _permit) = (self.listen_to(&request)?, self.permit()?);
+        let outcome = self.join_with_token(&request.into_inner()).await;
+        self.count(&outcome, "joined", address);
         outcome.map(Response::new)
     }
 
     async fn challenge(&self, request: Request<ChallengeRequest>) -> Result<Response<ChallengeResponse>, Status> {
-        let _permit = self.permit()?;
+        let (_, _permit) = (self.listen_to(&request)?, self.permit()?);
         let nonce = nonce::make(&self.digests, &request.into_inner().certificate_der, clock::now());
         Ok(Response::new(ChallengeResponse { nonce: nonce.ok_or_else(|| Status::unavailable("no random bytes"))? }))
     }
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<JoinResponse>, Status> {
-        let _permit = self.permit()?;
+        let (address, _permit) = (self.listen_to(&request)?, self.permit()?);
         let outcome = renewal::renew(self, &request.into_inner()).await;
-        self.count(&outcome, "renewed_expired");
+        self.count(&outcome, "renewed_expired", address);
         outcome.map(Response::new)
     }
 }
@@ -103,10 +109,25 @@ impl Service {
         })
     }
 
-    fn count(&self, outcome: &Result<JoinResponse, Status>, good: &str) {
+    /// Where the caller is, unless nobody there is listened to for now.
+    fn listen_to<T>(&self, request: &Request<T>) -> Result<IpAddr, Status> {
+        let connection = request.extensions().get::<ConnectionInfo>();
+        let address = connection.and_then(|connection| connection.peer.get_ref().remote_addr());
+        let address = address.ok_or_else(|| Status::internal("nothing is known of the connection"))?.ip();
+        self.refusals.check(address, Instant::now()).map_err(|hit| {
+            self.app.metrics.limit_hits.with_label_values(&[hit.as_str()]).inc();
+            Status::resource_exhausted("too many joins and renewals were refused; try again in a minute")
+        })?;
+        Ok(address)
+    }
+
+    fn count(&self, outcome: &Result<JoinResponse, Status>, good: &str, address: IpAddr) {
         let word = match outcome {
             Ok(_) => good,
-            Err(status) if status.code() == tonic::Code::PermissionDenied => "refused",
+            Err(status) if status.code() == tonic::Code::PermissionDenied => {
+                self.refusals.note(address, Instant::now());
+                "refused"
+            }
             Err(_) => "failed",
         };
         self.app.metrics.joins.with_label_values(&[word]).inc();
@@ -210,12 +231,19 @@ impl Service {
             anyhow::ensure!(crate::authority::certificate_key_hash(leaf)? == key, "Vault signed another key");
             let recorded = agent_certificate::Recorded { public_key: key, not_after: signed.not_after };
             let mut connection = pool::acquire(&self.app.pool).await?;
-            agent_certificate::record(&mut connection, identity.cluster, identity.instance, &signed.serial, &recorded).await?;
-            anyhow::Ok(signed)
+            let may_have_it =
+                agent_certificate::record(&mut connection, identity.cluster, identity.instance, &signed.serial, &recorded)
+                    .await?;
+            anyhow::Ok(may_have_it.then_some(signed))
         };
         let signed = sign.await.map_err(|error| {
             tracing::warn!(error = %format!("{error:#}"), cluster = name, "an agent's certificate could not be signed");
             Status::unavailable("the certificate cannot be signed now; try again, the token stays yours")
+        })?;
+        let signed = signed.ok_or_else(|| {
+            Status::permission_denied(
+                "the cluster was revoked, or another agent installation has joined it since: ask for a new token",
+            )
         })?;
         Ok(JoinResponse {
             chain_der: signed.chain_der,

@@ -58,6 +58,8 @@ pub fn router(app: App) -> Router {
         .merge(resource::routes::<role_assignment::RoleAssignments>())
         .route("/clusters/{name}/pause", post(cluster::pause::pause))
         .route("/clusters/{name}/resume", post(cluster::resume::resume))
+        .route("/clusters/{name}/revoke", post(cluster::revoke::revoke))
+        .route("/clusters/{name}/rejoin", post(cluster::rejoin::rejoin))
         .route("/clusters/{name}/confirm-deletions", post(cluster::confirm_deletions::confirm_deletions))
         .route(
             "/clusters/{name}/join-tokens",

@@ -15,16 +15,18 @@ pub struct Recorded {
     pub not_after: DateTime<Utc>,
 }
 
-/// Records a newly signed certificate.
+/// Records a newly signed certificate. `false`: meanwhile the cluster was revoked, or the installation is no more its own; then it is to be
+/// given to nobody.
 pub async fn record(
     connection: &mut PgConnection,
     cluster: ClusterId,
     instance: InstanceId,
     serial: &str,
     recorded: &Recorded,
-) -> Result<()> {
-    sqlx::query(
-        "insert into agent_certificate (instance_id, cluster_id, public_key, serial, not_after) values ($1, $2, $3, $4, $5) \
+) -> Result<bool> {
+    let recorded = sqlx::query(
+        "insert into agent_certificate (instance_id, cluster_id, public_key, serial, not_after) \
+         select $1, id, $3, $4, $5 from cluster where id = $2 and instance_id = $1 and state <> 'Revoked' \
          on conflict (instance_id) do update set public_key = $3, serial = $4, not_after = $5",
     )
     .bind(instance.uuid())
@@ -34,7 +36,7 @@ pub async fn record(
     .bind(recorded.not_after)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(recorded.rows_affected() == 1)
 }
 
 /// The recorded certificate of an installation.

@@ -1,6 +1,6 @@
 //! Clusters.
 
-use lockstep_core::cluster::{ClusterFacts, ClusterState};
+use lockstep_core::cluster::{ClusterFacts, ClusterState, Life, Purge};
 use lockstep_core::id::{ClusterId, InstanceId, SessionId};
 use lockstep_core::label::Labels;
 use lockstep_core::revision::Seq;
@@ -17,6 +17,8 @@ use crate::{Result, StoreError};
 pub struct ClusterRecord {
     /// Where it is in its life.
     pub state: ClusterState,
+    /// Whether its agent is to remove what was delivered, if it is revoked.
+    pub purge: Purge,
     /// Why nothing is sent to it.
     pub held: Option<String>,
     /// The agent installation whose certificates are accepted.
@@ -27,11 +29,19 @@ pub struct ClusterRecord {
     pub deletions_held: u64,
 }
 
+impl ClusterRecord {
+    /// What decides whether its agent may have a stream.
+    pub fn life(&self) -> Life {
+        Life { state: self.state, purge: self.purge, instance: self.instance }
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     #[sqlx(flatten)]
     meta: MetaRow,
     state: String,
+    purge: String,
     held: Option<String>,
     instance_id: Option<Uuid>,
     unknown_bindings: i64,
@@ -43,6 +53,7 @@ impl TryFrom<Row> for Registered<ClusterRecord> {
     fn try_from(row: Row) -> Result<Self> {
         Ok(row.meta.with(ClusterRecord {
             state: row.state.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?,
+            purge: row.purge.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?,
             held: row.held,
             instance: row.instance_id.map(Into::into),
             unknown_bindings: row.unknown_bindings.cast_unsigned(),
@@ -110,6 +121,51 @@ pub async fn set_state(connection: &mut PgConnection, id: ClusterId, state: Clus
         .bind(stored(seq))
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Revokes it: its certificates are refused from now on, but for what `purge` asks of its agent.
+pub async fn revoke(connection: &mut PgConnection, id: ClusterId, purge: Purge, seq: Seq) -> Result<()> {
+    sqlx::query("update cluster set state = 'Revoked', purge = $2, seq = $3 where id = $1")
+        .bind(id.uuid())
+        .bind(purge.as_str())
+        .bind(stored(seq))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Records that the agent of a revoked cluster has given up all that was delivered, and takes away what waited for its word: its stream ends
+/// now, and reports that are not written yet with it. What bindings that were deleted left is then buried by
+/// [`crate::delivery::bury_unplaced`].
+pub async fn purged(connection: &mut PgConnection, id: ClusterId, seq: Seq) -> Result<()> {
+    revoke(connection, id, Purge::Done, seq).await?;
+    sqlx::query("update delivery set applied_key = null, applied_digest = null where cluster_id = $1")
+        .bind(id.uuid())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("delete from placement where cluster_id = $1 and answer = 'Removed'").bind(id.uuid()).execute(connection).await?;
+    Ok(())
+}
+
+/// Makes it ready for an agent that joins anew. Nothing is left of the one before: its certificates are of no installation that is known,
+/// its stream is nobody's, and what it confirmed is evidence of nothing any more.
+pub async fn begin_anew(connection: &mut PgConnection, id: ClusterId, state: ClusterState, seq: Seq) -> Result<()> {
+    sqlx::query(
+        "update cluster set state = $2, purge = 'NotAsked', instance_id = null, unknown_bindings = 0, deletions_held = 0, seq = $3 \
+         where id = $1",
+    )
+    .bind(id.uuid())
+    .bind(state.as_str())
+    .bind(stored(seq))
+    .execute(&mut *connection)
+    .await?;
+    for table in ["agent_certificate", "session", "delivery"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("delete from {table} where cluster_id = $1")))
+            .bind(id.uuid())
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 

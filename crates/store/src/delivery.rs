@@ -21,7 +21,7 @@ use leave::LEAVE;
 pub use count::{Observed, OfBinding, count, count_by_cluster, count_of_clusters, of_bindings};
 pub use listed::{Filter, ItemVersion, Listed, list};
 pub use noticed::{Notice, Noticed, note};
-pub use purge::{Refused, purges_waiting, removals_refused};
+pub use purge::{Left, Refused, held, left, purges_waiting, removals_refused};
 
 /// One report about one placement.
 #[derive(Debug, Clone, PartialEq, Eq)]

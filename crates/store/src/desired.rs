@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Mode};
+use lockstep_core::cluster::Life;
 use lockstep_core::digest::{Digest, DigestKeyId};
 use lockstep_core::history::{Mark, Standing, standing};
 use lockstep_core::id::{ClusterId, SecretId};
@@ -74,6 +75,8 @@ pub struct Snapshot {
     pub withheld: BTreeMap<ClusterId, String>,
     /// Up to which change deletions were confirmed, for each cluster.
     pub confirmed: BTreeMap<ClusterId, Seq>,
+    /// Those of the clusters that are revoked. Only these are told of: it is read with every commit.
+    pub revoked: BTreeMap<ClusterId, Life>,
     /// The placements asked for.
     pub facts: Vec<Facts>,
 }
@@ -105,6 +108,7 @@ struct HeadRow {
 struct ClusterState {
     withheld: Option<String>,
     deletions_confirmed: i64,
+    revoked: Option<Life>,
 }
 
 /// A placement, in a row, or where it is the first of its binding in one for each of the binding's items.
@@ -162,7 +166,9 @@ fn statement(picked: &str) -> String {
             case when row_number() over (order by k.binding_id, k.place, i.position) = 1 then ( \
                 select jsonb_object_agg(c.id, jsonb_build_object( \
                     'withheld', coalesce(c.held, case when c.state = 'Paused' then 'the cluster is paused' end), \
-                    'deletions_confirmed', c.deletions_confirmed_seq)) \
+                    'deletions_confirmed', c.deletions_confirmed_seq, \
+                    'revoked', case when c.state = 'Revoked' then \
+                        jsonb_build_object('state', c.state, 'purge', c.purge, 'instance', c.instance_id) end)) \
                 from cluster c where c.id = any($1)) end as clusters, \
             p.cluster_id, p.binding_id, p.detail, p.seq as placement_seq, \
             l.applied_epoch, l.applied_seq, l.applied_key, l.applied_digest, \
@@ -208,12 +214,13 @@ fn snapshot(head: HeadRow, seen: &Mark) -> Result<Snapshot> {
     let ours = head.seen_hash.as_deref().map(change::hash).transpose()?;
     let registry = Registry::try_from(head.registry)?;
     let standing = standing(seen, registry.head.epoch, ours);
-    let (mut withheld, mut confirmed) = (BTreeMap::new(), BTreeMap::new());
+    let (mut withheld, mut confirmed, mut revoked) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (cluster, state) in head.clusters.map(|clusters| clusters.0).unwrap_or_default() {
         withheld.extend(state.withheld.map(|why| (cluster.into(), why)));
         confirmed.insert(cluster.into(), seq(state.deletions_confirmed));
+        revoked.extend(state.revoked.map(|life| (cluster.into(), life)));
     }
-    Ok(Snapshot { registry, standing, withheld, confirmed, facts: Vec::new() })
+    Ok(Snapshot { registry, standing, withheld, confirmed, revoked, facts: Vec::new() })
 }
 
 /// The placements, and their bindings with the secrets of their items. One that was deleted has no items any more.

@@ -102,6 +102,15 @@ pub async fn revoke_open(connection: &mut PgConnection, cluster: ClusterId) -> R
     Ok(revoked.rows_affected())
 }
 
+/// Revokes every token of the cluster, also those that were used: not even the key that used one may retry.
+pub async fn revoke_all(connection: &mut PgConnection, cluster: ClusterId) -> Result<()> {
+    sqlx::query("update join_token set revoked_at = clock_timestamp() where cluster_id = $1 and revoked_at is null")
+        .bind(cluster.uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lockstep_core::cluster::Life;
 use lockstep_core::id::{ClusterId, InstanceId, SessionId};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::Result;
@@ -78,16 +80,17 @@ pub async fn renewed(connection: &mut PgConnection, session: SessionId, not_afte
     Ok(())
 }
 
-/// Notes that these were heard of; answers those that are still their cluster's, with their cluster's state.
-pub async fn touch(connection: &mut PgConnection, sessions: &[SessionId]) -> Result<Vec<(SessionId, String)>> {
+/// Notes that these were heard of; answers those that are still their cluster's, with their cluster's life.
+pub async fn touch(connection: &mut PgConnection, sessions: &[SessionId]) -> Result<Vec<(SessionId, Life)>> {
     let ids: Vec<Uuid> = sessions.iter().map(|s| s.uuid()).collect();
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(
-        "update session s set heard_at = now() from cluster c where s.id = any($1) and c.id = s.cluster_id returning s.id, c.state",
+    let rows: Vec<(Uuid, Json<Life>)> = sqlx::query_as(
+        "update session s set heard_at = now() from cluster c where s.id = any($1) and c.id = s.cluster_id \
+         returning s.id, json_build_object('state', c.state, 'purge', c.purge, 'instance', c.instance_id)",
     )
     .bind(ids)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|(id, state)| (id.into(), state)).collect())
+    Ok(rows.into_iter().map(|(id, life)| (id.into(), life.0)).collect())
 }
 
 /// The stream ended.

@@ -1,7 +1,7 @@
 //! One accepted stream for each cluster.
 
 use anyhow::Result;
-use lockstep_core::cluster::ClusterState;
+use lockstep_core::cluster::{ClusterState, Life, Purge};
 use lockstep_store::{cluster, session};
 
 use crate::fixture::{Registry, instance, session_of};
@@ -20,7 +20,8 @@ async fn the_highest_lease_term_wins_and_among_equal_terms_the_newest() -> Resul
             let superseded = present.replace(stream.id);
             let asked: Vec<_> = superseded.into_iter().chain([stream.id]).collect();
             let left = session::touch(&mut c, &asked).await?;
-            assert_eq!(left, [(stream.id, ClusterState::Pending.as_str().to_owned())], "the one before is superseded");
+            let life = Life { state: ClusterState::Pending, purge: Purge::NotAsked, instance: Some(instance(1)) };
+            assert_eq!(left, [(stream.id, life)], "the one before is superseded");
         }
     }
     Ok(())

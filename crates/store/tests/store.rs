@@ -1,5 +1,6 @@
 //! The registry on a real Postgres: one file per aspect.
 
+mod api_tokens;
 mod fixture;
 
 mod guard;

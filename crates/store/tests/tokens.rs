@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use lockstep_core::access::{Access, Assignment, Role, Scope, Subject, Who};
+use lockstep_core::cluster::ClusterState;
 use lockstep_core::id::ClusterId;
 use lockstep_store::agent_certificate::{self, Recorded};
-use lockstep_store::api_token::{self, NewToken};
-use lockstep_store::join_token::{Claim, Refusal, Shown, claim, insert, look, revoke_open};
-use lockstep_store::role_assignment;
+use lockstep_store::cluster;
+use lockstep_store::join_token::{Claim, Refusal, Shown, claim, insert, look, revoke_all, revoke_open};
 use tokio::task::JoinSet;
 
-use crate::fixture::{Registry, instance, time, written};
+use crate::fixture::{Registry, instance, time};
 
 const LIFE: Duration = Duration::from_hours(1);
 
@@ -61,6 +60,17 @@ async fn unknown_expired_and_revoked_tokens_are_refused_each_with_its_reason() -
 }
 
 #[tokio::test]
+async fn once_all_are_revoked_not_even_the_key_that_used_one_may_retry() -> Result<()> {
+    let (registry, cluster) = registry().await?;
+    let mut c = registry.connection().await?;
+    assert!(matches!(claim(&mut c, &shown(b"token", b"key"), instance(1)).await?, Claim::Granted { first: true, .. }));
+    revoke_all(&mut c, cluster).await?;
+    let refused = claim(&mut c, &shown(b"token", b"key"), instance(1)).await?;
+    assert_eq!(refused, Claim::Refused { cluster: Some(cluster), reason: Refusal::Revoked, is_news: true });
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_token_is_refused_to_an_agent_of_another_cluster_and_stays_unused() -> Result<()> {
     let (registry, cluster) = registry().await?;
     let mut c = registry.connection().await?;
@@ -90,14 +100,14 @@ async fn each_reason_for_which_a_token_is_refused_is_news_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_keys_at_once_one_wins() -> Result<()> {
+async fn of_a_thousand_keys_at_once_one_wins() -> Result<()> {
     let (registry, _) = registry().await?;
     let mut racing = JoinSet::new();
-    for key in 0..8_u8 {
+    for key in 0..1_000_u16 {
         let pool = registry.pool.clone();
         racing.spawn(async move {
             let mut transaction = pool.begin().await?;
-            let claimed = claim(&mut transaction, &shown(b"token", &[key]), instance(key.into())).await?;
+            let claimed = claim(&mut transaction, &shown(b"token", &key.to_be_bytes()), instance(key.into())).await?;
             transaction.commit().await?;
             anyhow::Ok(claimed)
         });
@@ -105,7 +115,7 @@ async fn of_many_keys_at_once_one_wins() -> Result<()> {
     let claims = racing.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
     let granted = claims.iter().filter(|c| matches!(c, Claim::Granted { first: true, .. })).count();
     let refused = claims.iter().filter(|c| matches!(c, Claim::Refused { reason: Refusal::Claimed, .. })).count();
-    assert_eq!((granted, refused), (1, 7));
+    assert_eq!((granted, refused), (1, 999));
     Ok(())
 }
 
@@ -113,90 +123,28 @@ async fn of_many_keys_at_once_one_wins() -> Result<()> {
 async fn the_newest_certificate_of_an_installation_is_on_record() -> Result<()> {
     let (registry, cluster) = registry().await?;
     let mut c = registry.connection().await?;
+    cluster::set_instance(&mut c, cluster, instance(1)).await?;
     assert_eq!(agent_certificate::get(&mut c, instance(1)).await?, None);
     for day in [1, 2] {
         let recorded = Recorded { public_key: vec![1; 32], not_after: time(day * 86_400) };
-        agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?;
+        assert!(agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
         assert_eq!(agent_certificate::get(&mut c, instance(1)).await?, Some(recorded));
     }
     Ok(())
 }
 
-/// A token of this name; whether it could be registered.
-async fn put(registry: &Registry, name: &str, hash: &[u8], access: &[Access], life: Option<Duration>) -> Result<bool> {
-    let (name, permissions) = (name.parse()?, access.to_vec().into());
-    let token = NewToken { name: &name, hash, permissions: &permissions, description: None, life };
-    Ok(api_token::insert(&mut *registry.connection().await?, token).await?.is_some())
-}
-
 #[tokio::test]
-async fn an_api_token_is_found_by_its_hash_until_it_is_revoked_or_over() -> Result<()> {
-    let registry = Registry::new().await?;
+async fn no_certificate_is_recorded_of_a_revoked_cluster_or_of_an_installation_that_was_replaced() -> Result<()> {
+    let (registry, cluster) = registry().await?;
     let mut c = registry.connection().await?;
-    let viewer = [Access { role: Role::Viewer, scope: Scope::Everything }];
-    assert!(put(&registry, "ci", b"old", &viewer, None).await?);
-    assert_eq!(api_token::find(&mut c, b"old").await?, Some(("ci".to_owned(), viewer.to_vec().into())));
-    assert!(!put(&registry, "ci", b"new", &viewer, None).await?, "a live token keeps its name");
-    api_token::revoke(&mut c, "ci").await?;
-    assert_eq!(api_token::find(&mut c, b"old").await?, None);
-    assert!(put(&registry, "ci", b"new", &viewer, Some(Duration::from_secs(60))).await?);
-    assert!(api_token::find(&mut c, b"new").await?.is_some());
-    registry.sql("update api_token set expires_at = now()").await?;
-    assert_eq!(api_token::find(&mut c, b"new").await?, None);
-    assert!(put(&registry, "ci", b"newest", &viewer, None).await?, "nor has one that is over");
-    Ok(())
-}
-
-#[tokio::test]
-async fn somebody_administers_as_long_as_a_live_token_or_an_assignment_says_so() -> Result<()> {
-    let registry = Registry::new().await?;
-    let mut c = registry.connection().await?;
-    let admin = Access { role: Role::Admin, scope: Scope::Everything };
-    let lesser = [
-        Access { role: Role::Operator, scope: Scope::Everything },
-        Access { role: Role::Admin, scope: Scope::Project("payments".parse()?) },
-    ];
-    put(&registry, "lesser", b"lesser", &lesser, None).await?;
-    assert!(!api_token::somebody_administers(&mut c).await?);
-    put(&registry, "first", b"first", std::slice::from_ref(&admin), None).await?;
-    assert!(api_token::somebody_administers(&mut c).await?);
-    api_token::revoke(&mut c, "first").await?;
-    assert!(!api_token::somebody_administers(&mut c).await?);
-    let subjects = vec![Subject { issuer: "sso".parse()?, who: Who::Group("platform".to_owned()) }];
-    let assignment = Assignment { access: admin, subjects };
-    let platform = written("platform", "");
-    registry.change(async |c, seq| Ok(role_assignment::put(c, &platform, &assignment, seq).await?)).await?;
-    assert!(api_token::somebody_administers(&mut c).await?);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_caller_has_what_is_assigned_to_him_and_to_his_groups() -> Result<()> {
-    let registry = Registry::new().await?;
-    let mut c = registry.connection().await?;
-    let subject = |issuer: &str, who| Subject { issuer: issuer.parse().expect("a name"), who };
-    let (group, user) = (|name: &str| Who::Group(name.to_owned()), |name: &str| Who::User(name.to_owned()));
-    for (name, role, subjects) in [
-        ("a", Role::Viewer, vec![subject("sso", group("all")), subject("sso", user("ann"))]),
-        ("b", Role::Operator, vec![subject("sso", user("ann"))]),
-        ("c", Role::Auditor, vec![subject("sso", group("audit"))]),
-        // Another issuer's callers of that name are others.
-        ("d", Role::Admin, vec![subject("gitlab", user("ann")), subject("gitlab", group("all"))]),
-    ] {
-        let assignment = Assignment { access: Access { role, scope: Scope::Everything }, subjects };
-        registry.change(async |c, seq| Ok(role_assignment::put(c, &written(name, ""), &assignment, seq).await?)).await?;
-    }
-    let sso = "sso".parse()?;
-    for (user, groups, want) in [
-        ("ann", &["all", "audit"][..], &[Role::Viewer, Role::Operator, Role::Auditor][..]),
-        ("bob", &["all"], &[Role::Viewer]),
-        ("bob", &[], &[]),
-        // A user is no group of the same name.
-        ("all", &["ann"], &[]),
-    ] {
-        let groups: Vec<String> = groups.iter().map(|&g| g.to_owned()).collect();
-        let permissions = role_assignment::permissions(&mut c, &sso, user, &groups).await?;
-        assert_eq!(permissions.iter().map(|access| access.role).collect::<Vec<_>>(), want, "{user} {groups:?}");
-    }
+    cluster::set_instance(&mut c, cluster, instance(1)).await?;
+    let recorded = Recorded { public_key: vec![1; 32], not_after: time(86_400) };
+    assert!(!agent_certificate::record(&mut c, cluster, instance(2), "01:02", &recorded).await?, "of another installation");
+    registry.set_state(cluster, ClusterState::Revoked).await?;
+    assert!(!agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
+    registry.set_state(cluster, ClusterState::Active).await?;
+    cluster::set_instance(&mut c, cluster, instance(2)).await?;
+    assert!(!agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
+    assert!(agent_certificate::record(&mut c, cluster, instance(2), "01:02", &recorded).await?);
     Ok(())
 }

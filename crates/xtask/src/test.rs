@@ -63,6 +63,7 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
             ]),
         ),
         ("end to end", test(&["--package", "lockstep-tests", "--test", "end_to_end"])),
+        ("agent protocol", test(&["--package", "lockstep-tests", "--test", "protocol"])),
         ("faults", test(&["--package", "lockstep-tests", "--test", "fault"])),
         ("history cut", test(&["--package", "lockstep-tests", "--test", "history"])),
         ("canaries", test(&["--package", "lockstep-tests", "--test", "canary"])),

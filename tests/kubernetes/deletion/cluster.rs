@@ -1,8 +1,8 @@
-//! A cluster that is removed: what it holds is kept or deleted as its operator said, whatever its bindings say.
+//! A cluster that is removed or revoked: what it holds is kept or deleted as its operator said, whatever its bindings say.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use lockstep_testbed::Fleet;
-use lockstep_testbed::fleet::STORY_LIMIT;
+use lockstep_testbed::fleet::{AGENT_NAMESPACE, STORY_LIMIT};
 use serde_json::json;
 
 use super::{await_left, await_theirs, make_foreign, secrets};
@@ -62,4 +62,36 @@ async fn a_removed_cluster_keeps_every_secret_as_it_is_or_loses_all_that_is_ours
 #[tokio::test]
 async fn the_same_holds_where_the_agent_may_touch_secrets_by_name_only() -> Result<()> {
     remove_both(fleet_of(2, &["keeping", "deleting", "shared", "both"]).await?, &[]).await
+}
+
+#[tokio::test]
+async fn a_revoked_cluster_that_is_purged_loses_all_that_is_ours_and_gets_it_again_once_it_is_joined_anew() -> Result<()> {
+    let mut fleet = fleet_of(1, &[]).await?;
+    let theirs = make_foreign(fleet.agents[0].kubernetes()?, "shared").await?;
+    let bindings = [("keeping", ""), ("shared", ""), ("fixed", ", immutable: true")];
+    let bindings = bindings.map(|(name, target)| (name, binding(name, target, "deletionPolicy: Retain")));
+    for (name, _) in &bindings {
+        write(&fleet, name, "first").await?;
+    }
+    fleet.apply(&bindings.iter().map(|(_, binding)| binding.as_str()).collect::<String>()).await?;
+    fleet.await_deliveries("InSync", bindings.len(), STORY_LIMIT).await?;
+
+    fleet.cli(&["cluster", "revoke", KEPT, "--purge"]).await?;
+    fleet.cli(&["wait", "--for=condition=Purged", &format!("cluster/{KEPT}"), "--timeout", "30s"]).await?;
+    let api = fleet.agents[0].kubernetes()?;
+    await_left(api, &["shared"]).await?;
+    await_theirs(api, "shared", &theirs).await?;
+    assert_ne!(fleet.agents[0].process()?.exit_within(STORY_LIMIT).await?, 0);
+
+    // Without what the agent before kept: it begins anew.
+    let rejoin = fleet.cli(&["cluster", "rejoin", KEPT, "-o", "json"]).await?.json()?;
+    for secret in ["lockstep-agent", "lockstep-agent-held"] {
+        api.request("DELETE", &format!("/api/v1/namespaces/{AGENT_NAMESPACE}/secrets/{secret}"), None).await?;
+    }
+    let token = rejoin["token"].as_str().context("the answer has no token")?;
+    std::fs::write(fleet.folder().join(KEPT).join("join.token"), token)?;
+    fleet.agents[0].start()?;
+    fleet.await_deliveries("InSync", bindings.len(), STORY_LIMIT).await?;
+    assert_eq!(secrets(fleet.agents[0].kubernetes()?).await?.len(), bindings.len());
+    Ok(())
 }

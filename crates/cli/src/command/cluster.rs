@@ -21,7 +21,7 @@ use crate::rest::write::Secrets;
 use crate::selection::title;
 use crate::terminal;
 
-/// Register clusters, and pause, resume and remove them
+/// Register clusters, and pause, resume, revoke, rejoin and remove them
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -42,6 +42,19 @@ Examples:
   lockstep cluster register prod-eu --label env=prod -o helm --deliver-to shop-prod
   # For scripts
   lockstep cluster register prod-eu -o json | jq -r .token > token";
+
+const REVOKE_EXAMPLES: &str = "\
+Examples:
+  # Its workloads go on with what they have
+  lockstep cluster revoke prod-eu
+  # Also remove what was delivered there; a cluster that is away is asked when it comes back
+  lockstep cluster revoke prod-eu --purge && lockstep wait --for=condition=Purged cluster/prod-eu";
+
+const REJOIN_EXAMPLES: &str = "\
+Examples:
+  lockstep cluster rejoin prod-eu
+  # The commands that install the agent with Helm, to be run where kubectl and helm reach the cluster
+  lockstep cluster rejoin prod-eu -o helm --deliver-to shop-prod";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
@@ -68,6 +81,29 @@ enum Action {
     Resume {
         /// The cluster
         name: String,
+    },
+    /// Refuse a cluster's certificates from now on, and cut its agent off
+    ///
+    /// What the cluster holds stays, unless --purge is given. Whether its agent is to be trusted is yours to know: one that was taken over removes
+    /// nothing, so change what it held at its source. To use the cluster again: `lockstep cluster rejoin`.
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke {
+        /// The cluster
+        name: String,
+        /// Have its agent remove all that was delivered, whatever its bindings say; this needs no `lockstep confirm`. May be said later, too
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Make a cluster ready to be joined anew, and the token its new agent joins with
+    ///
+    /// For a cluster whose agent was lost, that was revoked, or that was built anew under its name. Its new agent gets everything again; the
+    /// certificates of the one before are refused from now on.
+    #[command(after_help = REJOIN_EXAMPLES)]
+    Rejoin {
+        /// The cluster
+        name: String,
+        #[command(flatten)]
+        token: TokenArgs,
     },
     /// Forget a cluster, and keep or delete what it holds, whatever its bindings say
     ///
@@ -134,6 +170,8 @@ impl Args {
                 Ok(())
             }
             Action::Resume { name } => turn(&client, name, "resume").await,
+            Action::Revoke { name, purge } => revoke(&client, name, *purge).await,
+            Action::Rejoin { name, token } => join::rejoin(&client, name, token).await,
             Action::Remove { name, force: true, .. } => forget(&client, name).await,
             Action::Remove { name, secrets, force: false } => {
                 let left = client.remove_cluster(name, *secrets).await;
@@ -150,6 +188,22 @@ impl Args {
             }
         }
     }
+}
+
+async fn revoke(client: &Client, name: &str, purge: bool) -> anyhow::Result<()> {
+    let revoked = client.revoke_cluster(name, purge).await;
+    let cluster = client.explained(CLUSTER, name, revoked).await?;
+    terminal::tell(&format!("{} revoked", title(Registered::Cluster, name)))?;
+    let condition = |cluster: &Value| {
+        let conditions = cluster.pointer("/status/conditions").and_then(Value::as_array);
+        conditions.into_iter().flatten().any(|c| c["type"] == "Purged")
+    };
+    terminal::hint(&match (purge, condition(&cluster)) {
+        (true, true) => format!("Next: `lockstep wait --for=condition=Purged cluster/{name}` waits for its agent's word."),
+        (true, false) => "No agent ever joined it, so there is nothing to remove.".to_owned(),
+        (false, _) => format!("What it holds stays. `lockstep cluster rejoin {name}` makes it ready to be joined anew."),
+    });
+    Ok(())
 }
 
 /// Says what stays there, to everybody: nobody will say it later.

@@ -102,6 +102,12 @@ impl Client {
         self.answer(self.request(Method::DELETE, &["clusters", name]).query(&[("secrets", secrets)])).await
     }
 
+    /// Revokes a cluster; gives its manifest as it is then.
+    pub(crate) async fn revoke_cluster(&self, name: &str, purge: bool) -> Result<Value, Failure> {
+        let query: &[(&str, &str)] = if purge { &[("purge", "true")] } else { &[] };
+        self.answer(self.request(Method::POST, &["clusters", name, "revoke"]).query(query)).await
+    }
+
     /// Forgets a cluster without its agent's word; gives its manifest as it was.
     pub(crate) async fn forget_cluster(&self, name: &str) -> Result<Value, Failure> {
         self.answer(self.request(Method::DELETE, &["clusters", name]).query(&[("force", "true")])).await

@@ -18,6 +18,8 @@ const COMMANDS: &[&str] = &[
     "cluster register",
     "cluster pause",
     "cluster resume",
+    "cluster revoke",
+    "cluster rejoin",
     "cluster remove",
     "cluster token",
     "cluster revoke-tokens",

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use lockstep_core::cluster::ClusterState;
+use lockstep_core::cluster::{Admittance, Life};
 use lockstep_core::history::{Mark, Standing, standing};
-use lockstep_core::id::{BindingId, ClusterId, SessionId};
+use lockstep_core::id::{BindingId, ClusterId, InstanceId, SessionId};
 use lockstep_core::plan::Reported;
 use lockstep_core::spiffe::AgentIdentity;
 use lockstep_proto::{convert, v1};
@@ -17,12 +17,15 @@ use uuid::Uuid;
 
 use crate::actor;
 use crate::gateway::Gateway;
-use crate::gateway::sessions::Inbox;
+use crate::gateway::listener::Cut;
+use crate::gateway::sessions::{Inbox, Stream};
 
 /// Who is at the other end, from the certificate.
 pub(super) struct Peer {
     pub(super) identity: AgentIdentity,
     pub(super) not_after: DateTime<Utc>,
+    /// Ends its connection.
+    pub(super) cut: Cut,
 }
 
 /// An admitted agent.
@@ -34,13 +37,23 @@ pub(super) struct Admitted {
     pub(super) registry: registry::Registry,
     pub(super) held: Option<String>,
     pub(super) inbox: Inbox,
+    /// Ends its connection.
+    pub(super) cut: Cut,
+    /// Whether it is let in only to remove what was delivered.
+    pub(super) purges: bool,
 }
 
 /// What an operator reads where a history was cut.
 const HISTORY_CUT: &str = "history cut: changes were seen here that the registry does not have, as after a restore from an older \
                                backup. Nothing is sent or deleted. Check the registry, then run: lockstep epoch open --reason ...";
 
+const OTHER_INSTALLATION: &str = "another agent installation has joined this cluster since";
+const TO_BE_JOINED_ANEW: &str = "this cluster is to be joined anew: the certificates of the agent before are refused";
+
 /// Decides, records the session, and enters it on this replica.
+///
+/// Here is where a revoked cluster is refused, not in the TLS handshake: the registry is asked, so that every replica says the same from the
+/// commit on, and a purge needs one that is let in (ADR 0024).
 pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> Result<Admitted, Status> {
     let app = &gateway.app;
     let id = peer.identity.cluster;
@@ -68,17 +81,18 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
         }
         Err(error) => return Err(unavailable(error)),
     };
-    if registered.spec.state == ClusterState::Revoked {
-        return Err(Status::permission_denied("this cluster is revoked"));
-    }
-    if registered.spec.instance != Some(peer.identity.instance) {
-        return Err(Status::permission_denied("another agent installation has joined this cluster since"));
-    }
+    let purges = purges(&registered.spec.life(), peer.identity.instance)?;
     let mut held = registered.spec.held.clone();
     if held.is_none()
         && let Some(floor) = floor
     {
         held = check_history(&app.pool, &app.config.replica, id, &registered.name, &floor).await.map_err(unavailable)?;
+    }
+    let registry = registry::get(&mut connection).await.map_err(unavailable)?;
+    let held = registry.held.clone().or(held);
+    if let (true, Some(why)) = (purges, &held) {
+        // A registry that lost its history may have asked for this long ago.
+        return Err(Status::failed_precondition(format!("nothing is removed while the cluster is held: {why}")));
     }
     let session = session::Session {
         id: Uuid::new_v4().into(),
@@ -92,17 +106,31 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
     if !session::open(&mut connection, &session).await.map_err(unavailable)? {
         return Err(Status::failed_precondition("a stream with a higher lease term is this cluster's"));
     }
-    let registry = registry::get(&mut connection).await.map_err(unavailable)?;
-    let inbox = gateway.sessions.enter(id, session.id);
+    let what = Stream { instance: peer.identity.instance, purges };
+    let inbox = gateway.sessions.enter(id, session.id, what);
     Ok(Admitted {
         session: session.id,
         identity: peer.identity.clone(),
         name: registered.name,
         reported,
-        held: registry.held.clone().or(held),
+        held,
         registry,
         inbox,
+        cut: peer.cut.clone(),
+        purges,
     })
+}
+
+/// Whether the agent is let in only to remove what was delivered, or why it is not let in at all.
+fn purges(life: &Life, instance: InstanceId) -> Result<bool, Status> {
+    let refused = match life.admittance(instance) {
+        Admittance::Full => return Ok(false),
+        Admittance::Purging => return Ok(true),
+        Admittance::Revoked => "this cluster is revoked",
+        Admittance::Replaced if life.instance.is_none() => TO_BE_JOINED_ANEW,
+        Admittance::Replaced => OTHER_INSTALLATION,
+    };
+    Err(Status::permission_denied(refused))
 }
 
 /// Holds the cluster if it has seen a history that the registry does not have.

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockstep_core::cluster::ClusterState;
 use lockstep_store::{pool, session};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::gateway::sessions::{Command, End, Sessions};
+use crate::gateway::sessions::Sessions;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -36,10 +35,9 @@ async fn activate(app: &App, sessions: &Sessions) -> lockstep_store::Result<()> 
     let mut connection = pool::acquire(&app.pool).await?;
     let kept: HashMap<_, _> = session::touch(&mut connection, &ids).await?.into_iter().collect();
     for (cluster, id) in here {
-        match kept.get(&id).map(String::as_str) {
-            None => sessions.tell(cluster, Command::End(End::Superseded)),
-            Some(state) if state == ClusterState::Revoked.as_str() => sessions.tell(cluster, Command::End(End::Revoked)),
-            Some(_) => {}
+        match kept.get(&id) {
+            None => sessions.supersede(cluster, id),
+            Some(life) => sessions.judge(cluster, id, life),
         }
     }
     app.metrics.progressed("sessions");

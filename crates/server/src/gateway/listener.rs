@@ -10,9 +10,10 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 
 use crate::metrics::Metrics;
-pub use open::Open;
+pub use open::{Cut, Info, Open};
 
 mod open;
 
@@ -34,6 +35,9 @@ pub struct Bounds {
 
 /// A connection that was accepted.
 pub type Connection = Open<TlsStream<TcpStream>>;
+
+/// What a request on such a connection learns of it.
+pub type ConnectionInfo = Info<TlsConnectInfo<TcpConnectInfo>>;
 
 /// Connections whose handshake succeeded.
 pub fn incoming(

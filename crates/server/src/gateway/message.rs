@@ -15,6 +15,7 @@ use lockstep_store::delivery::Report;
 use tokio::time::Instant;
 
 use crate::gateway::Gateway;
+use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::{Work, is_removal};
 use crate::gateway::prepare::{Prepared, prepare};
 
@@ -107,14 +108,39 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
     })
 }
 
-/// The replica stops: the agent is to dial another.
-pub(super) fn drain() -> server_message::Message {
-    server_message::Message::Drain(v1::Drain { reason: "this replica is stopping".to_owned() })
+/// The greeting: all that an agent needs to know before anything is sent.
+pub(super) fn welcome(gateway: &Gateway, admitted: &Admitted, key: &ClusterKey) -> server_message::Message {
+    let agents = &gateway.app.config.agents;
+    server_message::Message::Welcome(v1::Welcome {
+        epoch: admitted.registry.head.epoch.get(),
+        digest_key: key.id.as_str().to_owned(),
+        digest_key_bytes: key.expose().to_vec(),
+        limits: Some(v1::Limits {
+            heartbeat_interval_ms: agents.heartbeat_ms,
+            in_flight: agents.in_flight,
+            verify_interval_ms: agents.verify_ms,
+        }),
+        registry: admitted.registry.id.uuid().as_bytes().to_vec(),
+        held: admitted.held.clone().unwrap_or_default(),
+    })
+}
+
+/// Why an agent is to dial another replica, or this one again.
+pub(super) const STOPPING: &str = "this replica is stopping";
+pub(super) const REVOKED_TO_PURGE: &str = "the cluster was revoked: dial again, to be asked to remove what was delivered";
+
+/// What an agent is told when its cluster was revoked.
+pub(super) const NOTHING_REMOVED: &str = "the cluster was revoked";
+pub(super) const ALL_REMOVED: &str = "the cluster was revoked, and what was delivered is removed as an administrator asked";
+
+/// The agent is to dial again.
+pub(super) fn drain(reason: &str) -> server_message::Message {
+    server_message::Message::Drain(v1::Drain { reason: reason.to_owned() })
 }
 
 /// The cluster was revoked: the agent is not to come again.
-pub(super) fn revoked() -> server_message::Message {
-    server_message::Message::Revoked(v1::Revoked { reason: "the cluster was revoked".to_owned() })
+pub(super) fn revoked(reason: &str) -> server_message::Message {
+    server_message::Message::Revoked(v1::Revoked { reason: reason.to_owned() })
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use lockstep_proto::v1::{AgentMessage, ServerMessage, agent_message, agent_serve
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::authority::agent_identity;
 use crate::gateway::admission::{Peer, admit};
-use crate::gateway::{Gateway, session};
+use crate::gateway::listener::ConnectionInfo;
+use crate::gateway::{Gateway, purging, session};
 
 /// How long a connected agent may take to say Hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
@@ -48,8 +49,15 @@ impl agent_server::Agent for Service {
                 Err(_) => return refuse(&outbox, Status::deadline_exceeded("Hello did not come")).await,
             };
             match admit(&gateway, &peer, hello).await {
+                Ok(admitted) if admitted.purges => purging::run(gateway, admitted, inbound, outbox).await,
                 Ok(admitted) => session::run(gateway, admitted, inbound, outbox).await,
-                Err(status) => refuse(&outbox, status).await,
+                Err(status) => {
+                    if status.code() == Code::PermissionDenied {
+                        // Nobody who is refused for good keeps a connection, whatever he does on it.
+                        peer.cut.soon();
+                    }
+                    refuse(&outbox, status).await;
+                }
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(outbound))))
@@ -62,9 +70,11 @@ async fn refuse(outbox: &mpsc::Sender<Result<ServerMessage, Status>>, status: St
 }
 
 fn peer(request: &Request<Streaming<AgentMessage>>) -> Result<Peer, Status> {
-    let certificates = request.peer_certs().ok_or_else(|| Status::unauthenticated("no client certificate"))?;
+    let connection = request.extensions().get::<ConnectionInfo>();
+    let connection = connection.ok_or_else(|| Status::internal("nothing is known of the connection"))?;
+    let certificates = connection.peer.peer_certs().ok_or_else(|| Status::unauthenticated("no client certificate"))?;
     let leaf = certificates.first().ok_or_else(|| Status::unauthenticated("no client certificate"))?;
     let (identity, not_after) =
         agent_identity(leaf).map_err(|e| Status::permission_denied(format!("the certificate names no agent: {e}")))?;
-    Ok(Peer { identity, not_after })
+    Ok(Peer { identity, not_after, cut: connection.cut.clone() })
 }

@@ -21,8 +21,8 @@ use tonic::{Status, Streaming};
 use crate::gateway::Gateway;
 use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::{Guard, Ledger};
-use crate::gateway::message::{Ready, drain, make_ready, revoked};
-use crate::gateway::sessions::{Command, End};
+use crate::gateway::message::{NOTHING_REMOVED, REVOKED_TO_PURGE, Ready, STOPPING, drain, make_ready, revoked, welcome};
+use crate::gateway::sessions::{Command, End, Inbox};
 use offers::is_before;
 use outgoing::{Answer, Outgoing};
 
@@ -114,7 +114,7 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
 
 impl Session {
     async fn serve(&mut self, mut inbound: Streaming<AgentMessage>) -> &'static str {
-        self.say(self.welcome());
+        self.say(welcome(&self.gateway, &self.admitted, &self.key));
         let (stop, outbox) = (self.gateway.stop.clone(), self.outbox.clone());
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -135,12 +135,9 @@ impl Session {
                         self.offer(facts, head, withheld, false).await;
                     }
                     Some(Command::Reload) => self.reload_at = Some(Instant::now()),
-                    Some(Command::End(End::Superseded)) | None => return "another stream is the cluster's now",
-                    Some(Command::End(End::Revoked)) => {
-                        self.say_last(revoked()).await;
-                        return "the cluster was revoked";
-                    }
+                    None => return "another stream is the cluster's now",
                 },
+                why = Inbox::ended(&mut self.admitted.inbox.end) => return self.end(why).await,
                 Some(()) = self.admitted.inbox.reload.recv() => self.reload_at = Some(Instant::now()),
                 Some(ready) = self.preparing.next() => self.ready(ready),
                 Some(reloaded) = self.reloading.next() => self.reloaded(reloaded).await,
@@ -153,7 +150,7 @@ impl Session {
                 },
                 _ = tick.tick() => if !self.tick() { return "the agent is silent" },
                 () = stop.cancelled() => {
-                    self.say_last(drain()).await;
+                    self.say_last(drain(STOPPING)).await;
                     return "the replica stops";
                 }
             }
@@ -165,6 +162,19 @@ impl Session {
         }
     }
 
+    /// Ends it for a reason that is not the agent's. A stream on which nobody reads would outlive this: the connection is cut, too.
+    async fn end(&mut self, why: End) -> &'static str {
+        let (last, reason) = match why {
+            End::Superseded => return "another stream is the cluster's now",
+            End::Revoked => (revoked(NOTHING_REMOVED), "the cluster was revoked"),
+            // It comes back for that on a stream that can do nothing else.
+            End::Purging => (drain(REVOKED_TO_PURGE), "the cluster was revoked and its agent is to remove what was delivered"),
+        };
+        self.admitted.cut.soon();
+        self.say_last(last).await;
+        reason
+    }
+
     fn say(&mut self, message: server_message::Message) {
         self.outgoing.say(message);
     }
@@ -172,22 +182,6 @@ impl Session {
     /// What is said before the stream ends; it does not wait for what was to be said before.
     async fn say_last(&mut self, message: server_message::Message) {
         let _ = self.outbox.send_timeout(Ok(ServerMessage { message: Some(message) }), LAST_WORDS_LIMIT).await;
-    }
-
-    fn welcome(&self) -> server_message::Message {
-        let agents = &self.gateway.app.config.agents;
-        server_message::Message::Welcome(v1::Welcome {
-            epoch: self.admitted.registry.head.epoch.get(),
-            digest_key: self.key.id.as_str().to_owned(),
-            digest_key_bytes: self.key.expose().to_vec(),
-            limits: Some(v1::Limits {
-                heartbeat_interval_ms: agents.heartbeat_ms,
-                in_flight: agents.in_flight,
-                verify_interval_ms: agents.verify_ms,
-            }),
-            registry: self.admitted.registry.id.uuid().as_bytes().to_vec(),
-            held: self.admitted.held.clone().unwrap_or_default(),
-        })
     }
 
     /// Starts preparing what may be sent.

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use chrono::TimeDelta;
-use lockstep_core::cluster::ClusterState;
+use lockstep_core::cluster::Admittance;
 use lockstep_proto::RENEW_CONTEXT;
 use lockstep_proto::v1::{JoinResponse, RenewRequest};
 use lockstep_store::{StoreError, agent_certificate, cluster, pool};
@@ -41,8 +41,7 @@ pub(super) async fn renew(service: &Service, request: &RenewRequest) -> Result<J
     let grace = TimeDelta::days(i64::from(service.app.config.agents.renewal_grace_days));
     let good = recorded.public_key == key
         && now <= recorded.not_after + grace
-        && registered.spec.instance == Some(identity.instance)
-        && registered.spec.state != ClusterState::Revoked;
+        && registered.spec.life().admittance(identity.instance) == Admittance::Full;
     if !good {
         return Err(refused());
     }

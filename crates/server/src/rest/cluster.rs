@@ -1,12 +1,14 @@
-//! Clusters. Applying one writes its labels only; pausing, resuming and removing are calls of their own.
+//! Clusters. Applying one writes its labels only; each move of its life is a call of its own.
 
 pub(crate) mod confirm_deletions;
 mod life;
 pub(crate) mod mint_join_token;
 pub(crate) mod pause;
+pub(crate) mod rejoin;
 mod relabelled;
 mod remove;
 pub(crate) mod resume;
+pub(crate) mod revoke;
 pub(crate) mod revoke_join_tokens;
 mod status;
 

@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::code::Code;
 use super::resource::document as resource;
 use super::{
-    binding, changes, cluster, deliveries, epoch, grant, health, login_methods, placements, project, refusals, role_assignment, secrets,
-    source, token, whoami, why,
+    binding, changes, cluster, deliveries, epoch, grant, health, login_methods, placements, project, refusals, role_assignment,
+    secrets, source, token, whoami, why,
 };
 
 #[derive(OpenApi)]
@@ -29,6 +29,8 @@ use super::{
     paths(
         cluster::pause::pause,
         cluster::resume::resume,
+        cluster::revoke::revoke,
+        cluster::rejoin::rejoin,
         cluster::confirm_deletions::confirm_deletions,
         cluster::mint_join_token::mint_join_token,
         cluster::revoke_join_tokens::revoke_join_tokens,

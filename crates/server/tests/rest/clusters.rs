@@ -14,8 +14,8 @@ async fn pausing_and_resuming_move_between_the_states_they_may() -> Result<()> {
         ("Paused", true, "resume", Ok(("configured", "Active"))),
         ("Paused", true, "pause", Ok(("unchanged", "Paused"))),
         ("Active", true, "resume", Ok(("unchanged", "Active"))),
-        ("Revoked", true, "pause", Err("register it anew")),
-        ("Revoked", true, "resume", Err("register it anew")),
+        ("Revoked", true, "pause", Err("lockstep cluster rejoin eu-1")),
+        ("Revoked", true, "resume", Err("lockstep cluster rejoin eu-1")),
         ("Removing", true, "pause", Err("lockstep wait --for=delete cluster/eu-1")),
         ("Removing", true, "resume", Err("lockstep wait --for=delete cluster/eu-1")),
     ] {
@@ -36,6 +36,117 @@ async fn pausing_and_resuming_move_between_the_states_they_may() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn revoking_denies_everything_takes_tokens_back_and_is_repeated_without_effect() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.apply(&binding()).await?;
+    api.post("/v1/clusters/eu-1/join-tokens", None).await?.ok();
+    api.sql("update cluster set state = 'Active', instance_id = gen_random_uuid() where name = 'eu-1'").await?;
+    let seq = api.seq().await?;
+    let tried = api.post("/v1/clusters/eu-1/revoke?dryRun=All&purge=true", None).await?.ok();
+    assert_eq!((tried.header("lockstep-result"), tried.header("lockstep-placements-changed")), ("configured", "1"));
+    assert_eq!(tried.body["status"]["conditions"][1]["type"], "Purged");
+    assert_eq!(api.seq().await?, seq, "that was a dry run");
+
+    for (path, result, conditions) in [
+        ("/v1/clusters/eu-1/revoke", "configured", 1),
+        ("/v1/clusters/eu-1/revoke", "unchanged", 1),
+        ("/v1/clusters/eu-1/revoke?purge=true", "configured", 2),
+        ("/v1/clusters/eu-1/revoke?purge=true", "unchanged", 2),
+        // Nobody takes it back.
+        ("/v1/clusters/eu-1/revoke?purge=false", "unchanged", 2),
+    ] {
+        let answer = api.post(path, None).await?.ok();
+        assert_eq!((answer.header("lockstep-result"), &answer.body["status"]["state"]), (result, &json!("Revoked")), "{path}");
+        assert_eq!(answer.body["status"]["conditions"].as_array().unwrap().len(), conditions, "{path}: {}", answer.text);
+    }
+    assert_eq!(api.seq().await?, seq + 2);
+    assert_eq!(api.post("/v1/clusters/eu-1/revoke?purge=perhaps", None).await?.code(), "invalid-query");
+    assert_eq!(api.post("/v1/clusters/none/revoke", None).await?.code(), "not-found");
+    let placements = api.get("/v1/placements?cluster=eu-1").await?.ok().body;
+    assert_eq!(
+        (&placements["items"][0]["answer"], &placements["items"][0]["reason"]),
+        (&json!("Denied"), &json!("the cluster is revoked"))
+    );
+    assert_eq!(api.get("/v1/placements?cluster=eu-2").await?.ok().body["items"][0]["answer"], "Placed");
+    let changes = api.get("/v1/changes?subject=cluster/eu-1&limit=2").await?.ok().body;
+    assert_eq!(
+        [&changes["items"][1]["detail"], &changes["items"][0]["detail"]],
+        [
+            &json!({"from": "Active", "purge": false, "joinTokensRevoked": 1, "placementsChanged": 1}),
+            &json!({"from": "Revoked", "purge": true, "joinTokensRevoked": 0, "placementsChanged": 0}),
+        ]
+    );
+    // Nobody would be let in to give anything up.
+    let removed = api.delete("/v1/clusters/eu-1").await?;
+    assert!(removed.code() == "wrong-state" && removed.text.contains("--force"), "{}", removed.text);
+    api.delete("/v1/clusters/eu-1?force=true").await?.ok();
+    Ok(())
+}
+
+#[tokio::test]
+async fn rejoining_leaves_nothing_of_the_agent_before_and_keeps_a_pause() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.apply(&binding()).await?;
+    for (state, want) in [("Pending", "Pending"), ("Active", "Pending"), ("Paused", "Paused"), ("Revoked", "Pending")] {
+        api.sql(&format!(
+            "update cluster set state = '{state}', instance_id = gen_random_uuid(), purge = 'Asked' where name = 'eu-1'"
+        ))
+        .await?;
+        api.sql(
+            "insert into agent_certificate (instance_id, cluster_id, public_key, serial, not_after) \
+             select instance_id, id, '\\x00', '01', now() from cluster where name = 'eu-1'",
+        )
+        .await?;
+        api.sql(
+            "insert into delivery (binding_id, cluster_id, epoch, seq, outcome, at, applied_epoch, applied_seq, applied_key, applied_digest) \
+             select binding_id, cluster_id, 1, p.seq, 'Applied', now(), 1, p.seq, 'k', '\\x00' from placement p \
+             join cluster c on c.id = p.cluster_id where c.name = 'eu-1'",
+        )
+        .await?;
+        let answer = api.post("/v1/clusters/eu-1/rejoin", Some(&json!({"ttlSeconds": 60}))).await?;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (201, "no-store"), "{state}: {}", answer.text);
+        assert!(answer.body["token"].as_str().unwrap().starts_with("lsjt_"), "{state}");
+        let now = api.get("/v1/clusters/eu-1").await?.ok().body;
+        assert_eq!(now["status"]["state"], want, "{state}");
+        assert_eq!(api.sql("update agent_certificate set serial = serial").await?, 0, "{state}");
+        assert_eq!(api.sql("update delivery set seq = seq").await?, 0, "{state}");
+        assert_eq!(
+            api.sql("update cluster set seq = seq where instance_id is not null or purge <> 'NotAsked'").await?,
+            0,
+            "{state}"
+        );
+        assert_eq!(
+            api.sql("update join_token set expires_at = expires_at where revoked_at is null").await?,
+            1,
+            "{state}: the new one"
+        );
+        assert_eq!(api.get("/v1/placements?cluster=eu-1").await?.ok().body["items"][0]["answer"], "Placed", "{state}");
+        let change = api.get("/v1/changes?limit=1").await?.ok().body["items"][0].clone();
+        assert_eq!(
+            (&change["kind"], &change["detail"]["from"], &change["detail"]["to"]),
+            (&json!("ClusterRejoining"), &json!(state), &json!(want))
+        );
+    }
+    assert_eq!(api.post("/v1/clusters/eu-1/rejoin", Some(&json!({"ttlSeconds": 0}))).await?.code(), "invalid-manifest");
+    api.sql("update cluster set state = 'Active', instance_id = gen_random_uuid() where name = 'eu-1'").await?;
+    api.sql(
+        "insert into session (cluster_id, id, replica, instance_id, lease_term, agent_version, certificate_not_after) \
+         select id, gen_random_uuid(), 'replica-7', instance_id, 1, '0.1.0', now() from cluster where name = 'eu-1'",
+    )
+    .await?;
+    let connected = api.post("/v1/clusters/eu-1/rejoin", None).await?;
+    assert!(connected.code() == "wrong-state" && connected.text.contains("lockstep cluster revoke eu-1"), "{}", connected.text);
+    api.sql("update cluster set state = 'Revoked'").await?;
+    api.post("/v1/clusters/eu-1/rejoin", None).await?.ok();
+    assert_eq!(api.sql("update session set replica = replica").await?, 0, "its stream is nobody's");
+    api.sql("update cluster set state = 'Removing'").await?;
+    assert_eq!(api.post("/v1/clusters/eu-1/rejoin", None).await?.code(), "wrong-state");
     Ok(())
 }
 

@@ -28,6 +28,8 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("POST", "/v1/clusters/{name}/pause", "oa"),
     ("POST", "/v1/clusters/{name}/resume", "oa"),
     ("POST", "/v1/clusters/{name}/confirm-deletions", "oa"),
+    ("POST", "/v1/clusters/{name}/revoke", "a"),
+    ("POST", "/v1/clusters/{name}/rejoin", "a"),
     ("POST", "/v1/clusters/{name}/join-tokens", "a"),
     ("DELETE", "/v1/clusters/{name}/join-tokens", "a"),
     ("GET", "/v1/sources", "vouaxc"),

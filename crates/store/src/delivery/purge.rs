@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_core::id::ClusterId;
+use lockstep_core::id::{BindingId, ClusterId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -46,6 +46,45 @@ pub async fn removals_refused(connection: &mut PgConnection, clusters: &[Cluster
     let one = |(cluster, binding, cause, count): (Uuid, String, Option<String>, i64)| {
         let refused = Refused { count: count.cast_unsigned(), binding, cause: cause.unwrap_or_default() };
         (cluster.into(), refused)
+    };
+    Ok(rows.into_iter().map(one).collect())
+}
+
+/// The bindings that a cluster has content of, by the registry's own evidence.
+pub async fn held(connection: &mut PgConnection, cluster: ClusterId) -> Result<Vec<BindingId>> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "select binding_id from delivery where cluster_id = $1 and applied_digest is not null order by binding_id",
+    )
+    .bind(cluster.uuid())
+    .fetch_all(connection)
+    .await?;
+    Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// What a revoked cluster still has that its agent is asked to remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Left {
+    /// How many bindings' content, by the registry's evidence.
+    pub count: u64,
+    /// The first binding, by name, that the agent would not remove since it was asked, and why.
+    pub refused: Option<(String, String)>,
+}
+
+/// The same for these clusters. One that has nothing may be absent.
+pub async fn left(connection: &mut PgConnection, clusters: &[ClusterId]) -> Result<BTreeMap<ClusterId, Left>> {
+    let rows: Vec<(Uuid, i64, Option<String>, Option<String>)> = sqlx::query_as(
+        "select l.cluster_id, count(*), min(b.name) filter (where x.refused), \
+            (array_agg(l.cause order by b.name) filter (where x.refused))[1] \
+         from delivery l join cluster c on c.id = l.cluster_id join binding b on b.id = l.binding_id \
+         cross join lateral (select l.seq >= c.seq and l.outcome in ('Conflict', 'Failed') as refused) x \
+         where l.cluster_id = any($1) and l.applied_digest is not null group by l.cluster_id",
+    )
+    .bind(clusters.iter().map(|c| c.uuid()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let one = |(cluster, count, binding, cause): (Uuid, i64, Option<String>, Option<String>)| {
+        let refused = binding.map(|binding| (binding, cause.unwrap_or_default()));
+        (cluster.into(), Left { count: count.cast_unsigned(), refused })
     };
     Ok(rows.into_iter().map(one).collect())
 }

@@ -10,12 +10,22 @@ use crate::kind::{Kind, Registered};
 use crate::rest::client::Client;
 use crate::{age, clock, progress, terminal};
 
-/// Makes a token and shows it: this answer is the only one that ever holds it.
+/// Makes a token and shows it.
 pub(super) async fn make_token(client: &Client, cluster: &str, args: &TokenArgs) -> anyhow::Result<()> {
+    ask(client, cluster, "join-tokens", args).await
+}
+
+/// The same, for a cluster that begins anew.
+pub(super) async fn rejoin(client: &Client, cluster: &str, args: &TokenArgs) -> anyhow::Result<()> {
+    ask(client, cluster, "rejoin", args).await
+}
+
+/// Asks for a token and shows it: this answer is the only one that ever holds it.
+async fn ask(client: &Client, cluster: &str, call: &str, args: &TokenArgs) -> anyhow::Result<()> {
     args.check()?;
     let ttl_seconds = u32::try_from(args.ttl.as_secs()).context("the token's life is too long: at most a day")?;
     let request = JoinTokenRequest { ttl_seconds: Some(ttl_seconds) };
-    let path = ["clusters", cluster, "join-tokens"];
+    let path = ["clusters", cluster, call];
     let token = progress::during("making a join token", client.post::<JoinToken>(&path, &request)).await;
     let token = client.explained(Kind::Registered(Registered::Cluster), cluster, token).await?;
     let left = age::ago(clock::now(), token.expires_at);

@@ -1,4 +1,4 @@
-//! A connection that holds its place among those that may be open, and loses it when it is silent.
+//! A connection that holds its place among those that may be open, and loses it when it is silent or cut.
 
 use std::io;
 use std::pin::Pin;
@@ -8,23 +8,58 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-/// A stream that fails once nothing has been read or written for too long.
+/// How long a connection that is to be cut has for what was said last.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A stream that fails once nothing has been read or written for too long, or it was cut.
 pub struct Open<S> {
     stream: S,
     limit: Duration,
     silence: Pin<Box<Sleep>>,
+    cut: Cut,
+    is_cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _place: OwnedSemaphorePermit,
+}
+
+/// Cuts a connection, whoever holds its other end and whatever waits on it.
+#[derive(Debug, Clone, Default)]
+pub struct Cut(CancellationToken);
+
+impl Cut {
+    /// Once there was time for the last words. Waits for nothing.
+    pub fn soon(&self) {
+        let token = self.0.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORDS).await;
+            token.cancel();
+        });
+    }
+}
+
+/// What a request learns of its connection.
+#[derive(Debug, Clone)]
+pub struct Info<T> {
+    /// Such as its certificate.
+    pub peer: T,
+    /// Ends it.
+    pub cut: Cut,
 }
 
 impl<S> Open<S> {
     pub(super) fn new(stream: S, limit: Duration, place: OwnedSemaphorePermit) -> Self {
-        Self { stream, limit, silence: Box::pin(tokio::time::sleep(limit)), _place: place }
+        let cut = Cut::default();
+        let is_cut = Box::pin(cut.0.clone().cancelled_owned());
+        Self { stream, limit, silence: Box::pin(tokio::time::sleep(limit)), cut, is_cut, _place: place }
     }
 
     /// What came of reading or writing; if nothing did, whether that was so for too long.
     fn heard<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if self.is_cut.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut")));
+        }
         if outcome.is_ready() {
             let until = Instant::now() + self.limit;
             self.silence.as_mut().reset(until);
@@ -70,12 +105,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Open<S> {
     }
 }
 
-/// What a request learns of its connection, such as the agent's certificate.
 impl<S: Connected> Connected for Open<S> {
-    type ConnectInfo = S::ConnectInfo;
+    type ConnectInfo = Info<S::ConnectInfo>;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+        Info { peer: self.stream.connect_info(), cut: self.cut.clone() }
     }
 }
 
@@ -97,6 +131,19 @@ mod tests {
         assert_eq!(places.available_permits(), 0);
         drop(open);
         assert_eq!(places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_cut_ends_whether_or_not_the_other_side_reads() {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (ours, _theirs) = duplex(1);
+        let mut open = Open::new(ours, Duration::from_secs(60), place);
+        open.write_u8(b'a').await.unwrap();
+        open.cut.soon();
+        let began = Instant::now();
+        assert_eq!(open.write_u8(b'b').await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert!(began.elapsed() >= LAST_WORDS);
+        assert_eq!(open.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
 
     #[tokio::test]

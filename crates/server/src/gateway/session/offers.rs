@@ -34,6 +34,9 @@ impl Session {
             }
             Ok(mut snapshot) => {
                 let cut = snapshot.standing == Standing::Cut;
+                if let (false, Some(life)) = (cut, snapshot.revoked.get(&cluster)) {
+                    self.gateway.sessions.judge(cluster, self.admitted.session, life);
+                }
                 let withheld = snapshot.registry.held.or(snapshot.withheld.remove(&cluster));
                 self.ledger.confirm_deletions(snapshot.confirmed.remove(&cluster).unwrap_or_default());
                 self.offer(snapshot.facts, snapshot.registry.head, withheld, cut).await;

@@ -54,7 +54,7 @@ impl Move {
 /// Nothing can be asked of a revoked cluster.
 pub(super) fn revoked(name: &str) -> ApiError {
     let detail = format!(
-        "cluster {name:?} is revoked and its certificates are refused: `lockstep cluster remove {name}`, then register it anew"
+        "cluster {name:?} is revoked and its certificates are refused: `lockstep cluster rejoin {name}` makes it ready to be joined anew"
     );
     ApiError::new(Code::WrongState, detail)
 }
@@ -103,6 +103,7 @@ pub(super) async fn go(to: Move, asked: Asked) -> Result<Answer<Clusters>, ApiEr
 mod tests {
     use super::*;
     use chrono::DateTime;
+    use lockstep_core::cluster::Purge;
     use lockstep_core::id::InstanceId;
     use lockstep_core::label::Labels;
     use lockstep_core::revision::Seq;
@@ -132,7 +133,14 @@ mod tests {
                 annotations: std::collections::BTreeMap::new(),
                 seq: Seq::new(1),
                 created_at: DateTime::UNIX_EPOCH,
-                spec: ClusterRecord { state, held: None, instance, unknown_bindings: 0, deletions_held: 0 },
+                spec: ClusterRecord {
+                    state,
+                    purge: Purge::NotAsked,
+                    held: None,
+                    instance,
+                    unknown_bindings: 0,
+                    deletions_held: 0,
+                },
             };
             assert_eq!(to.target(&cluster).map_err(drop), want, "{to:?} {state}");
         }

@@ -65,6 +65,14 @@ pub(super) async fn remove(
     if query.force {
         return forget(writing, present, asked).await.map(Some);
     }
+    if present.spec.state == ClusterState::Revoked {
+        let name = &present.name;
+        let detail = format!(
+            "cluster {name:?} is revoked, so no agent of it is let in that would give anything up: `lockstep cluster remove {name} --force` \
+             forgets it at once. What it holds stays; to have that removed before: `lockstep cluster revoke {name} --purge`"
+        );
+        return Err(ApiError::new(Code::WrongState, detail));
+    }
     let is_removing = present.spec.state == ClusterState::Removing;
     if is_removing && asked.is_none() {
         return Ok(None);

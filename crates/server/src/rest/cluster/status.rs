@@ -2,10 +2,10 @@
 
 use lockstep_api::cluster::{AgentStatus, ClusterStatus};
 use lockstep_api::manifest::Condition;
-use lockstep_core::cluster::ClusterState;
+use lockstep_core::cluster::{ClusterState, Purge};
 use lockstep_core::id::ClusterId;
 use lockstep_store::cluster::ClusterRecord;
-use lockstep_store::delivery::Refused;
+use lockstep_store::delivery::{Left, Refused};
 use lockstep_store::meta::Registered;
 use lockstep_store::session::Shown;
 use lockstep_store::{PgConnection, delivery, registry, session};
@@ -13,7 +13,7 @@ use lockstep_store::{PgConnection, delivery, registry, session};
 use crate::rest::condition;
 use crate::rest::problem::ApiError;
 
-/// In four queries, however many they are.
+/// In five queries, however many they are.
 pub(super) async fn statuses(
     connection: &mut PgConnection,
     records: &[Registered<ClusterRecord>],
@@ -22,6 +22,7 @@ pub(super) async fn statuses(
     let mut counts = delivery::count_of_clusters(connection, &ids).await?;
     let mut sessions = session::of_clusters(connection, &ids).await?;
     let mut refused = delivery::removals_refused(connection, &ids).await?;
+    let mut left = delivery::left(connection, &ids).await?;
     let all_held = registry::get(connection).await?.held;
     let one = |r: &Registered<ClusterRecord>| {
         let session = sessions.remove(&r.id.into());
@@ -32,6 +33,7 @@ pub(super) async fn statuses(
                 Some(ready(r, held.as_deref(), session.as_ref())),
                 deletions_held(r),
                 refused.remove(&r.id.into()).as_ref().map(removals_refused),
+                purged(r, &left.remove(&r.id.into()).unwrap_or_default()),
             ]
             .into_iter()
             .flatten()
@@ -66,6 +68,28 @@ fn removals_refused(Refused { count, binding, cause }: &Refused) -> Condition {
     condition::holds("RemovalsRefused", "AgentRefused", message)
 }
 
+/// Only of a revoked cluster whose agent was asked to remove what was delivered.
+fn purged(cluster: &Registered<ClusterRecord>, left: &Left) -> Option<Condition> {
+    match (cluster.spec.state, cluster.spec.purge) {
+        (ClusterState::Revoked, Purge::Done) => {
+            Some(condition::holds("Purged", "Confirmed", "its agent confirmed that it removed what was delivered"))
+        }
+        (ClusterState::Revoked, Purge::Asked) => {
+            let bindings = if left.count == 1 { "binding" } else { "bindings" };
+            let refused = match &left.refused {
+                Some((binding, cause)) => format!(" It would not yet; of binding {binding:?}: {cause}"),
+                None => String::new(),
+            };
+            let message = format!(
+                "its agent is asked to remove what was delivered, of {} {bindings}, as soon as it is connected, until it has confirmed.{refused}",
+                left.count
+            );
+            Some(condition::fails("Purged", "Asked", message))
+        }
+        _ => None,
+    }
+}
+
 fn agent(session: Shown) -> AgentStatus {
     AgentStatus {
         version: session.agent_version,
@@ -84,7 +108,9 @@ fn ready(cluster: &Registered<ClusterRecord>, held: Option<&str>, session: Optio
             fails("NotJoined", format!("no agent has joined yet: give one a token of `lockstep cluster token {name}`"))
         }
         (ClusterState::Paused, ..) => fails("Paused", format!("nothing is sent until `lockstep cluster resume {name}`")),
-        (ClusterState::Revoked, ..) => fails("Revoked", "its certificates are refused".to_owned()),
+        (ClusterState::Revoked, ..) => {
+            fails("Revoked", format!("its certificates are refused until it is joined anew: `lockstep cluster rejoin {name}`"))
+        }
         (ClusterState::Removing, ..) => fails("Removing", "its placements are being taken back".to_owned()),
         (ClusterState::Active, Some(why), _) => fails("Held", why.to_owned()),
         (ClusterState::Active, None, None) => {
