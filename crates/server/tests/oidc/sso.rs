@@ -174,7 +174,10 @@ async fn a_person_logs_in_with_a_browser_and_the_token_is_kept() -> Result<()> {
     let page = reqwest::get(redirect).await?;
     ensure!(page.status().is_success() && page.text().await?.starts_with("Done here"), "what the person sees");
     let (code, out, err) = waiting.end().await?;
-    let want = format!("Logged in to {} as oidc:bao:{} (context default).\n", place.server, place.entity);
+    let want = format!(
+        "Logged in to {} as oidc:bao:{} (context default): no role yet, so ask an administrator for a role assignment.\n",
+        place.server, place.entity
+    );
     assert_eq!((code, out.as_str()), (Some(0), want.as_str()), "{err}");
     let kept: Value = serde_saphyr::from_str(&place.kept().context("no context was kept")?)?;
     let token = kept["contexts"][0]["token"].as_str().context("no token was kept")?;

@@ -33,7 +33,7 @@ async fn a_refused_write_is_noted_once_with_how_often_it_was_tried() -> Result<(
     );
     let told = &answer.body["items"][2];
     assert_eq!(told["actor"], "token:ci");
-    assert!(told["reason"].as_str().unwrap().contains("admin of"), "{told}");
+    assert!(told["reason"].as_str().unwrap().contains("the role admin"), "{told}");
     assert!(told["firstAt"].as_str() < told["lastAt"].as_str(), "{told}");
     assert!(!answer.text.contains("CANARY"), "a body may hold anything, and is not kept");
     assert_eq!(api.seq().await?, seq, "the history cannot be filled so");
