@@ -1,7 +1,7 @@
 //! Which fields an agent has to name something with. No message says which cluster speaks: that is in the certificate.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// What an agent sends: over its stream, and when it joins or renews.
 const SENT: [&str; 4] = ["AgentMessage", "JoinRequest", "ChallengeRequest", "RenewRequest"];
@@ -42,7 +42,8 @@ const MORE: [&str; 3] = ["Reject.trace", "RestartReport.stuck", "RestartReport.s
 
 #[test]
 fn an_agent_names_no_cluster_but_in_one_field_that_gives_nothing() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Of the checkout that cargo runs, which need not be the one that this was built in.
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap();
     let set = protox::compile([root.join("proto/lockstep/agent/v1/agent.proto")], [root.join("proto")]).unwrap();
     let messages: BTreeMap<&str, _> = set.file.iter().flat_map(|f| &f.message_type).map(|m| (m.name(), m)).collect();
     let (mut texts, mut known, mut waiting) = (BTreeSet::new(), BTreeSet::new(), SENT.map(str::to_owned).to_vec());
