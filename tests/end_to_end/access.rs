@@ -59,6 +59,13 @@ async fn a_job_applies_its_teams_manifests_with_its_own_token_and_touches_nothin
     assert!(why.starts_with("yes: binding db of project shop delivers it there, by grant shop-prod\n"), "{why}");
     assert!(!why.contains("invoices"), "{why}");
 
+    let checked = fleet.cli_any(&["source", "check", "corp"]).await?;
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    assert!(checked.stdout.contains("rights    ok      all 1 bound secrets may be watched and read"), "{}", checked.stdout);
+    let policy = fleet.cli(&["source", "policy", "corp"]).await?;
+    assert!(policy.stdout.starts_with("path \"kv/metadata/shop/db\" {"), "{}", policy.stdout);
+    assert_eq!(ci(&["source", "policy", "corp"]).await?.code, 1, "it names paths of all projects");
+
     let refused = ci(&["apply", "-f", &basics]).await?;
     assert_eq!(refused.code, 1, "{}", refused.stdout);
     assert!(

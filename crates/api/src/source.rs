@@ -43,6 +43,40 @@ pub struct SourceStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// What a source's credentials need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SourcePolicy {
+    /// How many secrets it is for.
+    pub secrets: u64,
+    /// In HCL.
+    pub policy: String,
+}
+
+/// How a check of a source went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SourceCheck {
+    /// Whether nothing is missing.
+    pub ok: bool,
+    /// The replica that tried.
+    pub replica: String,
+    /// What was tried, up to the first failure.
+    pub steps: Vec<CheckStep>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CheckStep {
+    /// `settings`, `node`, `login` or `rights`.
+    pub what: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// In words, with what to do if it is not.
+    pub text: String,
+}
+
 impl TryFrom<&SourceSpec> for Checked {
     type Error = Vec<FieldError>;
     fn try_from(wire: &SourceSpec) -> Result<Self, Vec<FieldError>> {

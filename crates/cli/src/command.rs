@@ -11,6 +11,7 @@ mod diff;
 mod epoch;
 mod get;
 mod login;
+mod source;
 mod status;
 mod token;
 mod version;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Confirm(confirm::Args),
     Why(why::Args),
     Token(token::Args),
+    Source(source::Args),
     Epoch(epoch::Args),
     Version(version::Args),
 }
@@ -62,6 +64,7 @@ impl Command {
             Self::Cluster(args) => args.run(connection).await?,
             Self::Confirm(args) => args.run(connection).await?,
             Self::Why(args) => args.run(connection).await?,
+            Self::Source(args) => args.run(connection).await?,
             Self::Token(args) => args.run(connection).await?,
             Self::Epoch(args) => args.run(connection).await?,
             Self::Version(args) => args.run()?,

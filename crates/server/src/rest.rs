@@ -65,6 +65,8 @@ pub fn router(app: App) -> Router {
             "/clusters/{name}/join-tokens",
             post(cluster::mint_join_token::mint_join_token).delete(cluster::revoke_join_tokens::revoke_join_tokens),
         )
+        .route("/sources/{name}/check", post(source::check::check_source))
+        .route("/sources/{name}/policy", get(source::policy::show_policy))
         .route("/secrets", get(secrets::list_secrets))
         .route("/placements", get(placements::list_placements))
         .route("/deliveries", get(deliveries::list_deliveries))

@@ -4,7 +4,7 @@
 //! or log line of it. Material goes from an answer's body, which is wiped, straight into [`lockstep_core::material::Material`].
 //!
 //! Code map: [`Vault`] (`client`) joins a `session` (who we are) and a `transport` (where it goes); `kv`, `scan`, `document`,
-//! `pki` and `health` each hold one kind of call; [`budget`] and [`read_plan`] serve the watcher.
+//! `pki`, `rights` and `health` each hold one kind of call; [`budget`] and [`read_plan`] serve the watcher.
 
 mod answer;
 mod body;
@@ -26,6 +26,7 @@ mod noise;
 mod pki;
 pub mod read_plan;
 mod request;
+mod rights;
 mod scan;
 mod session;
 mod settings;
@@ -43,5 +44,6 @@ pub use metrics::Metrics;
 pub use node::IDLE_CONNECTIONS_MAX;
 pub use noise::NOISY_TARGETS;
 pub use pki::{Csr, SignRequest, Signed};
+pub use rights::{Missing, Secret, least_policy};
 pub use scan::ScanPage;
 pub use settings::{Credentials, DEFAULT_BODY_MAX_BYTES, DEFAULT_TIMEOUT, Login, LoginMethod, Settings};

@@ -24,6 +24,7 @@ pub(crate) enum Operation {
     PutDocument,
     Sign,
     CaRoots,
+    Capabilities,
 }
 
 impl Operation {
@@ -39,6 +40,7 @@ impl Operation {
             Self::PutDocument => "put_document",
             Self::Sign => "sign",
             Self::CaRoots => "ca_roots",
+            Self::Capabilities => "capabilities",
         }
     }
 }

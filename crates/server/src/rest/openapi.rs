@@ -34,6 +34,8 @@ use super::{
         cluster::confirm_deletions::confirm_deletions,
         cluster::mint_join_token::mint_join_token,
         cluster::revoke_join_tokens::revoke_join_tokens,
+        source::check::check_source,
+        source::policy::show_policy,
         secrets::list_secrets,
         placements::list_placements,
         deliveries::list_deliveries,

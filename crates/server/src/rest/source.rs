@@ -1,5 +1,8 @@
 //! Sources. Credentials are named here and never given: the server's configuration says what a name may be sent to.
 
+pub(crate) mod check;
+pub(crate) mod policy;
+
 use lockstep_api::field::{FieldError, Mistakes};
 use lockstep_api::source::{SourceSpec, SourceStatus};
 use lockstep_core::access::{Action, Forbidden, Permissions, Place};
@@ -8,8 +11,10 @@ use lockstep_core::source::SourceSpec as Checked;
 use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
+use lockstep_store::secret::{self, Bound};
 use lockstep_store::source::{self, SourceRecord};
 use lockstep_store::{PgConnection, Result as StoreResult};
+use lockstep_vault::Secret;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
@@ -19,6 +24,13 @@ use super::problem::ApiError;
 use super::query::WriteQuery;
 use super::resource::{PageOf, Resource, deleted};
 use crate::config::Config;
+
+/// How a source is specified, and the secrets that are bound in it.
+async fn bound(connection: &mut PgConnection, name: &str) -> Result<(Checked, Vec<Secret>), ApiError> {
+    let found = source::get(connection, name).await?;
+    let secrets = secret::bound(connection, found.id.into(), Bound::All).await?;
+    Ok((found.spec.spec, secrets.into_iter().map(|secret| (secret.mount, secret.path)).collect()))
+}
 
 /// The largest CA bundle.
 const CA_MAX_BYTES: usize = 64 << 10;

@@ -1,7 +1,8 @@
 use anyhow::Result;
+use lockstep_testbed::OpenBao;
 use serde_json::json;
 
-use crate::fixture::{Api, CORP_ADDRESS, HIDDEN_ADDRESS, source};
+use crate::fixture::{Api, CORP_ADDRESS, HIDDEN_ADDRESS, binding, source};
 
 #[tokio::test]
 async fn credentials_go_only_where_the_configuration_allows_and_nothing_else_of_it_is_told() -> Result<()> {
@@ -62,5 +63,34 @@ async fn a_source_cannot_be_given_a_secret_in_any_field() -> Result<()> {
     manifest["spec"]["addresses"] = json!(["https://user:password@vault.corp.example:8200"]);
     let answer = api.put("/v1/sources/corp", &manifest).await?;
     assert!(answer.status == 422 && !answer.text.contains("password"), "{}", answer.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_check_says_how_far_it_came_and_a_policy_names_what_is_bound() -> Result<()> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    let nothing = api.get("/v1/sources/corp/policy").await?.ok().body;
+    assert_eq!(nothing, json!({"secrets": 0, "policy": ""}));
+    api.apply(&binding()).await?;
+    let policy = api.get("/v1/sources/corp/policy").await?.ok().body;
+    let want = "path \"kv/metadata/payments/db\" { capabilities = [\"read\"] }\npath \"kv/data/payments/db\" { capabilities = [\"read\"] }\n";
+    assert_eq!(policy, json!({"secrets": 1, "policy": want}));
+    // Nobody is at that address.
+    let away = api.post("/v1/sources/corp/check", None).await?.ok().body;
+    assert_eq!(
+        (&away["ok"], &away["steps"][0]["what"], away["steps"].as_array().unwrap().len()),
+        (&json!(false), &json!("node"), 1)
+    );
+
+    let mut home = source();
+    home["metadata"]["name"] = json!("home");
+    home["spec"] = json!({"addresses": [OpenBao::shared().await?.addr()], "credentials": "home"});
+    api.apply(&home).await?;
+    let checked = api.post("/v1/sources/home/check", None).await?.ok().body;
+    let steps: Vec<_> =
+        checked["steps"].as_array().unwrap().iter().map(|s| (s["what"].as_str().unwrap(), s["ok"] == true)).collect();
+    assert_eq!((&checked["ok"], steps), (&json!(true), vec![("node", true), ("login", true), ("rights", true)]));
+    assert_eq!(api.post("/v1/sources/nowhere/check", None).await?.code(), "not-found");
     Ok(())
 }

@@ -11,6 +11,7 @@ mod login;
 mod metrics;
 mod nodes;
 mod pki;
+mod rights;
 mod scan;
 mod secrecy;
 mod tls;
