@@ -12,6 +12,7 @@ mod deletions;
 mod drift;
 mod joining;
 mod load;
+mod memory;
 mod metrics_and_logs;
 mod one_write;
 mod quiet;

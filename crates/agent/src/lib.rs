@@ -5,7 +5,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`command`], [`run`], [`status`], [`logging`] | the command and its edges |
+//! | [`command`], [`run`], [`status`], [`logging`], [`memory`] | the command and its edges |
 //! | `join`, `tls`, `connect`, `key`, `certificate` | who the agent is, and the way to a server |
 //! | `link` | the one stream: greeting, work, drift, renewal |
 //! | `holdings` | what comes and goes, by which rules |
@@ -19,6 +19,7 @@ pub mod agent;
 pub mod clock;
 pub mod command;
 pub mod logging;
+pub mod memory;
 pub mod run;
 pub mod state;
 pub mod status;

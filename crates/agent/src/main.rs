@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Parser;
 use lockstep_agent::clock::SystemClock;
 use lockstep_agent::command::{Action, Command, RunArguments, StatusArguments};
-use lockstep_agent::{logging, run, status};
+use lockstep_agent::{logging, memory, run, status};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn run_agent(arguments: RunArguments) -> anyhow::Result<()> {
+    memory::close()?;
     tracing::subscriber::set_global_default(logging::subscriber(arguments.log_format))?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

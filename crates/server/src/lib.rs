@@ -19,6 +19,7 @@ pub mod hygiene;
 pub mod join;
 pub mod logging;
 pub mod material_cache;
+pub mod memory;
 pub mod metrics;
 pub mod oidc;
 pub mod readiness;

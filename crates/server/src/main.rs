@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use lockstep_server::bootstrap::TokenPlace;
 use lockstep_server::config::Config;
-use lockstep_server::{bootstrap, logging, run};
+use lockstep_server::{bootstrap, logging, memory, run};
 
-const NOTHING_DONE: &str = "there is an API token already; nothing was done";
+const NOTHING_DONE: &str = "somebody administers everything already; nothing was done";
 
 /// Lockstep's control plane.
 #[derive(Parser)]
@@ -72,6 +72,7 @@ async fn main() -> ExitCode {
 }
 
 async fn execute(arguments: Arguments) -> anyhow::Result<()> {
+    memory::close()?;
     logging::start(&arguments.log, !arguments.log_text)?;
     match arguments.command {
         Command::Run { configuration } => run::run(configuration.read()?).await,

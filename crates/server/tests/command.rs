@@ -99,7 +99,11 @@ async fn the_first_token_alone_is_printed_and_the_second_time_nothing() -> Resul
     assert!(!text(&first.stderr).contains(token), "the token is in what it says to people");
     let second = place.bootstrap(Some("a"), &["--token-file", "-"], None)?;
     assert_eq!((second.status.code(), text(&second.stdout)), (Some(0), ""));
-    assert!(text(&second.stderr).contains("there is an API token already; nothing was done"), "{}", text(&second.stderr));
+    assert!(
+        text(&second.stderr).contains("somebody administers everything already; nothing was done"),
+        "{}",
+        text(&second.stderr)
+    );
     assert!(!Path::new("-").exists(), "`-` is no file");
     Ok(())
 }
