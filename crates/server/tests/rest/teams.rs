@@ -188,6 +188,21 @@ async fn credentials_go_to_their_own_addresses_only() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_template_cannot_name_anothers_secret_and_the_attempt_is_noted() -> Result<()> {
+    let api = Api::start().await?;
+    let (payments, _) = two_teams(&api).await?;
+    for template in ["{% include 'billing/db' %}", "{% import 'kv/billing/db' as theirs %}", "{% extends '/etc/passwd' %}"] {
+        let mut reaching = binding();
+        reaching["spec"]["templates"] = json!({"OUT": template});
+        let answer = payments.send("PUT", "/v1/bindings/checkout-db", Some(&reaching)).await?;
+        assert_eq!((answer.code(), answer.fields()), ("invalid-manifest", vec!["spec.templates.OUT"]), "{template}");
+    }
+    let noted = &api.get("/v1/refusals?actor=token:payments-ci").await?.ok().body["items"][0];
+    assert_eq!((&noted["action"], &noted["times"]), (&json!("PUT /v1/bindings/{name}"), &json!(3)));
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_auditor_of_a_project_sees_its_changes_and_no_others() -> Result<()> {
     let api = Api::start().await?;
     two_teams(&api).await?;
