@@ -8,7 +8,7 @@ use lockstep_core::access::{Action, Place};
 use lockstep_core::name::SourceName;
 use lockstep_core::source::SourceSpec;
 use lockstep_store::StoreError;
-use lockstep_vault::{Health, Missing, Secret};
+use lockstep_vault::{Health, Missing, Secret, VaultError};
 
 use super::bound;
 use crate::app::App;
@@ -57,23 +57,18 @@ async fn attempt(app: &App, name: &SourceName, spec: &SourceSpec, secrets: &[Sec
             return steps;
         }
     };
-    match client.health().await {
-        Ok(Health::Active) => steps.push(good("node", "an active node answers".to_owned())),
-        Ok(Health::Standby) => {
-            steps.push(failed(
-                "node",
-                "nodes answer, and none of them is active: wait for an election, or check the cluster".to_owned(),
-            ));
-        }
-        Ok(Health::Sealed) => steps.push(failed("node", "it is sealed: unseal it; what was delivered stays".to_owned())),
-        Ok(Health::Uninitialised) => {
-            steps.push(failed("node", "it was never initialised: check the source's addresses".to_owned()));
-        }
-        Err(error) => steps.push(failed("node", error.to_string())),
-    }
-    if steps.iter().any(|step| !step.ok) {
+    let unfit = match client.health().await {
+        Ok(Health::Active) => None,
+        Ok(Health::Standby) => Some(VaultError::Standby),
+        Ok(Health::Sealed) => Some(VaultError::Sealed),
+        Ok(Health::Uninitialised) => Some(VaultError::Uninitialised),
+        Err(error) => Some(error),
+    };
+    if let Some(error) = unfit {
+        steps.push(failed("node", error.to_string()));
         return steps;
     }
+    steps.push(good("node", "an active node answers".to_owned()));
     // Asking what the token may do logs in.
     match client.missing_rights(secrets).await {
         Err(error) => steps.push(failed("login", error.to_string())),
