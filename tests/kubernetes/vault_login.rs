@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use lockstep_testbed::{Folder, Kubernetes, OpenBao};
-use lockstep_vault::{Credentials, Login, LoginFault, LoginMethod, Metrics, Settings, Vault, VaultError};
+use lockstep_vault::{Credentials, Login, LoginFault, LoginMethod, Metrics, Settings, ShownToken, Vault, VaultError};
 use serde_json::json;
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_service_account_logs_in_once_and_another_one_is_refused() -> Result<(
     let vault = async |account: &str| {
         let file = folder.path().join(account);
         std::fs::write(&file, kubernetes.token("vault-login", account, &["vault"]).await?)?;
-        let method = LoginMethod::Kubernetes { role: "lockstep".to_owned(), token_file: file };
+        let method = LoginMethod::Kubernetes { role: "lockstep".to_owned(), token: ShownToken::File(file) };
         let credentials = Credentials::Login(Login { mount: "kubernetes".to_owned(), method });
         anyhow::Ok(Vault::new(Settings::new(vec![bao.addr().to_owned()], credentials), Metrics::new(), "corp")?)
     };

@@ -71,6 +71,10 @@ pub struct RunArguments {
     /// The cluster's name as registered: a token of another cluster is then refused, so that a mix-up takes no cluster from its agent.
     #[arg(long = "cluster", env = "LOCKSTEP_AGENT_CLUSTER", value_name = "NAME", default_value = "", hide_default_value = true)]
     pub cluster_name: String,
+    /// A file with a token of this agent's service account, for one audience that is not the API server's; several may be given. The server logs in at
+    /// a Vault with it, where a source is read as the cluster.
+    #[arg(long = "identity-token-file", env = "LOCKSTEP_AGENT_IDENTITY_TOKEN_FILE", value_name = "FILE", value_delimiter = ',')]
+    pub identity_token_files: Vec<PathBuf>,
     /// Where to serve /metrics, /healthz and /readyz, such as 127.0.0.1:9090; nowhere if not given.
     #[arg(long, env = "LOCKSTEP_AGENT_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,

@@ -32,6 +32,7 @@ mod connect;
 mod delivery;
 mod durable;
 mod holdings;
+mod identity_tokens;
 mod join;
 mod key;
 mod kubernetes;

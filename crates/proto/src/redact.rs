@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::v1::{Entry, JoinRequest, Welcome};
+use crate::v1::{Entry, IdentityTokens, JoinRequest, Welcome};
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,9 +22,15 @@ impl fmt::Debug for JoinRequest {
     }
 }
 
+impl fmt::Debug for IdentityTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityTokens").field("count", &self.tokens.len()).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::v1::{AgentMessage, Entry, JoinRequest, Put, ServerMessage, Welcome, agent_message, server_message};
+    use crate::v1::{AgentMessage, Entry, IdentityTokens, JoinRequest, Put, ServerMessage, Welcome, agent_message, server_message};
 
     #[test]
     fn debug_of_a_message_shows_no_plaintext_and_no_credential() {
@@ -33,7 +39,8 @@ mod tests {
         let message = ServerMessage { message: Some(server_message::Message::Put(put)) };
         let welcome = Welcome { digest_key_bytes: canary(), ..Welcome::default() };
         let join = JoinRequest { token: "canary".into(), csr_der: Vec::new(), cluster: String::new() };
-        let text = format!("{message:?} {welcome:?} {join:?} {:?}", AgentMessage { message: None::<agent_message::Message> });
+        let tokens = agent_message::Message::IdentityTokens(IdentityTokens { tokens: vec!["canary".into()] });
+        let text = format!("{message:?} {welcome:?} {join:?} {:?}", AgentMessage { message: Some(tokens) });
         assert!(!text.contains("canary") && !text.contains(&format!("{:?}", canary())), "{text}");
     }
 }

@@ -8,7 +8,7 @@ const SENT: [&str; 4] = ["AgentMessage", "JoinRequest", "ChallengeRequest", "Ren
 
 /// Every field of bytes or text in these. A new one is looked at here: whether it can name what is another cluster's, and if so,
 /// `tests/protocol/foreign.rs` shows what comes of it.
-const TEXTS: [(&str, &str); 22] = [
+const TEXTS: [(&str, &str); 23] = [
     // The bindings that it speaks of may be another cluster's.
     ("Held.binding", "a binding"),
     ("Ack.binding", "a binding"),
@@ -26,6 +26,8 @@ const TEXTS: [(&str, &str); 22] = [
     ("JoinRequest.csr_der", "a key"),
     ("RenewRequest.csr_der", "a key"),
     ("JoinRequest.token", "a secret"),
+    // Whose it is decides the Vault that it is shown to, where the login is the speaking cluster's.
+    ("IdentityTokens.tokens", "a secret"),
     ("RenewRequest.nonce", "nothing"),
     ("RenewRequest.signature", "nothing"),
     ("Hello.version", "nothing"),

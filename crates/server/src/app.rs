@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lockstep_store::PgPool;
 
 use crate::authority::Authority;
+use crate::cluster_readers::ClusterReaders;
 use crate::config::Config;
 use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
@@ -23,6 +24,8 @@ pub struct App {
     pub authority: Arc<Authority>,
     /// Clients of sources, by name.
     pub sources: Arc<Sources>,
+    /// Logins as the clusters that read for themselves.
+    pub readers: Arc<ClusterReaders>,
     /// What was read from them, for a short while.
     pub materials: MaterialCache,
     /// Whose tokens callers may show beside ours.

@@ -9,6 +9,7 @@ pub mod app;
 pub mod authority;
 pub mod bootstrap;
 pub mod clock;
+pub mod cluster_readers;
 pub mod config;
 pub mod digest_root;
 pub mod dispatch;

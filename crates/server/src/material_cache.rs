@@ -9,18 +9,20 @@ use std::time::{Duration, Instant};
 
 use lockstep_core::binding::SecretRef;
 use lockstep_core::choice::Choice;
-use lockstep_core::id::SecretId;
+use lockstep_core::id::{ClusterId, SecretId};
 use lockstep_core::material::Material;
 use lockstep_core::name::SourceName;
+use lockstep_core::source::{ClusterLogin, ReadAs, SourceSpec};
 use lockstep_core::version::{Incarnation, Version, VersionNumber};
 use lockstep_store::StoreError;
-use lockstep_vault::VaultError;
+use lockstep_vault::{Data, VaultError};
 use moka::Expiry;
 use moka::future::Cache;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::cluster_readers::{Reader, ReaderError, told};
 
 /// The most plaintext kept, in bytes.
 const BYTES_MAX: u64 = 64 << 20;
@@ -43,6 +45,14 @@ pub enum ReadError {
         /// What the source said.
         error: VaultError,
     },
+    /// It is read as the cluster, and that could not be.
+    #[error("secret {path}: {error}")]
+    AsCluster {
+        /// The secret's path.
+        path: String,
+        /// Why not.
+        error: ReaderError,
+    },
     /// The version read was made at another time than the one observed.
     #[error("secret {path} was replaced at its source while it was read; it is looked at again")]
     Replaced {
@@ -56,6 +66,8 @@ pub enum ReadError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
+    /// The cluster that reads, where it is not the server: what one may read is not for another.
+    reader: Option<ClusterId>,
     secret: SecretId,
     incarnation: Incarnation,
     number: VersionNumber,
@@ -70,8 +82,8 @@ const WANTED_MAX: u64 = 100_000;
 const SOURCES_MAX: u64 = 1_000;
 
 impl Key {
-    fn of(secret: SecretId, version: Version) -> Self {
-        Self { secret, incarnation: version.id.incarnation, number: version.id.number }
+    fn of(reader: Option<ClusterId>, secret: SecretId, version: Version) -> Self {
+        Self { reader, secret, incarnation: version.id.incarnation, number: version.id.number }
     }
 }
 
@@ -111,12 +123,22 @@ impl Default for MaterialCache {
 }
 
 impl MaterialCache {
-    /// The keys of the chosen version, for a delivery; `None` where the choice is that there is nothing.
-    pub async fn read(&self, app: &App, secret: &SecretRef, id: SecretId, choice: &Choice) -> Result<Option<Keys>, ReadError> {
-        if matches!(choice, Choice::Newest(_)) {
+    /// The keys of the chosen version, for a delivery; `None` where the choice is that there is nothing. The `reader` reads where the source
+    /// asks for that.
+    pub async fn read(
+        &self,
+        app: &App,
+        reader: Reader<'_>,
+        secret: &SecretRef,
+        id: SecretId,
+        choice: &Choice,
+    ) -> Result<Option<Keys>, ReadError> {
+        let spec = spec(app, secret).await?;
+        let reader = (!spec.read_as.is_server()).then_some(reader);
+        if reader.is_none() && matches!(choice, Choice::Newest(_)) {
             self.wanted.insert(id, ()).await;
         }
-        self.read_once(app, secret, id, choice).await
+        self.read_once(app, reader, &spec, secret, id, choice).await
     }
 
     /// Begins to read a version that is being recorded, if the one before was delivered from here. If nobody comes for it, because the cluster is gone or dials another replica now, then that was the last of this secret.
@@ -130,9 +152,13 @@ impl MaterialCache {
         };
         let (this, app) = (self.clone(), app.clone());
         tokio::spawn(async move {
-            if this.read_once(&app, &secret, id, &Choice::Newest(version)).await.is_err() {
+            let read = async {
+                let spec = spec(&app, &secret).await?;
+                this.read_once(&app, None, &spec, &secret, id, &Choice::Newest(version)).await
+            };
+            if read.await.is_err() {
                 // Whoever wants it tries again at once, and tells.
-                this.cache.invalidate(&Key::of(id, version)).await;
+                this.cache.invalidate(&Key::of(None, id, version)).await;
             }
             drop(ahead);
         });
@@ -142,10 +168,19 @@ impl MaterialCache {
         self.turns.get_with_by_ref(source, async { Arc::new(Semaphore::new(READS_MAX)) }).await
     }
 
-    async fn read_once(&self, app: &App, secret: &SecretRef, id: SecretId, choice: &Choice) -> Result<Option<Keys>, ReadError> {
+    async fn read_once(
+        &self,
+        app: &App,
+        reader: Option<Reader<'_>>,
+        spec: &SourceSpec,
+        secret: &SecretRef,
+        id: SecretId,
+        choice: &Choice,
+    ) -> Result<Option<Keys>, ReadError> {
+        let by = reader.map(|reader| reader.cluster);
         let key = match choice {
-            Choice::Newest(version) => Key::of(id, *version),
-            Choice::Pinned(incarnation, number) => Key { secret: id, incarnation: *incarnation, number: *number },
+            Choice::Newest(version) => Key::of(by, id, *version),
+            Choice::Pinned(incarnation, number) => Key { reader: by, secret: id, incarnation: *incarnation, number: *number },
             Choice::Gone | Choice::Nothing => return Ok(None),
         };
         let fresh = std::sync::atomic::AtomicBool::new(false);
@@ -153,7 +188,7 @@ impl MaterialCache {
             fresh.store(true, std::sync::atomic::Ordering::Relaxed);
             let turns = self.turns(&secret.source).await;
             let _turn = turns.acquire().await;
-            load(app, secret, choice).await
+            load(app, reader, spec, secret, choice).await
         };
         let result = self.cache.get_with(key, load).await;
         let outcome = match (&result, fresh.into_inner()) {
@@ -167,18 +202,50 @@ impl MaterialCache {
     }
 }
 
-async fn load(app: &App, secret: &SecretRef, choice: &Choice) -> Result<Keys, ReadError> {
-    let store = |e: StoreError| ReadError::Store(Arc::new(e));
-    let path = || format!("{}/{}", secret.mount, secret.path);
-    let vault = |error| ReadError::Vault { path: path(), error };
-    let spec = app.sources.spec(&app.pool, &secret.source).await.map_err(store)?;
-    let client = app.sources.client(&secret.source, &spec).await.map_err(vault)?;
+async fn spec(app: &App, secret: &SecretRef) -> Result<SourceSpec, ReadError> {
+    app.sources.spec(&app.pool, &secret.source).await.map_err(|e| ReadError::Store(Arc::new(e)))
+}
+
+async fn load(
+    app: &App,
+    reader: Option<Reader<'_>>,
+    spec: &SourceSpec,
+    secret: &SecretRef,
+    choice: &Choice,
+) -> Result<Keys, ReadError> {
     let (number, matches): (_, Box<dyn Fn(_) -> bool + Send>) = match choice {
         Choice::Newest(version) => (version.id.number, Box::new(move |created| created == version.created)),
         // Of a pinned version only its incarnation is on record: it cannot be older than that.
         Choice::Pinned(incarnation, number) => (*number, Box::new(move |created| created >= incarnation.0)),
         Choice::Gone | Choice::Nothing => return Ok(Keys::default()),
     };
-    let data = client.read(&secret.mount, &secret.path, number).await.map_err(vault)?;
-    if matches(data.created) { Ok(Arc::new(data.keys)) } else { Err(ReadError::Replaced { path: path() }) }
+    let data = match (reader, &spec.read_as) {
+        (Some(reader), ReadAs::Cluster(login)) => as_cluster(app, reader, spec, login, secret, number).await,
+        (None, _) | (_, ReadAs::Server) => as_server(app, spec, secret, number).await,
+    }?;
+    if matches(data.created) { Ok(Arc::new(data.keys)) } else { Err(ReadError::Replaced { path: path(secret) }) }
+}
+
+async fn as_server(app: &App, spec: &SourceSpec, secret: &SecretRef, number: VersionNumber) -> Result<Data, ReadError> {
+    let vault = |error| ReadError::Vault { path: path(secret), error };
+    let client = app.sources.client(&secret.source, spec).await.map_err(vault)?;
+    client.read(&secret.mount, &secret.path, number).await.map_err(vault)
+}
+
+async fn as_cluster(
+    app: &App,
+    reader: Reader<'_>,
+    spec: &SourceSpec,
+    login: &ClusterLogin,
+    secret: &SecretRef,
+    number: VersionNumber,
+) -> Result<Data, ReadError> {
+    let failed = |error| ReadError::AsCluster { path: path(secret), error };
+    let client = app.readers.client(&app.sources, reader, &secret.source, spec, login).await.map_err(failed)?;
+    let read = client.read(&secret.mount, &secret.path, number).await;
+    read.map_err(|error| failed(told(reader, login, &format!("{}/data/{}", secret.mount, secret.path), error)))
+}
+
+fn path(secret: &SecretRef) -> String {
+    format!("{}/{}", secret.mount, secret.path)
 }

@@ -24,6 +24,7 @@ use key::{Key, NoKey};
 use keyring::Keyring;
 use provider::Provider;
 
+pub use jwt::audiences;
 pub use keyring::Pace;
 pub use provider::Failure;
 pub use refused::Refused;

@@ -79,6 +79,7 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
         sources: Arc::new(Sources::new(config.clone(), vault_metrics.clone())),
         metrics: Arc::new(Metrics::new(&vault_metrics)?),
         readiness: Arc::new(Readiness::new(pool.clone())),
+        readers: Arc::default(),
         materials: MaterialCache::default(),
         issuers: Arc::new(Issuers::new(&config.oidc)?),
         authority: authority.clone(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lockstep_core::name::SourceName;
 use lockstep_core::source::SourceSpec;
 use lockstep_store::{PgPool, StoreError, pool, source};
-use lockstep_vault::{Credentials, Login, LoginMethod, Settings, Vault, VaultError};
+use lockstep_vault::{Credentials, Login, LoginMethod, Settings, ShownToken, Vault, VaultError};
 
 use crate::config::{AppRole, CertificateLogin, Config, CredentialSet, TokenLogin};
 
@@ -122,11 +122,11 @@ fn credentials(set: &CredentialSet) -> Option<Credentials> {
     }
     if let Some(TokenLogin { mount, role, token_file }) = &set.kubernetes {
         let (role, token_file) = (role.clone(), token_file.clone());
-        return Some(login(mount.as_deref().unwrap_or("kubernetes"), LoginMethod::Kubernetes { role, token_file }));
+        return Some(login(mount.as_deref().unwrap_or("kubernetes"), LoginMethod::Kubernetes { role, token: ShownToken::File(token_file) }));
     }
     if let Some(TokenLogin { mount, role, token_file }) = &set.jwt {
         let (role, token_file) = (role.clone(), token_file.clone());
-        return Some(login(mount.as_deref().unwrap_or("jwt"), LoginMethod::Jwt { role, token_file }));
+        return Some(login(mount.as_deref().unwrap_or("jwt"), LoginMethod::Jwt { role, token: ShownToken::File(token_file) }));
     }
     let CertificateLogin { mount, role, certificate_file, key_file } = set.certificate.as_ref()?;
     let (certificate_file, key_file) = (certificate_file.clone(), key_file.clone());

@@ -5,6 +5,7 @@ mod leave;
 mod listed;
 mod noticed;
 mod purge;
+mod read_as_cluster;
 
 use lockstep_core::delivery::Outcome;
 use lockstep_core::digest::Digest;
@@ -21,6 +22,7 @@ use leave::LEAVE;
 pub use count::{Observed, OfBinding, count, count_by_cluster, count_of_clusters, of_bindings};
 pub use listed::{Filter, ItemVersion, Listed, list};
 pub use noticed::{Notice, Noticed, note};
+pub use read_as_cluster::{ReadAsCluster, read_as_cluster};
 pub use purge::{Left, Refused, held, left, purges_waiting, removals_refused};
 
 /// One report about one placement.

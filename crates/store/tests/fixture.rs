@@ -13,7 +13,7 @@ use lockstep_core::grant::{GrantSpec, GrantedPaths};
 use lockstep_core::id::{BindingId, ClusterId, InstanceId, SessionId};
 use lockstep_core::label::Labels;
 use lockstep_core::revision::{Epoch, Revision, Seq};
-use lockstep_core::source::SourceSpec;
+use lockstep_core::source::{ReadAs, SourceSpec};
 use lockstep_core::version::{Change, Incarnation, Known, SecretState, Version, VersionId, VersionNumber};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::delivery::{Filter, Listed, Report};
@@ -218,7 +218,7 @@ pub(crate) fn written(name: &str, text: &str) -> Written {
 
 pub(crate) fn source_spec() -> Result<SourceSpec> {
     let addresses = vec!["https://vault.example:8200".to_owned()];
-    Ok(SourceSpec { addresses, namespace: None, ca: None, credentials: "corp".parse()? })
+    Ok(SourceSpec { addresses, namespace: None, ca: None, credentials: "corp".parse()?, read_as: ReadAs::Server })
 }
 
 pub(crate) fn item(path: &str) -> Result<Item> {

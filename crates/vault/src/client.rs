@@ -10,7 +10,7 @@ use crate::error::VaultError;
 use crate::metrics::Metrics;
 use crate::request::Request;
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{Login, Settings};
 use crate::transport::Transport;
 
 /// A client for one Vault. Clones share login, connections and metrics.
@@ -19,7 +19,7 @@ pub struct Vault(Arc<Inner>);
 
 struct Inner {
     session: Session,
-    transport: Transport,
+    transport: Arc<Transport>,
 }
 
 impl Vault {
@@ -27,8 +27,20 @@ impl Vault {
     ///
     /// Fails with [`VaultError::Settings`] only.
     pub fn new(settings: Settings, metrics: Metrics, name: &str) -> Result<Self, VaultError> {
-        let transport = Transport::new(&settings, metrics, name)?;
+        let transport = Arc::new(Transport::new(&settings, metrics, name)?);
         Ok(Self(Arc::new(Inner { session: Session::new(settings.credentials), transport })))
+    }
+
+    /// A client that logs in as somebody else, over the same connections. Its token is never renewed, but replaced by another login from two thirds
+    /// of its life on: a renewed one would keep the policies that the login gave, however long ago that was.
+    #[must_use]
+    pub fn logging_in(&self, login: Login) -> Self {
+        Self(Arc::new(Inner { session: Session::of_another(login), transport: self.0.transport.clone() }))
+    }
+
+    /// When the next call would log in again; `None` while there is no login.
+    pub async fn next_login(&self) -> Option<Instant> {
+        self.0.session.next_login().await
     }
 
     /// Sends with our token. One new login and one second try when the token was refused, or when its policies may be stale.

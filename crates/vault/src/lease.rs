@@ -50,6 +50,12 @@ impl Lease {
         }
     }
 
+    /// When [`Lease::step`] asks for another login, if nothing is renewed; `None`: never.
+    pub(crate) fn ends(&self) -> Option<Instant> {
+        let kept = if self.renewable { self.ttl } else { self.ttl * 2 / 3 };
+        (!self.ttl.is_zero()).then(|| self.obtained + kept)
+    }
+
     /// Whether a refused token is worth another login.
     pub(crate) fn is_worth_another(&self, now: Instant, rejected: bool) -> bool {
         let age = now.duration_since(self.login);

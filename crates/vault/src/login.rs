@@ -16,7 +16,7 @@ use crate::credential_file;
 use crate::error::{LoginFault, VaultError};
 use crate::lease::Lease;
 use crate::request::{Operation, Request};
-use crate::settings::{Login, LoginMethod};
+use crate::settings::{Login, LoginMethod, ShownToken};
 use crate::token::Token;
 use crate::transport::Transport;
 
@@ -49,8 +49,12 @@ async fn describe(transport: &Transport, login: &Login) -> Result<Request, Vault
             request
         }
         // Both take the same: `auth/MOUNT/login` with `role` and `jwt`.
-        LoginMethod::Kubernetes { role, token_file } | LoginMethod::Jwt { role, token_file } => {
-            let mut description = LoginWithKubernetesRequest { mount, role: role.clone(), jwt: text(token_file).await? };
+        LoginMethod::Kubernetes { role, token } | LoginMethod::Jwt { role, token } => {
+            let jwt = match token {
+                ShownToken::File(file) => text(file).await?,
+                ShownToken::Held(held) => held.text().to_string(),
+            };
+            let mut description = LoginWithKubernetesRequest { mount, role: role.clone(), jwt };
             let request = Request::of(Operation::Login, &description);
             description.jwt.zeroize();
             request

@@ -10,15 +10,20 @@ use crate::credential_file::{self, Stamp};
 use crate::error::{LoginFault, VaultError};
 use crate::lease::{Lease, Step};
 use crate::login::{self, Renewal};
-use crate::settings::Credentials;
+use crate::settings::{Credentials, Login};
 use crate::token::Token;
 use crate::transport::Transport;
 
 /// After a login that failed, calls fail with its error for this long: many waiting calls must not become many logins.
 const LOGIN_RETRY: Duration = Duration::from_secs(1);
+/// The same for logins as somebody else, of whom there may be a thousand.
+const ANOTHERS_LOGIN_RETRY: Duration = Duration::from_secs(15);
 
 pub(crate) struct Session {
     credentials: Credentials,
+    /// Whether the token of a login is renewed.
+    renews: bool,
+    retry: Duration,
     /// Held while logging in, so that all others wait for that one login.
     state: Mutex<State>,
 }
@@ -26,7 +31,14 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
-    failed: Option<(Instant, VaultError)>,
+    failed: Option<Failed>,
+}
+
+struct Failed {
+    at: Instant,
+    /// What was shown, by how often that had been replaced.
+    shown: u64,
+    error: VaultError,
 }
 
 struct Held {
@@ -41,7 +53,12 @@ enum Origin {
 
 impl Session {
     pub(crate) fn new(credentials: Credentials) -> Self {
-        Self { credentials, state: Mutex::default() }
+        Self { credentials, renews: true, retry: LOGIN_RETRY, state: Mutex::default() }
+    }
+
+    /// Of somebody else, for whom we log in.
+    pub(crate) fn of_another(login: Login) -> Self {
+        Self { credentials: Credentials::Login(login), renews: false, retry: ANOTHERS_LOGIN_RETRY, state: Mutex::default() }
     }
 
     /// The token for the next request; logs in or renews where that is due.
@@ -53,10 +70,20 @@ impl Session {
                 if let Some(token) = state.token_of_login(transport, deadline).await {
                     return Ok(token);
                 }
-                state.check_failed()?;
+                let shown = how.method.replaced();
+                state.check_failed(shown, self.retry)?;
                 let result = login::login(transport, how, deadline).await;
-                state.logged_in(result)
+                let result = result.map(|(token, lease)| (token, Lease { renewable: lease.renewable && self.renews, ..lease }));
+                state.logged_in(result, shown)
             }
+        }
+    }
+
+    /// When the token will be replaced by another login, if it came from one and nobody asks for it meanwhile.
+    pub(crate) async fn next_login(&self) -> Option<Instant> {
+        match self.state.lock().await.held.as_ref()?.origin {
+            Origin::Login(lease) => lease.ends(),
+            Origin::File(_) => None,
         }
     }
 
@@ -117,14 +144,14 @@ impl State {
         is_good.then(|| token.clone())
     }
 
-    fn check_failed(&self) -> Result<(), VaultError> {
+    fn check_failed(&self, shown: u64, retry: Duration) -> Result<(), VaultError> {
         match &self.failed {
-            Some((at, error)) if at.elapsed() < LOGIN_RETRY => Err(error.clone()),
+            Some(failed) if failed.shown == shown && failed.at.elapsed() < retry => Err(failed.error.clone()),
             _ => Ok(()),
         }
     }
 
-    fn logged_in(&mut self, result: Result<(Token, Lease), VaultError>) -> Result<Token, VaultError> {
+    fn logged_in(&mut self, result: Result<(Token, Lease), VaultError>, shown: u64) -> Result<Token, VaultError> {
         match result {
             Ok((token, lease)) => {
                 self.held = Some(Held { token: token.clone(), origin: Origin::Login(lease) });
@@ -133,7 +160,7 @@ impl State {
             }
             Err(error) => {
                 self.held = None;
-                self.failed = Some((Instant::now(), error.clone()));
+                self.failed = Some(Failed { at: Instant::now(), shown, error: error.clone() });
                 Err(error)
             }
         }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::held_token::HeldToken;
+
 /// Time for one call, whatever login, other nodes and second tries it takes.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,15 +61,15 @@ pub enum LoginMethod {
     Kubernetes {
         /// The role to log in to.
         role: String,
-        /// Holds the token; a projected one is exchanged by the kubelet.
-        token_file: PathBuf,
+        /// Where the token is.
+        token: ShownToken,
     },
     /// A JWT, which the Vault checks by its issuer's keys.
     Jwt {
         /// The role to log in to.
         role: String,
-        /// Holds the token.
-        token_file: PathBuf,
+        /// Where the token is.
+        token: ShownToken,
     },
     /// A TLS client certificate.
     Certificate {
@@ -80,6 +82,15 @@ pub enum LoginMethod {
     },
 }
 
+/// Where a token is that is shown to be let in. It is looked at with each login: both are exchanged while they are in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownToken {
+    /// In a file, as the kubelet projects it for this process's own service account.
+    File(PathBuf),
+    /// In memory only: it is somebody else's, for whom we log in.
+    Held(HeldToken),
+}
+
 impl LoginMethod {
     /// As Vault calls it.
     pub const fn name(&self) -> &'static str {
@@ -88,6 +99,14 @@ impl LoginMethod {
             Self::Kubernetes { .. } => "Kubernetes",
             Self::Jwt { .. } => "JWT",
             Self::Certificate { .. } => "TLS certificate",
+        }
+    }
+
+    /// How often what is shown was replaced, where that is told.
+    pub(crate) fn replaced(&self) -> u64 {
+        match self {
+            Self::Kubernetes { token: ShownToken::Held(held), .. } | Self::Jwt { token: ShownToken::Held(held), .. } => held.replaced(),
+            Self::AppRole { .. } | Self::Kubernetes { .. } | Self::Jwt { .. } | Self::Certificate { .. } => 0,
         }
     }
 

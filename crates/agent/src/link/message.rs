@@ -12,6 +12,7 @@ use lockstep_proto::v1::{self, agent_message::Message, reject};
 
 use crate::delivery::{Answer, Applied, Delete, Put, Refusal, RefusalKind};
 use crate::holdings::Inventory;
+use crate::identity_tokens::{self, Shown};
 use crate::restart;
 use crate::sink::Targets;
 use crate::sink::secret::Comparison;
@@ -22,13 +23,14 @@ pub(super) fn from_agent(message: Message) -> v1::AgentMessage {
 }
 
 /// The first message.
-pub(super) fn hello(inventory: Inventory, sinks: Vec<String>, lease_term: u64) -> v1::AgentMessage {
+pub(super) fn hello(inventory: Inventory, sinks: Vec<String>, lease_term: u64, shown: &Shown) -> v1::AgentMessage {
     from_agent(Message::Hello(v1::Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lease_term,
         floor: inventory.floor.map(Into::into),
         inventory: inventory.held.into_iter().map(|(binding, reported)| held_message(binding, reported)).collect(),
         sinks,
+        identity_tokens: (!shown.is_empty()).then(|| identity_tokens::message(shown)),
     }))
 }
 

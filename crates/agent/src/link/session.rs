@@ -21,6 +21,7 @@ use super::{End, LinkError, renewal, restarting, verification};
 use crate::address::ServerAddress;
 use crate::agent::Agent;
 use crate::connect::connect;
+use crate::identity_tokens::{self, Shown};
 use crate::tls;
 
 /// How many messages wait to be sent.
@@ -36,6 +37,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Session<'a> {
     agent: &'a Agent,
     welcome: Welcome,
+    /// The identity tokens that the server has.
+    shown: Shown,
     inbound: Streaming<ServerMessage>,
     out: mpsc::Sender<AgentMessage>,
 }
@@ -51,7 +54,8 @@ impl<'a> Session<'a> {
         agent.count_bindings().await;
         let mut inventory = agent.holdings().inventory().await;
         let checked = std::mem::take(&mut inventory.checked);
-        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.surroundings.lease_term);
+        let shown = identity_tokens::read(&agent.arguments.identity_token_files);
+        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.surroundings.lease_term, &shown);
         let _ = out.send(hello).await;
         let greeting = async {
             let mut inbound = client.link(ReceiverStream::new(requests)).await.map_err(status)?.into_inner();
@@ -74,19 +78,19 @@ impl<'a> Session<'a> {
         if let Some(reason) = &welcome.held {
             tracing::warn!(%server, reason, "this cluster is held: everything is kept, nothing new comes");
         }
-        Ok(Self { agent, welcome, inbound, out })
+        Ok(Self { agent, welcome, shown, inbound, out })
     }
 
     /// Keeps the stream until it ends, then finishes what was begun.
     pub(super) async fn run(self) -> Result<End, LinkError> {
-        let Self { agent, welcome, mut inbound, out } = self;
+        let Self { agent, welcome, shown, mut inbound, out } = self;
         let (queue, work) = mpsc::channel(WORK_MAX);
         let silence = welcome.heartbeat_interval * SILENCE_INTERVALS;
         let mut worker = pin!(work::run(agent, work, out.clone()));
         let (ended, worked_off) = tokio::select! {
             ended = read(agent, &mut inbound, queue, silence) => (ended, false),
             () = &mut worker => (Err(LinkError::Closed), true),
-            () = accompany(agent, &welcome, &out) => (Err(LinkError::Closed), false),
+            () = accompany(agent, &welcome, shown, &out) => (Err(LinkError::Closed), false),
             () = agent.surroundings.stop.cancelled() => (Ok(End::Stopped), false),
         };
         // The queue has ended with the reader, so the worker ends when it is empty.
@@ -103,12 +107,13 @@ impl<'a> Session<'a> {
 }
 
 /// What goes on beside reading and working; ends when nothing can be sent any more.
-async fn accompany(agent: &Agent, welcome: &Welcome, out: &mpsc::Sender<AgentMessage>) {
+async fn accompany(agent: &Agent, welcome: &Welcome, shown: Shown, out: &mpsc::Sender<AgentMessage>) {
     tokio::select! {
         () = heartbeat(welcome.heartbeat_interval, out.clone()) => {}
         () = verification::run(agent, welcome.verify_interval, welcome.held.as_deref(), out.clone()) => {}
         () = renewal::run(agent, out.clone()) => {}
         () = restarting::run(agent, out.clone()) => {}
+        () = show(agent, shown, out.clone()) => {}
     }
 }
 
@@ -141,6 +146,24 @@ async fn read(
         if queue.send(work).await.is_err() {
             return Err(LinkError::Closed);
         }
+    }
+}
+
+/// Sends identity tokens again when they were exchanged.
+async fn show(agent: &Agent, mut shown: Shown, out: mpsc::Sender<AgentMessage>) {
+    if agent.arguments.identity_token_files.is_empty() {
+        return std::future::pending().await;
+    }
+    loop {
+        sleep(identity_tokens::LOOK_INTERVAL).await;
+        let now = identity_tokens::read(&agent.arguments.identity_token_files);
+        if now == shown || now.is_empty() {
+            continue;
+        }
+        if out.send(from_agent(FromAgent::IdentityTokens(identity_tokens::message(&now)))).await.is_err() {
+            return;
+        }
+        shown = now;
     }
 }
 

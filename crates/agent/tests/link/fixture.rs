@@ -68,6 +68,7 @@ impl Fixture {
             token_file: Some(token_file),
             pin: Some(server.shared.authority.pin),
             cluster_name: String::new(),
+            identity_token_files: Vec::new(),
             metrics_listen: None,
             lease_term: 0,
             log_format: LogFormat::Json,

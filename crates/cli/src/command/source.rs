@@ -40,10 +40,15 @@ enum Action {
         output: Format,
     },
     /// Write the least Vault policy for what is bound now, in HCL
-    #[command(after_help = "Examples:\n  lockstep source policy corp > lockstep-source.hcl")]
+    ///
+    /// For the server's own credentials; or, where the source has readAs: Cluster, for a cluster that reads for itself.
+    #[command(after_help = "Examples:\n  lockstep source policy corp > lockstep-source.hcl\n  lockstep source policy corp --cluster eu-1 > eu-1.hcl")]
     Policy {
         /// The source
         name: String,
+        /// What this cluster reads for itself
+        #[arg(long)]
+        cluster: Option<String>,
     },
 }
 
@@ -60,8 +65,9 @@ impl Args {
                 terminal::print(&output.render(&checked, || for_people(&checked))?)?;
                 if checked.ok { Ok(()) } else { Err(Told.into()) }
             }
-            Action::Policy { name } => {
-                let policy = client.get::<SourcePolicy>(&[SOURCE.plural(), name, "policy"]).await;
+            Action::Policy { name, cluster } => {
+                let query: Vec<(&str, &str)> = cluster.iter().map(|cluster| ("cluster", cluster.as_str())).collect();
+                let policy = client.ask::<SourcePolicy>(&[SOURCE.plural(), name, "policy"], &query).await;
                 let SourcePolicy { secrets, policy } = client.explained(SOURCE, name, policy).await?;
                 terminal::print(&policy)?;
                 terminal::hint(&format!("For {secrets} bound secrets. Next: `vault policy write NAME FILE` with it."));

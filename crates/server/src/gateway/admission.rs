@@ -16,6 +16,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::actor;
+use crate::app::App;
 use crate::gateway::Gateway;
 use crate::gateway::listener::Cut;
 use crate::gateway::sessions::{Inbox, Stream};
@@ -106,6 +107,9 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
     if !session::open(&mut connection, &session).await.map_err(unavailable)? {
         return Err(Status::failed_precondition("a stream with a higher lease term is this cluster's"));
     }
+    if !purges {
+        show(app, id, &hello.identity_tokens.unwrap_or_default().tokens).await;
+    }
     let what = Stream { instance: peer.identity.instance, purges };
     let inbox = gateway.sessions.enter(id, session.id, what);
     Ok(Admitted {
@@ -119,6 +123,15 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
         cut: peer.cut.clone(),
         purges,
     })
+}
+
+/// Takes the tokens with which the cluster reads for itself.
+pub(super) async fn show(app: &App, cluster: ClusterId, tokens: &[String]) {
+    let useless = app.readers.take(cluster, tokens).await;
+    if useless > 0 {
+        tracing::warn!(%cluster, useless, "an agent shows tokens that are of no use: each is to be of one audience");
+        app.metrics.limit_hits.with_label_values(&["identity_tokens"]).inc();
+    }
 }
 
 /// Whether the agent is let in only to remove what was delivered, or why it is not let in at all.

@@ -230,6 +230,19 @@ impl Ledger {
         is_there && !self.in_flight.contains_key(&id)
     }
 
+    /// The revision of what the agent has of a binding, while nothing of it is under way.
+    pub(super) fn revision_held(&self, id: BindingId) -> Option<Revision> {
+        let held = self.reported.get(&id).filter(|r| r.digest.is_some() && r.revision != NONE)?;
+        (!self.in_flight.contains_key(&id)).then_some(held.revision)
+    }
+
+    /// What was refused is tried again at once.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        for refusal in self.refused.values_mut() {
+            refusal.until = refusal.until.min(now);
+        }
+    }
+
     /// Whether a binding only observes.
     pub(super) fn observes(&self, id: BindingId) -> bool {
         self.observing.contains(&id)

@@ -14,6 +14,7 @@ use lockstep_proto::v1::{self, server_message};
 use lockstep_store::delivery::Report;
 use tokio::time::Instant;
 
+use crate::cluster_readers::Reader;
 use crate::gateway::Gateway;
 use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::{Work, is_removal};
@@ -45,13 +46,14 @@ pub(super) struct Delivery {
 ///
 /// The first time, leave is asked while the content is read: that is a fifth of a delivery's time. What failed before is read first,
 /// so that what is recorded of it does not change to and fro with each try.
-pub(super) async fn make_ready(gateway: Gateway, key: ClusterKey, work: Work, blank: Report) -> Ready {
+pub(super) async fn make_ready(gateway: Gateway, cluster: String, key: ClusterKey, work: Work, blank: Report) -> Ready {
     let (id, revision) = (blank.binding, blank.revision);
     let leave = async { if work.is_retry { None } else { Some((gateway.reports.permit(blank.clone()).await, Instant::now())) } };
     let (prepared, leave) = if is_removal(&work) {
         (Ok(None), leave.await)
     } else {
-        let prepared = prepare(&gateway.app, &key, &work.facts);
+        let reader = Reader { cluster: blank.cluster, name: &cluster };
+        let prepared = prepare(&gateway.app, reader, &key, &work.facts);
         let (prepared, leave) = tokio::join!(prepared, leave);
         (prepared.map(Some), leave)
     };

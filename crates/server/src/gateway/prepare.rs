@@ -11,6 +11,7 @@ use lockstep_vault::VaultError;
 use thiserror::Error;
 
 use crate::app::App;
+use crate::cluster_readers::Reader;
 use crate::material_cache::ReadError;
 
 /// Finished content.
@@ -35,6 +36,7 @@ impl PrepareError {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::Read(ReadError::Vault { error: VaultError::Forbidden { .. }, .. }) => Outcome::Denied,
+            Self::Read(ReadError::AsCluster { error, .. }) if error.is_denied() => Outcome::Denied,
             Self::Read(_) => Outcome::Unreadable,
             Self::Render(_) | Self::Type(_) => Outcome::Failed,
         }
@@ -42,13 +44,13 @@ impl PrepareError {
 }
 
 /// Reads and renders what the placement wants, and checks that it is what the target's type asks for.
-pub(super) async fn prepare(app: &App, key: &ClusterKey, facts: &Facts) -> Result<Prepared, PrepareError> {
+pub(super) async fn prepare(app: &App, reader: Reader<'_>, key: &ClusterKey, facts: &Facts) -> Result<Prepared, PrepareError> {
     let delivered = &facts.binding.spec.delivered;
     let content = match &facts.desired.want {
         Want::Content(choices) => {
             let mut read = Vec::with_capacity(choices.len());
             for ((item, secret), choice) in delivered.items.iter().zip(&facts.secrets).zip(choices) {
-                read.push(app.materials.read(app, &item.secret, secret.id, choice).await?);
+                read.push(app.materials.read(app, reader, &item.secret, secret.id, choice).await?);
             }
             let keys: Vec<_> = read.iter().map(Option::as_deref).collect();
             let content = render(delivered, &keys)?;

@@ -168,8 +168,13 @@ impl Purging {
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => return false,
-            // What it needs it does not get, and what it noticed is of no use any more.
-            Some(agent_message::Message::Need(_) | agent_message::Message::Report(_) | agent_message::Message::Heartbeat(_))
+            // What it needs it does not get, what it noticed is of no use any more, and nothing is read for it.
+            Some(
+                agent_message::Message::Need(_)
+                | agent_message::Message::Report(_)
+                | agent_message::Message::Heartbeat(_)
+                | agent_message::Message::IdentityTokens(_),
+            )
             | None => Ok(()),
         };
         heeded.inspect_err(|error| tracing::warn!(cluster = %self.admitted.name, %error, "an agent broke the protocol")).is_ok()

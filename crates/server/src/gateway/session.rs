@@ -32,6 +32,7 @@ mod noticed;
 mod offers;
 mod outgoing;
 mod renewing;
+mod rights;
 
 type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 
@@ -62,6 +63,10 @@ struct Session {
     /// What the registry was last told of deletions held back.
     noted: Option<held_back::Noted>,
     noting: FuturesUnordered<BoxFuture<'static, Result<held_back::Noted, StoreError>>>,
+    /// What the Vaults say of the cluster's own rights, while they are asked.
+    looking: FuturesUnordered<BoxFuture<'static, Result<rights::Looked, StoreError>>>,
+    /// When they are asked next, if they are.
+    rights_at: Option<Instant>,
     /// The answer to a request for a new certificate, if one is being made.
     renewing: FuturesUnordered<BoxFuture<'static, server_message::Message>>,
     renewed_at: Option<Instant>,
@@ -92,6 +97,8 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
         withheld: admitted.held.clone(),
         noted: None,
         noting: FuturesUnordered::new(),
+        looking: FuturesUnordered::new(),
+        rights_at: Some(now),
         renewing: FuturesUnordered::new(),
         renewed_at: None,
         seen: admitted.registry.head,
@@ -142,13 +149,17 @@ impl Session {
                 Some(ready) = self.preparing.next() => self.ready(ready),
                 Some(reloaded) = self.reloading.next() => self.reloaded(reloaded).await,
                 Some(certificate) = self.renewing.next() => self.say(certificate),
+                Some(looked) = self.looking.next() => self.rights_looked(looked).await,
                 Some(noted) = self.noting.next() => self.noted = noted.ok(),
                 Some(answer) = self.asking.next() => self.leave_answered(&answer),
                 room = outbox.reserve(), if self.outgoing.is_due(!self.asking.is_empty()) => match room {
                     Ok(room) => self.write(room),
                     Err(_) => return "the link broke",
                 },
-                _ = tick.tick() => if !self.tick() { return "the agent is silent" },
+                _ = tick.tick() => {
+                    if !self.tick() { return "the agent is silent" }
+                    self.look_at_rights().await;
+                }
                 () = stop.cancelled() => {
                     self.say_last(drain(STOPPING)).await;
                     return "the replica stops";
@@ -170,6 +181,7 @@ impl Session {
             // It comes back for that on a stream that can do nothing else.
             End::Purging => (drain(REVOKED_TO_PURGE), "the cluster was revoked and its agent is to remove what was delivered"),
         };
+        self.gateway.app.readers.forget(self.admitted.identity.cluster).await;
         self.admitted.cut.soon();
         self.say_last(last).await;
         reason
@@ -190,9 +202,9 @@ impl Session {
             return;
         }
         while let Some(work) = self.ledger.next(Instant::now()) {
-            let (gateway, key) = (self.gateway.clone(), self.key.clone());
+            let (gateway, name, key) = (self.gateway.clone(), self.admitted.name.clone(), self.key.clone());
             let blank = self.report(work.facts.binding.id, work.facts.desired.revision, Outcome::Sent);
-            self.preparing.push(make_ready(gateway, key, work, blank).boxed());
+            self.preparing.push(make_ready(gateway, name, key, work, blank).boxed());
         }
     }
 

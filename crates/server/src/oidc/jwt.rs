@@ -48,6 +48,16 @@ impl<'a> Jwt<'a> {
     }
 }
 
+/// Whom a token says it is for; `None` if it says nothing of it, or is no JWT.
+pub fn audiences(token: &str) -> Option<Vec<String>> {
+    let jwt = Jwt::parse(token).ok()??;
+    match jwt.claims.get("aud")? {
+        Value::String(one) => Some(vec![one.clone()]),
+        Value::Array(several) => several.iter().map(|audience| audience.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
 fn decode(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }

@@ -14,7 +14,7 @@ use lockstep_store::page::Page;
 use lockstep_store::secret::{self, Bound};
 use lockstep_store::source::{self, SourceRecord};
 use lockstep_store::{PgConnection, Result as StoreResult};
-use lockstep_vault::Secret;
+use lockstep_vault::{Right, Secret};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
@@ -30,6 +30,11 @@ async fn bound(connection: &mut PgConnection, name: &str) -> Result<(Checked, Ve
     let found = source::get(connection, name).await?;
     let secrets = secret::bound(connection, found.id.into(), Bound::All).await?;
     Ok((found.spec.spec, secrets.into_iter().map(|secret| (secret.mount, secret.path)).collect()))
+}
+
+/// What the server's own credentials need there.
+fn needed_rights(spec: &Checked) -> &'static [Right] {
+    if spec.read_as.is_server() { &Right::ALL } else { &[Right::Watch] }
 }
 
 /// The largest CA bundle.

@@ -119,7 +119,8 @@ impl Api {
         let app = App {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
-            materials: MaterialCache::default(),
+            readers: Arc::default(),
+        materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),
             authority: Arc::new(authority),

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use lockstep_core::binding::{BindingSpec, DeletionPolicy, Delivered, Item, SecretRef, Target};
 use lockstep_core::label::Labels;
 use lockstep_core::selector::Selector;
-use lockstep_core::source::SourceSpec;
+use lockstep_core::source::{ReadAs, SourceSpec};
 use lockstep_core::version::SecretState;
 use lockstep_server::app::App;
 use lockstep_server::authority::Authority;
@@ -103,13 +103,14 @@ impl Watched {
             authority: Arc::new(Authority::connect(&config, home(&config, vault_metrics.clone())?).await?),
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
-            materials: MaterialCache::default(),
+            readers: Arc::default(),
+        materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),
             config,
             pool,
         };
-        let spec = SourceSpec { addresses: vec![address.to_owned()], namespace: None, ca: None, credentials: "corp".parse()? };
+        let spec = SourceSpec { addresses: vec![address.to_owned()], namespace: None, ca: None, credentials: "corp".parse()?, read_as: ReadAs::Server };
         let mut writing = Writing::begin(&app.pool).await?;
         let seq = writing.seq;
         project::put(writing.connection(), &named("payments"), None, seq).await?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use lockstep_testbed::{OpenBao, port, wait};
-use lockstep_vault::{Credentials, Login, LoginFault, LoginMethod, VaultError};
+use lockstep_vault::{Credentials, Login, LoginFault, LoginMethod, ShownToken, VaultError};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -126,7 +126,7 @@ async fn a_jwt_of_an_issuer_that_the_vault_knows_logs_in() {
     let file = folder.path().join("jwt");
     fs::write(&file, token).unwrap();
     let at = |role: &str| {
-        let method = LoginMethod::Jwt { role: role.to_owned(), token_file: file.clone() };
+        let method = LoginMethod::Jwt { role: role.to_owned(), token: ShownToken::File(file.clone()) };
         let credentials = Credentials::Login(Login { mount: "login-jwt-jwt".to_owned(), method });
         with("", |settings| settings.credentials = credentials, &[bao.addr()])
     };

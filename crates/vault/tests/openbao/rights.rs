@@ -1,7 +1,7 @@
 //! The rights that watching and reading secrets takes.
 
 use lockstep_testbed::OpenBao;
-use lockstep_vault::{Missing, VaultError, least_policy};
+use lockstep_vault::{Missing, Right, VaultError, least_policy};
 use serde_json::json;
 
 use crate::fixture::{client, path};
@@ -22,8 +22,8 @@ async fn the_least_policy_is_enough_and_what_it_lacks_is_named() {
         bao.kv_put("kv", name, &json!({ "k": "v" })).await.unwrap();
     }
     let secrets: Vec<_> = ["a", "b/c"].map(|name| ("kv".parse().unwrap(), path(name))).into();
-    let enough = client(&bao, &token(&bao, "enough", &least_policy(&secrets)).await);
-    assert_eq!(enough.vault.missing_rights(&secrets).await, Ok(Vec::new()));
+    let enough = client(&bao, &token(&bao, "enough", &least_policy(&secrets, &Right::ALL)).await);
+    assert_eq!(enough.vault.missing_rights(&secrets, &Right::ALL).await, Ok(Vec::new()));
     for (mount, path) in &secrets {
         enough.vault.metadata(mount, path).await.unwrap();
     }
@@ -31,9 +31,9 @@ async fn the_least_policy_is_enough_and_what_it_lacks_is_named() {
     let other = enough.vault.metadata(&mount, &path("other")).await;
     assert!(matches!(other, Err(VaultError::Forbidden { .. })), "{other:?}");
 
-    let less = client(&bao, &token(&bao, "less", &least_policy(&secrets[..1])).await);
-    let missing = |path: &str| Missing { path: path.to_owned(), capability: "read" };
-    assert_eq!(less.vault.missing_rights(&secrets).await, Ok(vec![missing("kv/metadata/b/c"), missing("kv/data/b/c")]));
-    assert_eq!(client(&bao, bao.root_token()).vault.missing_rights(&secrets).await, Ok(Vec::new()));
+    let less = client(&bao, &token(&bao, "less", &least_policy(&secrets[..1], &Right::ALL)).await);
+    let missing = |path: &str| Missing { secret: secrets[1].clone(), path: path.to_owned(), capability: "read" };
+    assert_eq!(less.vault.missing_rights(&secrets, &Right::ALL).await, Ok(vec![missing("kv/metadata/b/c"), missing("kv/data/b/c")]));
+    assert_eq!(client(&bao, bao.root_token()).vault.missing_rights(&secrets, &Right::ALL).await, Ok(Vec::new()));
     assert_eq!(bao.count_requests(|path, _| path == "kv/data/a").unwrap(), 1, "only the test's own write touched the data");
 }

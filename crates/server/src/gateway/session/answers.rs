@@ -9,6 +9,7 @@ use lockstep_store::delivery::Report;
 use tokio::time::Instant;
 
 use super::{NEED_PAUSE, Session};
+use crate::gateway::admission::show;
 use crate::gateway::ledger::Confirmed;
 
 /// How much of what an agent says of a refusal is kept.
@@ -24,6 +25,10 @@ impl Session {
             Some(agent_message::Message::Report(report)) => self.noticed(&report).await,
             Some(agent_message::Message::CertificateRequest(request)) => {
                 self.renew(request.csr_der);
+                Ok(())
+            }
+            Some(agent_message::Message::IdentityTokens(shown)) => {
+                self.shown(&shown.tokens).await;
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => return false,
@@ -93,6 +98,12 @@ impl Session {
         // Several needs are one reload, and never more than one each pause.
         self.reload_at.get_or_insert(Instant::now() + NEED_PAUSE);
         Ok(())
+    }
+
+    /// What could not be read for want of a token is read now.
+    async fn shown(&mut self, tokens: &[String]) {
+        show(&self.gateway.app, self.admitted.identity.cluster, tokens).await;
+        self.ledger.hurry(Instant::now());
     }
 
     fn answered(&self, outcome: &str) {

@@ -8,9 +8,9 @@ use lockstep_core::access::{Action, Place};
 use lockstep_core::name::SourceName;
 use lockstep_core::source::SourceSpec;
 use lockstep_store::StoreError;
-use lockstep_vault::{Health, Missing, Secret, VaultError};
+use lockstep_vault::{Health, Missing, Right, Secret, VaultError};
 
-use super::bound;
+use super::{bound, needed_rights};
 use crate::app::App;
 use crate::rest::caller::Caller;
 use crate::rest::name::Name;
@@ -70,19 +70,21 @@ async fn attempt(app: &App, name: &SourceName, spec: &SourceSpec, secrets: &[Sec
     }
     steps.push(good("node", "an active node answers".to_owned()));
     // Asking what the token may do logs in.
-    match client.missing_rights(secrets).await {
+    let rights = needed_rights(spec);
+    match client.missing_rights(secrets, rights).await {
         Err(error) => steps.push(failed("login", error.to_string())),
         Ok(missing) => {
             steps.push(good("login", format!("credential set {} is accepted", spec.credentials)));
-            steps.push(rights(secrets.len(), &missing));
+            steps.push(judged(secrets.len(), rights, &missing));
         }
     }
     steps
 }
 
-fn rights(secrets: usize, missing: &[Missing]) -> CheckStep {
+fn judged(secrets: usize, rights: &[Right], missing: &[Missing]) -> CheckStep {
     if missing.is_empty() {
-        return good("rights", format!("all {secrets} bound secrets may be watched and read"));
+        let by = if rights.contains(&Right::Read) { "watched and read" } else { "watched; each cluster reads for itself" };
+        return good("rights", format!("all {secrets} bound secrets may be {by}"));
     }
     let named = missing.iter().take(NAMED_MAX).map(|right| format!("{} on {}", right.capability, right.path));
     let named = named.collect::<Vec<_>>().join(", ");
