@@ -6,6 +6,7 @@ mod deletion;
 mod drift;
 mod observe;
 mod ownership;
+mod read_as_cluster;
 mod restarts;
 mod shop;
 mod strict;

@@ -136,6 +136,11 @@ impl Kubernetes {
         &self.addr
     }
 
+    /// The public key that checks service account tokens, in PEM.
+    pub fn service_account_key_pem(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.files.service_account_public_key())?)
+    }
+
     /// All that the API server logged, also before it was started again.
     pub fn log(&self) -> String {
         self.apiserver.get().map(|process| process.log()).unwrap_or_default()

@@ -21,6 +21,7 @@ pub struct Agent {
     pin: String,
     log: String,
     metrics: SocketAddr,
+    identity_tokens: Vec<PathBuf>,
     process: Option<Process>,
     /// Dropped after the process.
     site: Site,
@@ -43,6 +44,7 @@ impl Agent {
             pin,
             log,
             metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)),
+            identity_tokens: Vec::new(),
             process: None,
             site: Site::Folder,
         })
@@ -82,6 +84,7 @@ impl Agent {
                 .arg("--kubeconfig")
                 .arg(&cluster.kubeconfig),
         };
+        let spec = self.identity_tokens.iter().fold(spec, |spec, file| spec.arg("--identity-token-file").arg(file));
         Ok(spec
             .args(["--server", &self.servers.join(","), "--join", &self.join.join(",")])
             .arg("--token-file")
@@ -101,6 +104,19 @@ impl Agent {
         self.pin = pin;
     }
 
+    /// Gives it a file of this name with a token of its service account for this audience, from the next start on. Called again, the token is exchanged
+    /// in place, as the kubelet does it.
+    pub async fn project_token(&mut self, name: &str, audience: &str) -> Result<()> {
+        let file = self.folder.join(format!("identity-{name}"));
+        let fresh = self.folder.join(format!("identity-{name}.new"));
+        std::fs::write(&fresh, self.service_account_token(&[audience]).await?)?;
+        std::fs::rename(&fresh, &file)?;
+        if !self.identity_tokens.contains(&file) {
+            self.identity_tokens.push(file);
+        }
+        Ok(())
+    }
+
     /// All metrics.
     pub async fn metrics(&self) -> Result<String> {
         Ok(reqwest::get(format!("http://{}/metrics", self.metrics)).await?.text().await?)
@@ -114,14 +130,14 @@ impl Agent {
         of_sink.filter(writes).filter_map(|line| line.rsplit(' ').next()).map(|n| Ok(n.parse::<usize>()?)).sum()
     }
 
-    /// Another token of its service account, which has the chart's rights.
-    pub async fn service_account_token(&self) -> Result<String> {
+    /// Another token of its service account, which has the chart's rights. No audience means the API server's own.
+    pub async fn service_account_token(&self, audiences: &[&str]) -> Result<String> {
         let kubernetes = self.kubernetes()?;
         let path =
             format!("/api/v1/namespaces/{AGENT_NAMESPACE}/serviceaccounts?labelSelector=app.kubernetes.io/name%3Dlockstep-agent");
         let accounts = kubernetes.request("GET", &path, None).await?;
         let account = accounts["items"][0]["metadata"]["name"].as_str().context("the chart made no ServiceAccount")?;
-        kubernetes.token(AGENT_NAMESPACE, account, &[]).await
+        kubernetes.token(AGENT_NAMESPACE, account, audiences).await
     }
 
     /// Its process.

@@ -40,7 +40,7 @@ impl Bare {
             let kubernetes = agent.kubernetes()?;
             let ca = Certificate::from_pem(kubernetes.ca_pem().as_bytes())?;
             let client = builder().tls_certs_only([ca]).build()?;
-            clusters.push(Cluster { client, addr: kubernetes.addr().to_owned(), token: agent.service_account_token().await? });
+            clusters.push(Cluster { client, addr: kubernetes.addr().to_owned(), token: agent.service_account_token(&[]).await? });
         }
         Ok(Self {
             vault: builder().build()?,
