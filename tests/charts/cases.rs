@@ -83,6 +83,14 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
         ("agent: all of a pod", Chart::Agent, agent(pods.clone())),
         ("agent: less", Chart::Agent, agent(less.clone())),
         ("agent: no token, no pin", Chart::Agent, agent(json!({ "join": { "existingSecret": "" }, "server": { "pin": "" } }))),
+        (
+            "agent: its service account's tokens",
+            Chart::Agent,
+            agent(json!({
+                "join": { "cluster": "eu-1", "serviceAccountToken": { "enabled": true, "audience": "own" } },
+                "identityTokenAudiences": ["vault", "https://vault.example.com"],
+            })),
+        ),
         ("agent: own rights", Chart::Agent, agent(json!({ "rbac": { "create": false } }))),
         ("agent: own account", Chart::Agent, agent(json!({ "serviceAccount": { "create": false, "name": "own" } }))),
         (

@@ -108,7 +108,7 @@ fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
 }
 
 /// The agent's options of `run`, and the value of the chart that sets each, or why there is none.
-const OPTIONS: [(&str, Result<&str, &str>); 20] = [
+const OPTIONS: [(&str, Result<&str, &str>); 21] = [
     ("--kubernetes", Err("always")),
     ("--namespace", Err("the pod's")),
     ("--pod-name", Err("the pod's")),
@@ -123,6 +123,7 @@ const OPTIONS: [(&str, Result<&str, &str>); 20] = [
     ("--server", Ok("server.addresses")),
     ("--join", Ok("server.join")),
     ("--token-file", Ok("join.existingSecret")),
+    ("--identity-token-file", Ok("identityTokenAudiences")),
     ("--pin", Ok("server.pin")),
     ("--cluster", Ok("join.cluster")),
     ("--metrics-listen", Ok("listenAddress")),
@@ -152,6 +153,7 @@ fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to
         "fullnameOverride": "other", "lease": { "durationSeconds": 30 }, "rbac": { "mode": "namespace", "strict": { "secrets": [] } },
         "server": { "addresses": ["https://other:1"], "join": ["https://other:2"], "pin": "" }, "join": { "existingSecret": "", "cluster": "other" },
         "listenAddress": "[::]", "restarts": { "budget": 7 }, "immutableSecrets": { "keepOlderSeconds": 604_800 }, "log": { "format": "text" },
+        "identityTokenAudiences": ["vault"],
     });
     let (before, after) = (arguments(&changed(Chart::Agent, &json!({})))?, arguments(&changed(Chart::Agent, &other))?);
     let documented = std::fs::read_to_string(Chart::Agent.folder()?.join("values.yaml"))?;

@@ -4,6 +4,7 @@
 mod binary;
 mod deletion;
 mod drift;
+mod keyless;
 mod observe;
 mod ownership;
 mod read_as_cluster;

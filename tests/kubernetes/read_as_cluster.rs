@@ -127,7 +127,9 @@ async fn vaults_policy_decides_for_each_cluster_and_its_audit_names_the_cluster(
         }
         let denied = fleet.await_delivery(&name, &format!("{FORBIDDEN}-{name}"), "Denied").await?;
         let cause = denied["cause"].as_str().unwrap_or_default();
-        let wanted = format!("denied by Vault: cluster {name}, as role of-{name} of auth/auth-{name}, may not read {KV}/data/shop/{FORBIDDEN}");
+        let wanted = format!(
+            "denied by Vault: cluster {name}, as role of-{name} of auth/auth-{name}, may not read {KV}/data/shop/{FORBIDDEN}"
+        );
         ensure!(cause.contains(&wanted), "{cause}");
     }
     let (_, readers) = audited(&fleet.bao, KUBERNETES)?;
@@ -170,7 +172,11 @@ async fn withdrawn_and_given_back(fleet: &Fleet) -> Result<()> {
     let began = Instant::now();
     fleet.bao.write_policy("clusters", &policy(&[FORBIDDEN, "a"])).await?;
     let denied = fleet.await_delivery("jwt", "a-jwt", "Denied").await?;
-    println!("a withdrawn right was noticed after {:.1} s; a token lives {} s", began.elapsed().as_secs_f64(), SHORT_LIFE.as_secs());
+    println!(
+        "a withdrawn right was noticed after {:.1} s; a token lives {} s",
+        began.elapsed().as_secs_f64(),
+        SHORT_LIFE.as_secs()
+    );
     ensure!(denied["cause"].as_str().is_some_and(|cause| cause.starts_with("denied by Vault")), "{denied}");
     fleet.await_delivery("jwt", "b-jwt", "InSync").await?;
     await_password(fleet, 1, "a", "second").await?;

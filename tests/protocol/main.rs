@@ -4,6 +4,7 @@
 
 mod certificates;
 mod foreign;
+mod keyless;
 mod purging;
 mod raw;
 mod rejoining;

@@ -38,7 +38,7 @@ pub struct Command {
 pub enum Action {
     /// Join if needed, link to a server, and keep what it delivers in step.
     #[command(after_help = RUN_EXAMPLE)]
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Show who this agent is and what it holds: no values, no keys.
     #[command(after_help = STATUS_EXAMPLE)]
     Status(StatusArguments),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let done = match Command::parse().action {
-        Action::Run(arguments) => run_agent(arguments),
+        Action::Run(arguments) => run_agent(*arguments),
         Action::Status(arguments) => show_status(&arguments),
     };
     match done {

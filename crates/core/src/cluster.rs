@@ -1,5 +1,7 @@
 //! Clusters and the states of their life.
 
+mod service_account;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +10,8 @@ use thiserror::Error;
 
 use crate::id::{ClusterId, InstanceId};
 use crate::label::Labels;
+
+pub use service_account::{KEYS_MAX, ServiceAccountIssuer, TEXT_MAX_BYTES, private_parameter};
 
 /// Where a cluster is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -30,7 +30,9 @@ impl fmt::Debug for IdentityTokens {
 
 #[cfg(test)]
 mod tests {
-    use crate::v1::{AgentMessage, Entry, IdentityTokens, JoinRequest, Put, ServerMessage, Welcome, agent_message, server_message};
+    use crate::v1::{
+        AgentMessage, Entry, IdentityTokens, JoinRequest, Put, ServerMessage, Welcome, agent_message, server_message,
+    };
 
     #[test]
     fn debug_of_a_message_shows_no_plaintext_and_no_credential() {

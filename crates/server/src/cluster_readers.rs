@@ -127,7 +127,9 @@ impl ClusterReaders {
         for token in tokens.iter().take(TOKENS_MAX) {
             // One of several audiences could be used where this source's Vault does not know of.
             match audiences(token).as_deref() {
-                Some([audience]) if token.len() <= TOKEN_MAX_BYTES && (held.contains_key(audience) || held.len() < TOKENS_MAX) => {
+                Some([audience])
+                    if token.len() <= TOKEN_MAX_BYTES && (held.contains_key(audience) || held.len() < TOKENS_MAX) =>
+                {
                     held.entry(audience.clone()).or_default().replace(token);
                 }
                 _ => useless += 1,

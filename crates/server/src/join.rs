@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::authority::request_key_hash;
 use crate::gateway::listener::{self, Bounds, ConnectionInfo};
+use crate::oidc::service_account::is_jwt;
 use crate::tls::Tls;
 use crate::token::hash;
 use crate::{actor, clock};
@@ -33,6 +34,7 @@ use refusals::Refusals;
 mod nonce;
 mod refusals;
 mod renewal;
+mod service_account;
 
 /// Joins under way on this replica; more are told to come again.
 const UNDER_WAY_MAX: usize = 16;
@@ -136,7 +138,11 @@ impl Service {
     async fn join_with_token(&self, request: &JoinRequest) -> Result<JoinResponse, Status> {
         let key = request_key_hash(&request.csr_der).map_err(|e| Status::invalid_argument(e.to_string()))?;
         let new_instance = InstanceId::from(Uuid::new_v4());
-        let shown = Shown { hash: &hash(&request.token), key: &key, cluster: &request.cluster };
+        let hash = hash(&request.token);
+        if is_jwt(&request.token) {
+            service_account::vouch(&self.app, request, &hash).await?;
+        }
+        let shown = Shown { hash: &hash, key: &key, cluster: &request.cluster };
         let joined = match self.claim(&shown, new_instance).await {
             Ok(Ok(joined)) => joined,
             // The caller learns nothing that helps guessing; the operator finds the reason in the history.
@@ -144,7 +150,7 @@ impl Service {
                 tracing::warn!(reason = refusal.as_str(), "a join token was refused");
                 return Err(Status::permission_denied(
                     "the join token is not valid: it is unknown, expired, revoked, used by another key, or of another cluster. \
-                     Make a new one: lockstep cluster token NAME",
+                     Make a new one: lockstep cluster token NAME; or wait until the kubelet has exchanged the service account's",
                 ));
             }
             Err(error) => {

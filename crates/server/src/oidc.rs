@@ -10,6 +10,7 @@ mod key;
 mod keyring;
 mod provider;
 mod refused;
+pub mod service_account;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

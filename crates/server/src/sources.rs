@@ -122,7 +122,10 @@ fn credentials(set: &CredentialSet) -> Option<Credentials> {
     }
     if let Some(TokenLogin { mount, role, token_file }) = &set.kubernetes {
         let (role, token_file) = (role.clone(), token_file.clone());
-        return Some(login(mount.as_deref().unwrap_or("kubernetes"), LoginMethod::Kubernetes { role, token: ShownToken::File(token_file) }));
+        return Some(login(
+            mount.as_deref().unwrap_or("kubernetes"),
+            LoginMethod::Kubernetes { role, token: ShownToken::File(token_file) },
+        ));
     }
     if let Some(TokenLogin { mount, role, token_file }) = &set.jwt {
         let (role, token_file) = (role.clone(), token_file.clone());

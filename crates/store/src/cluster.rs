@@ -1,6 +1,6 @@
 //! Clusters.
 
-use lockstep_core::cluster::{ClusterFacts, ClusterState, Life, Purge};
+use lockstep_core::cluster::{ClusterFacts, ClusterState, Life, Purge, ServiceAccountIssuer};
 use lockstep_core::id::{ClusterId, InstanceId, SessionId};
 use lockstep_core::label::Labels;
 use lockstep_core::revision::Seq;
@@ -27,6 +27,8 @@ pub struct ClusterRecord {
     pub unknown_bindings: u64,
     /// Deletions that the guard holds back, as the cluster's session last counted.
     pub deletions_held: u64,
+    /// Whose tokens its agent may join with, beside join tokens.
+    pub service_account_issuer: Option<ServiceAccountIssuer>,
 }
 
 impl ClusterRecord {
@@ -46,6 +48,7 @@ struct Row {
     instance_id: Option<Uuid>,
     unknown_bindings: i64,
     deletions_held: i64,
+    service_account_issuer: Option<Json<ServiceAccountIssuer>>,
 }
 
 impl TryFrom<Row> for Registered<ClusterRecord> {
@@ -58,6 +61,7 @@ impl TryFrom<Row> for Registered<ClusterRecord> {
             instance: row.instance_id.map(Into::into),
             unknown_bindings: row.unknown_bindings.cast_unsigned(),
             deletions_held: row.deletions_held.cast_unsigned(),
+            service_account_issuer: row.service_account_issuer.map(|issuer| issuer.0),
         }))
     }
 }
@@ -98,16 +102,22 @@ pub async fn facts(connection: &mut PgConnection) -> Result<Vec<ClusterFacts>> {
     rows.into_iter().map(one).collect()
 }
 
-/// Creates it, `Pending`, or replaces its labels and annotations.
-pub async fn put(connection: &mut PgConnection, written: &Written, seq: Seq) -> Result<()> {
+/// Creates it, `Pending`, or replaces its labels, its annotations, and whose tokens its agent may join with.
+pub async fn put(
+    connection: &mut PgConnection,
+    written: &Written,
+    issuer: Option<&ServiceAccountIssuer>,
+    seq: Seq,
+) -> Result<()> {
     sqlx::query(
-        "insert into cluster (name, labels, annotations, seq) values ($1, $2, $3, $4) \
-         on conflict (name) do update set labels = $2, annotations = $3, seq = $4",
+        "insert into cluster (name, labels, annotations, seq, service_account_issuer) values ($1, $2, $3, $4, $5) \
+         on conflict (name) do update set labels = $2, annotations = $3, seq = $4, service_account_issuer = $5",
     )
     .bind(&written.name)
     .bind(Json(&written.labels))
     .bind(Json(&written.annotations))
     .bind(stored(seq))
+    .bind(issuer.map(Json))
     .execute(connection)
     .await?;
     Ok(())

@@ -22,8 +22,8 @@ use leave::LEAVE;
 pub use count::{Observed, OfBinding, count, count_by_cluster, count_of_clusters, of_bindings};
 pub use listed::{Filter, ItemVersion, Listed, list};
 pub use noticed::{Notice, Noticed, note};
-pub use read_as_cluster::{ReadAsCluster, read_as_cluster};
 pub use purge::{Left, Refused, held, left, purges_waiting, removals_refused};
+pub use read_as_cluster::{ReadAsCluster, read_as_cluster};
 
 /// One report about one placement.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -91,6 +91,17 @@ pub async fn insert(
     Ok((id.into(), expires_at))
 }
 
+/// Registers a token that was found good by other means: from now on it is used once and by one key, as any other. One that is known stays as it is.
+pub async fn ensure(connection: &mut PgConnection, cluster: ClusterId, hash: &[u8], expires_at: DateTime<Utc>) -> Result<()> {
+    sqlx::query("insert into join_token (cluster_id, hash, expires_at) values ($1, $2, $3) on conflict (hash) do nothing")
+        .bind(cluster.uuid())
+        .bind(hash)
+        .bind(expires_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Revokes every token of the cluster that was not used yet.
 pub async fn revoke_open(connection: &mut PgConnection, cluster: ClusterId) -> Result<u64> {
     let revoked = sqlx::query(

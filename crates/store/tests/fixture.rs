@@ -80,7 +80,7 @@ impl Registry {
     /// Registers a cluster, or changes its labels.
     pub(crate) async fn cluster(&self, name: &str, labels: &str) -> Result<ClusterId> {
         self.change(async |c, seq| {
-            cluster::put(c, &written(name, labels), seq).await?;
+            cluster::put(c, &written(name, labels), None, seq).await?;
             let id = cluster::get(c, name).await?.id.into();
             placement::replan_cluster(c, id, seq).await?;
             Ok(id)

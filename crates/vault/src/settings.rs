@@ -105,7 +105,9 @@ impl LoginMethod {
     /// How often what is shown was replaced, where that is told.
     pub(crate) fn replaced(&self) -> u64 {
         match self {
-            Self::Kubernetes { token: ShownToken::Held(held), .. } | Self::Jwt { token: ShownToken::Held(held), .. } => held.replaced(),
+            Self::Kubernetes { token: ShownToken::Held(held), .. } | Self::Jwt { token: ShownToken::Held(held), .. } => {
+                held.replaced()
+            }
             Self::AppRole { .. } | Self::Kubernetes { .. } | Self::Jwt { .. } | Self::Certificate { .. } => 0,
         }
     }

@@ -42,7 +42,9 @@ enum Action {
     /// Write the least Vault policy for what is bound now, in HCL
     ///
     /// For the server's own credentials; or, where the source has readAs: Cluster, for a cluster that reads for itself.
-    #[command(after_help = "Examples:\n  lockstep source policy corp > lockstep-source.hcl\n  lockstep source policy corp --cluster eu-1 > eu-1.hcl")]
+    #[command(
+        after_help = "Examples:\n  lockstep source policy corp > lockstep-source.hcl\n  lockstep source policy corp --cluster eu-1 > eu-1.hcl"
+    )]
     Policy {
         /// The source
         name: String,

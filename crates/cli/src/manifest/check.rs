@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lockstep_api::API_VERSION;
 use lockstep_api::binding::{BindingSpec, CheckedBinding};
-use lockstep_api::cluster::ClusterSpec;
+use lockstep_api::cluster::{CheckedCluster, ClusterSpec};
 use lockstep_api::field::FieldError;
 use lockstep_api::grant::{CheckedGrant, GrantSpec};
 use lockstep_api::manifest::Manifest;
@@ -80,7 +80,7 @@ fn mistakes_within(kind: Registered, manifest: &Value) -> Vec<FieldError> {
     let manifest = &with_good_names(manifest.clone());
     match kind {
         Registered::Project => errors_in::<ProjectSpec>(manifest, |_| Ok(())),
-        Registered::Cluster => errors_in::<ClusterSpec>(manifest, |_| Ok(())),
+        Registered::Cluster => errors_in::<ClusterSpec>(manifest, |spec| CheckedCluster::try_from(spec).map(drop)),
         Registered::Source => errors_in::<SourceSpec>(manifest, |spec| CheckedSource::try_from(spec).map(drop)),
         Registered::Grant => errors_in::<GrantSpec>(manifest, |spec| CheckedGrant::try_from(spec).map(drop)),
         Registered::Binding => errors_in::<BindingSpec>(manifest, |spec| CheckedBinding::try_from(spec).map(drop)),

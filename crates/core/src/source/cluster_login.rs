@@ -111,7 +111,9 @@ pub enum AudienceError {
     #[error("an audience is one word of 1 to 256 printable characters, such as vault")]
     Shape,
     /// The API server takes such tokens.
-    #[error("a token for {API_AUDIENCE_PREFIX} opens the cluster's API server: give Vault's role an audience of its own, such as vault")]
+    #[error(
+        "a token for {API_AUDIENCE_PREFIX} opens the cluster's API server: give Vault's role an audience of its own, such as vault"
+    )]
     ApiServer,
 }
 

@@ -19,22 +19,40 @@ pub(super) fn issuer(claims: &Claims) -> Result<&str, Refused> {
     claim(claims, "iss")?.as_str().ok_or_else(|| bad("iss", "a string"))
 }
 
+/// Whom the token is for.
+pub(super) fn audiences(claims: &Claims) -> Result<Vec<String>, Refused> {
+    texts("aud", claim(claims, "aud")?)
+}
+
+/// Whom the token is about.
+pub(super) fn subject(claims: &Claims) -> Result<&str, Refused> {
+    claim(claims, "sub")?.as_str().ok_or_else(|| bad("sub", "a string"))
+}
+
+/// Until when it holds.
+pub(super) fn expiry(claims: &Claims) -> Result<DateTime<Utc>, Refused> {
+    time("exp", claim(claims, "exp")?)
+}
+
+/// From when on it holds, if it says so.
+pub(super) fn not_before(claims: &Claims) -> Result<Option<DateTime<Utc>>, Refused> {
+    claims.get("nbf").map(|not_before| time("nbf", not_before)).transpose()
+}
+
 /// Who the caller is, if the token is signed by its issuer.
 pub(super) fn identity(claims: &Claims, issuer: &OidcIssuer, now: DateTime<Utc>) -> Result<Identity, Refused> {
-    let aud = texts("aud", claim(claims, "aud")?)?;
+    let aud = audiences(claims)?;
     let is_ours = |aud: &String| *aud == issuer.audience || issuer.client_id.as_ref() == Some(aud);
     if !aud.iter().any(is_ours) {
         let aud = aud.iter().take(5).map(|aud| quoted(aud)).collect();
         return Err(Refused::WrongAudience { issuer: issuer.name.clone(), aud, wanted: issuer.audience.clone() });
     }
     let leeway = Duration::seconds(LEEWAY_S);
-    let expires_at = time("exp", claim(claims, "exp")?)?;
+    let expires_at = expiry(claims)?;
     if now - leeway >= expires_at {
         return Err(Refused::Expired { issuer: issuer.name.clone() });
     }
-    if let Some(not_before) = claims.get("nbf")
-        && now + leeway < time("nbf", not_before)?
-    {
+    if not_before(claims)?.is_some_and(|not_before| now + leeway < not_before) {
         return Err(Refused::NotYetValid { issuer: issuer.name.clone() });
     }
     let groups = match claims.get(&issuer.groups_claim) {

@@ -52,7 +52,7 @@ impl Key {
     }
 
     /// Whether the key signs with this algorithm: its kind and curve say so, and its own `alg`, where it has one.
-    fn fits(&self, algorithm: Algorithm) -> bool {
+    pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
         use Algorithm as A;
         let is_of_kind = match &self.jwk.algorithm {
             AlgorithmParameters::RSA(_) => {
@@ -97,11 +97,11 @@ pub(super) mod tests {
     use super::super::jwt::tests::unsigned;
     use super::*;
 
-    fn pair() -> EcdsaKeyPair {
+    pub(crate) fn pair() -> EcdsaKeyPair {
         EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()
     }
 
-    fn public(pair: &EcdsaKeyPair, more: &Value) -> Value {
+    pub(crate) fn public(pair: &EcdsaKeyPair, more: &Value) -> Value {
         let point = pair.public_key().as_ref();
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let mut jwk = json!({"kty": "EC", "crv": "P-256", "x": encode(&point[1..33]), "y": encode(&point[33..])});
@@ -118,7 +118,7 @@ pub(super) mod tests {
         public(&pair(), &json!({ "kid": id }))
     }
 
-    fn signed(pair: &EcdsaKeyPair, header: &Value, claims: &Value) -> String {
+    pub(crate) fn signed(pair: &EcdsaKeyPair, header: &Value, claims: &Value) -> String {
         let token = unsigned(header, claims);
         let (message, _) = token.rsplit_once('.').unwrap();
         let signature = pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();

@@ -12,7 +12,7 @@ pub(crate) mod revoke;
 pub(crate) mod revoke_join_tokens;
 mod status;
 
-use lockstep_api::cluster::{ClusterSpec, ClusterStatus};
+use lockstep_api::cluster::{CheckedCluster, ClusterSpec, ClusterStatus};
 use lockstep_api::field::FieldError;
 use lockstep_core::access::{Action, Forbidden, Permissions, Place};
 use lockstep_core::cluster::ClusterState;
@@ -27,6 +27,7 @@ use super::code::Code;
 use super::problem::ApiError;
 use super::resource::{PageOf, Resource};
 use crate::config::Config;
+use crate::oidc::service_account;
 use remove::RemoveQuery;
 
 /// Clusters.
@@ -42,20 +43,26 @@ impl Resource for Clusters {
     const WRITING: Action = Action::Operate;
     type Spec = ClusterSpec;
     type Status = ClusterStatus;
-    type Checked = ClusterSpec;
+    type Checked = CheckedCluster;
     type Record = ClusterRecord;
     type DeleteQuery = RemoveQuery;
 
-    fn check(_: &Config, spec: &ClusterSpec) -> Result<ClusterSpec, Vec<FieldError>> {
-        Ok(spec.clone())
+    fn check(_: &Config, spec: &ClusterSpec) -> Result<CheckedCluster, Vec<FieldError>> {
+        CheckedCluster::try_from(spec).and_then(|checked| match &checked.service_account_issuer {
+            Some(issuer) if !service_account::is_usable(issuer) => {
+                let reason = "has no key that signs with RS256, ES256 or ES384, as Kubernetes does".to_owned();
+                Err(vec![FieldError { field: "spec.serviceAccountIssuer.jwks".to_owned(), reason }])
+            }
+            _ => Ok(checked),
+        })
     }
 
-    fn checked(_: &ClusterRecord) -> ClusterSpec {
-        ClusterSpec {}
+    fn checked(record: &ClusterRecord) -> CheckedCluster {
+        CheckedCluster { service_account_issuer: record.service_account_issuer.clone() }
     }
 
-    fn wire(checked: &ClusterSpec) -> ClusterSpec {
-        checked.clone()
+    fn wire(checked: &CheckedCluster) -> ClusterSpec {
+        checked.into()
     }
 
     fn may_see(permissions: &Permissions, _: &Registered<ClusterRecord>) -> bool {
@@ -72,8 +79,14 @@ impl Resource for Clusters {
         permissions: &Permissions,
         present: Option<&Registered<ClusterRecord>>,
         written: &Written,
-        _: &ClusterSpec,
+        checked: &CheckedCluster,
     ) -> Result<(), ApiError> {
+        let issuer = present.and_then(|present| present.spec.service_account_issuer.as_ref());
+        if issuer != checked.service_account_issuer.as_ref() {
+            // As with join tokens: whoever says who may join can be the cluster.
+            let labels = present.map_or(&written.labels, |present| &present.labels);
+            permissions.require(Action::Administer, Place::Cluster(labels))?;
+        }
         relabelled::check(connection, permissions, present.map(|present| &present.labels), &written.labels).await
     }
 
@@ -115,10 +128,10 @@ impl Resource for Clusters {
         writing: &mut Writing,
         present: Option<&Registered<ClusterRecord>>,
         written: &Written,
-        _: &ClusterSpec,
+        checked: &CheckedCluster,
     ) -> Result<usize, ApiError> {
         let seq = writing.seq;
-        cluster::put(writing.connection(), written, seq).await?;
+        cluster::put(writing.connection(), written, checked.service_account_issuer.as_ref(), seq).await?;
         if present.is_some_and(|p| p.labels == written.labels) {
             return Ok(0);
         }

@@ -120,7 +120,7 @@ impl Api {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             readers: Arc::default(),
-        materials: MaterialCache::default(),
+            materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),
             authority: Arc::new(authority),

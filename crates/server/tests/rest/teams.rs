@@ -174,6 +174,33 @@ async fn a_label_that_grants_or_roles_depend_on_is_an_administrators() -> Result
 }
 
 #[tokio::test]
+async fn whose_tokens_an_agent_joins_with_is_an_admins_to_say_as_join_tokens_are() -> Result<()> {
+    let api = Api::start().await?;
+    let key = json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
+    let issuer = json!({"issuer": "https://i", "subject": "system:serviceaccount:lockstep:agent", "jwks": {"keys": [key]}});
+    let manifest = |spec: Value| {
+        json!({
+            "apiVersion": "lockstep.dev/v1", "kind": "Cluster", "metadata": {"name": "lab", "labels": {"region": "us"}}, "spec": spec,
+        })
+    };
+    let (plain, keyless) = (manifest(json!({})), manifest(json!({ "serviceAccountIssuer": issuer })));
+    api.put("/v1/clusters/lab", &plain).await?.ok();
+    let scope = json!({"clusters": {"matchLabels": {"region": "us"}}});
+    let operator = Team { api: &api, token: api.mint("us-ops", "operator", &scope).await? };
+    let admin = Team { api: &api, token: api.mint("us-admins", "admin", &scope).await? };
+    assert_eq!(operator.send("PUT", "/v1/clusters/lab", Some(&keyless)).await?.code(), "forbidden");
+    admin.send("PUT", "/v1/clusters/lab", Some(&keyless)).await?.ok();
+    operator.send("PUT", "/v1/clusters/lab", Some(&keyless)).await?.ok();
+    assert_eq!(operator.send("PUT", "/v1/clusters/lab", Some(&plain)).await?.code(), "forbidden", "nor to take away");
+
+    let mut unusable = keyless.clone();
+    unusable["spec"]["serviceAccountIssuer"]["jwks"] = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AQAB"}]});
+    let answer = admin.send("PUT", "/v1/clusters/lab", Some(&unusable)).await?;
+    assert_eq!(answer.fields(), ["spec.serviceAccountIssuer.jwks"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn credentials_go_to_their_own_addresses_only() -> Result<()> {
     let api = Api::start().await?;
     let (payments, _) = two_teams(&api).await?;

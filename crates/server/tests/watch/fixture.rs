@@ -104,13 +104,19 @@ impl Watched {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             readers: Arc::default(),
-        materials: MaterialCache::default(),
+            materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),
             config,
             pool,
         };
-        let spec = SourceSpec { addresses: vec![address.to_owned()], namespace: None, ca: None, credentials: "corp".parse()?, read_as: ReadAs::Server };
+        let spec = SourceSpec {
+            addresses: vec![address.to_owned()],
+            namespace: None,
+            ca: None,
+            credentials: "corp".parse()?,
+            read_as: ReadAs::Server,
+        };
         let mut writing = Writing::begin(&app.pool).await?;
         let seq = writing.seq;
         project::put(writing.connection(), &named("payments"), None, seq).await?;

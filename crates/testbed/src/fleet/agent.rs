@@ -117,6 +117,11 @@ impl Agent {
         Ok(())
     }
 
+    /// Joins with a token of its service account for this audience, in the place of a join token.
+    pub async fn join_by_service_account(&self, audience: &str) -> Result<()> {
+        Ok(std::fs::write(self.folder.join("join.token"), self.service_account_token(&[audience]).await?)?)
+    }
+
     /// All metrics.
     pub async fn metrics(&self) -> Result<String> {
         Ok(reqwest::get(format!("http://{}/metrics", self.metrics)).await?.text().await?)

@@ -33,7 +33,10 @@ async fn the_least_policy_is_enough_and_what_it_lacks_is_named() {
 
     let less = client(&bao, &token(&bao, "less", &least_policy(&secrets[..1], &Right::ALL)).await);
     let missing = |path: &str| Missing { secret: secrets[1].clone(), path: path.to_owned(), capability: "read" };
-    assert_eq!(less.vault.missing_rights(&secrets, &Right::ALL).await, Ok(vec![missing("kv/metadata/b/c"), missing("kv/data/b/c")]));
+    assert_eq!(
+        less.vault.missing_rights(&secrets, &Right::ALL).await,
+        Ok(vec![missing("kv/metadata/b/c"), missing("kv/data/b/c")])
+    );
     assert_eq!(client(&bao, bao.root_token()).vault.missing_rights(&secrets, &Right::ALL).await, Ok(Vec::new()));
     assert_eq!(bao.count_requests(|path, _| path == "kv/data/a").unwrap(), 1, "only the test's own write touched the data");
 }

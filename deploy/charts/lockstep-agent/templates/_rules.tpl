@@ -46,6 +46,12 @@
 {{- end -}}
 
 {{/* What the schema cannot say in a sentence. */}}
+{{- define "lockstep-agent.checkJoin" -}}
+{{- if and .Values.join.serviceAccountToken.enabled (not .Values.join.cluster) -}}
+{{- fail "join.cluster: a service account token says of no cluster that it is Lockstep's: set the name that it is registered by" -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "lockstep-agent.checkRbac" -}}
 {{- with .Values.rbac -}}
 {{- if eq .mode "strict" -}}

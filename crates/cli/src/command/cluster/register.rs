@@ -45,7 +45,7 @@ impl Args {
             terminal::note(&format!("{} is registered already; a new join token is made", title(Registered::Cluster, name)));
         } else {
             let metadata = Metadata { name: name.to_owned(), labels, ..Metadata::default() };
-            let manifest = Manifest::<_, ()>::new(Registered::Cluster.title(), metadata, ClusterSpec {}, None);
+            let manifest = Manifest::<_, ()>::new(Registered::Cluster.title(), metadata, ClusterSpec::default(), None);
             let manifest = serde_json::to_value(manifest)?;
             let (outcome, _) = client.put(Registered::Cluster, name, &manifest, Mode::Keep).await?;
             // Standard output is for the token, which scripts read.

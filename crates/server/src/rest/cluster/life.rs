@@ -140,6 +140,7 @@ mod tests {
                     instance,
                     unknown_bindings: 0,
                     deletions_held: 0,
+                    service_account_issuer: None,
                 },
             };
             assert_eq!(to.target(&cluster).map_err(drop), want, "{to:?} {state}");

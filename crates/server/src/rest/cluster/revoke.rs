@@ -125,7 +125,15 @@ mod tests {
             (Revoked, Done, true, true, None),
         ] {
             let instance = joined.then(|| InstanceId::from(Uuid::from_u128(2)));
-            let cluster = ClusterRecord { state, purge: before, held: None, instance, unknown_bindings: 0, deletions_held: 0 };
+            let cluster = ClusterRecord {
+                state,
+                purge: before,
+                held: None,
+                instance,
+                unknown_bindings: 0,
+                deletions_held: 0,
+                service_account_issuer: None,
+            };
             assert_eq!(target(&cluster, purge), want, "{state} {before:?} {purge}");
         }
     }
