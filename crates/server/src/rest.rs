@@ -1,7 +1,7 @@
 //! REST: where people and their tools write what is wanted and read what is.
 //!
-//! A request's way: [`observe`] (one span, one count), [`limit`] (how many at once, for how long, how large), [`caller`] (who, and what he
-//! may do), [`refusals`] (what he was refused), then an endpoint, a file each. Projects, clusters, sources, grants, bindings and role assignments share five endpoints, generic over
+//! A request's way: [`unread`] (its connection outlives it), [`observe`] (one span, one count), [`limit`] (how many at once, for how long, how
+//! large), [`caller`] (who, and what he may do), [`refusals`] (what he was refused), then an endpoint, a file each. Projects, clusters, sources, grants, bindings and role assignments share five endpoints, generic over
 //! [`resource::Resource`]. Every failure is a [`problem::ApiError`], and [`code`] lists the words that programs match on.
 
 mod binding;
@@ -32,13 +32,14 @@ mod role_assignment;
 mod secrets;
 mod source;
 mod token;
+mod unread;
 mod unrouted;
 mod whoami;
 mod why;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_extractor_with_state, from_fn_with_state};
+use axum::middleware::{from_extractor_with_state, from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
@@ -91,6 +92,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(limit::BODY_MAX_BYTES))
         .layer(from_fn_with_state(limit::Limits::default(), limit::limit))
         .layer(from_fn_with_state(app.clone(), observe::observe))
+        .layer(from_fn(unread::read_the_rest))
         .with_state(app)
 }
 
