@@ -25,7 +25,13 @@ impl Body {
         if self.is_empty() {
             return Err(ApiError::new(Code::InvalidJson, "the body is empty: send the JSON of what is to be written"));
         }
-        serde_json::from_slice(&self.0).map_err(|e| ApiError::new(Code::InvalidJson, format!("the body is not JSON: {e}")))
+        let json = serde_json::from_slice(&self.0);
+        let json = json.map_err(|e| ApiError::new(Code::InvalidJson, format!("the body is not JSON: {e}")))?;
+        if has_nul(&json) {
+            let detail = "a text in the body has the character U+0000, which the registry cannot keep: leave it out";
+            return Err(ApiError::new(Code::InvalidJson, detail));
+        }
+        Ok(json)
     }
 
     /// As a `T`, without unknown fields.
@@ -51,6 +57,16 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             return Err(ApiError::new(Code::UnsupportedMediaType, detail));
         }
         Ok(Self(bytes))
+    }
+}
+
+/// Whether any text has U+0000, as no text in Postgres has. serde_json takes JSON to a depth of 128 only.
+fn has_nul(json: &Value) -> bool {
+    match json {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -11,13 +11,16 @@ use utoipa::IntoParams;
 use super::code::Code;
 use super::problem::ApiError;
 
-/// A request's query, as a `T`.
+/// A request's query, as a `T`. Postgres takes no text with U+0000.
 pub(crate) struct Params<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(ApiError::new(Code::InvalidQuery, "the query has the character U+0000, which nothing here holds"));
+        }
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(query)| Self(query)).map_err(|e| ApiError::new(Code::InvalidQuery, e.body_text()))
     }

@@ -68,6 +68,10 @@ async fn every_refusal_is_a_problem_with_its_code() -> Result<()> {
     annotated["metadata"]["annotations"] = json!({"a": "x".repeat(300_000)});
     let mut labelled = cluster("x", "prod");
     labelled["metadata"]["labels"] = (0..65).map(|i| (format!("l{i}"), json!(""))).collect::<serde_json::Map<_, _>>().into();
+    let described = |text: &str| json!({"apiVersion": "lockstep.dev/v1", "kind": "Project", "metadata": {"name": "payments"}, "spec": {"description": text}});
+    let nul = described("a\0b");
+    let mut nul_key = described("");
+    nul_key["metadata"]["annotations"] = json!({"a\0b": "x"});
     let project = project();
     for (method, path, body, status, code) in [
         ("GET", "/v1/projects/none", None, 404, "not-found"),
@@ -80,6 +84,13 @@ async fn every_refusal_is_a_problem_with_its_code() -> Result<()> {
         ("GET", "/", None, 404, "no-such-path"),
         ("GET", "/metrics", None, 404, "no-such-path"),
         ("GET", "/v1/projects/%ff", None, 404, "no-such-path"),
+        ("GET", "/v1/projects/%00", None, 404, "no-such-path"),
+        ("DELETE", "/v1/tokens/a%00", None, 404, "no-such-path"),
+        ("GET", "/v1/grants?continue=a%00", None, 400, "invalid-query"),
+        ("GET", "/v1/changes?subject=%00", None, 400, "invalid-query"),
+        ("PUT", "/v1/projects/payments", Some(&nul), 400, "invalid-json"),
+        ("PUT", "/v1/projects/payments", Some(&nul_key), 400, "invalid-json"),
+        ("POST", "/v1/epoch", Some(&json!({"reason": "a\0b"})), 400, "invalid-json"),
         ("PATCH", "/v1/projects/x", None, 405, "method-not-allowed"),
         ("POST", "/v1/secrets", None, 405, "method-not-allowed"),
         ("GET", "/v1/projects?limit=0", None, 400, "invalid-query"),
