@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::repository::packages;
 
 /// Each crate, and those of ours that it uses: these and no others.
-const USES: [(&str, &[&str]); 11] = [
+const USES: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("api", &["core"]),
     ("proto", &["core"]),
@@ -19,6 +19,8 @@ const USES: [(&str, &[&str]); 11] = [
     ("xtask", &[]),
     // The Vault client for its logins where they need a real API server, the protocol for an agent that says what it likes.
     ("tests", &["api", "core", "proto", "testbed", "vault"]),
+    // Whatever takes apart what comes from outside.
+    ("fuzz", &["api", "core", "proto", "server", "vault"]),
 ];
 
 /// What only these may use, whether in the crate or in its tests.

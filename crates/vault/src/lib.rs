@@ -15,6 +15,8 @@ mod concern;
 mod credential_file;
 mod document;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod held_token;
 mod kv;

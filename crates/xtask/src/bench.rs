@@ -9,7 +9,7 @@ use crate::cargo::cargo;
 /// Builds everything with optimisation and becomes the benchmark.
 pub(crate) fn run(arguments: &[&str]) -> ExitCode {
     eprintln!("building Lockstep with optimisation (the first time takes some minutes)");
-    let built = cargo(&["build", "--release", "--workspace", "--bins"])
+    let built = cargo(&["build", "--release", "--workspace", "--exclude", "lockstep-fuzz", "--bins"])
         .and_then(|mut command| command.status().map_err(|error| format!("{command:?} cannot be run: {error}")));
     match built {
         Ok(status) if status.success() => {}

@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod cargo;
 mod demo;
+mod fuzz;
 mod licences;
 mod stage;
 mod test;
@@ -18,6 +19,7 @@ Lockstep's tasks.
   cargo xtask test [--quick]                 fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
   cargo xtask bench propagation|first-sync   measures an optimised build against a bare loop in the same run
   cargo xtask bench memory                   measures what an optimised agent and server weigh with many Secrets
+  cargo xtask fuzz TARGET SECONDS            searches with libFuzzer, which needs a C++ compiler; tests/fuzz/fuzz_targets has the targets
   cargo xtask help                           this
 
 Build output and fetched parts are kept in $XDG_CACHE_HOME/lockstep (or ~/.cache/lockstep); CARGO_TARGET_DIR is respected.
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["demo", rest @ ..] => demo::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["test"] => test::run(test::Extent::All),
+        ["fuzz", target, seconds] => fuzz::run(target, seconds),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         _ => {
             eprintln!("xtask: unknown task {:?}\n\n{HELP}", arguments.join(" "));

@@ -1,0 +1,4 @@
+//! `cargo fuzz run glob`.
+#![cfg_attr(fuzzing, no_main)]
+
+lockstep_fuzz::entry!(glob);

@@ -1,0 +1,4 @@
+//! `cargo fuzz run template`.
+#![cfg_attr(fuzzing, no_main)]
+
+lockstep_fuzz::entry!(template);
