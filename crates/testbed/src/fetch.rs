@@ -6,6 +6,7 @@
 mod client;
 mod go_tool;
 mod progress;
+mod python_program;
 mod wheel;
 
 use std::fs::{self, File};
@@ -16,6 +17,7 @@ use anyhow::{Context as _, Result};
 use crate::cache;
 
 pub use go_tool::{GoTool, go_tool};
+pub use python_program::{PythonProgram, python_program};
 pub use wheel::{Wheel, wheel};
 
 /// Returns `<cache>/parts/<name>`, made by `make` in a folder beside it and renamed into place when complete. Of several

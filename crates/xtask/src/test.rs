@@ -24,7 +24,8 @@ pub(crate) fn run(extent: Extent) -> ExitCode {
     let mut outcomes = vec![
         stage::run("fmt", cargo(&["fmt", "--all", "--check"])),
         stage::run("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])),
-        stage::run("build", cargo(&["build", "--workspace", "--bins", "--quiet"])),
+        // A fuzz target's program is for looking at what libFuzzer found.
+        stage::run("build", cargo(&["build", "--workspace", "--exclude", "lockstep-fuzz", "--bins", "--quiet"])),
         stage::run("agent, release", cargo(&["build", "--release", "--package", "lockstep-agent", "--quiet"])),
     ];
     if outcomes[2..].iter().all(|o| o.is_good) {
@@ -63,10 +64,15 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
             ]),
         ),
         ("end to end", test(&["--package", "lockstep-tests", "--test", "end_to_end"])),
+        (
+            "requests from the API description",
+            test(&["--package", "lockstep-tests", "--test", "generated_requests", "--", "--nocapture"]),
+        ),
         ("agent protocol", test(&["--package", "lockstep-tests", "--test", "protocol"])),
         ("faults", test(&["--package", "lockstep-tests", "--test", "fault"])),
         ("history cut", test(&["--package", "lockstep-tests", "--test", "history"])),
         ("canaries", test(&["--package", "lockstep-tests", "--test", "canary"])),
+        ("fuzz targets, short", test(&["--package", "lockstep-fuzz", "--test", "short", "--", "--nocapture"])),
         ("tidy", test(&["--package", "lockstep-tests", "--test", "tidy"])),
         ("licences, bans, sources", licences::check()),
     ];

