@@ -21,6 +21,9 @@ use crate::gateway::Gateway;
 use crate::gateway::listener::Cut;
 use crate::gateway::sessions::{Inbox, Stream};
 
+/// The longest version that is kept.
+const VERSION_MAX_CHARS: usize = 64;
+
 /// Who is at the other end, from the certificate.
 pub(super) struct Peer {
     pub(super) identity: AgentIdentity,
@@ -101,7 +104,7 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
         instance: peer.identity.instance,
         replica: app.config.replica.clone(),
         lease_term: hello.lease_term,
-        agent_version: hello.version.chars().take(64).collect(),
+        agent_version: kept_version(&hello.version),
         certificate_not_after: peer.not_after,
     };
     if !session::open(&mut connection, &session).await.map_err(unavailable)? {
@@ -132,6 +135,11 @@ pub(super) async fn show(app: &App, cluster: ClusterId, tokens: &[String]) {
         tracing::warn!(%cluster, useless, "an agent shows tokens that are of no use: each is to be of one audience");
         app.metrics.limit_hits.with_label_values(&["identity_tokens"]).inc();
     }
+}
+
+/// What is kept of what an agent says of its version. Postgres takes no text with U+0000, and an agent would be kept out with the registry to blame.
+fn kept_version(said: &str) -> String {
+    said.chars().filter(|c| *c != '\0').take(VERSION_MAX_CHARS).collect()
 }
 
 /// Whether the agent is let in only to remove what was delivered, or why it is not let in at all.
@@ -181,4 +189,15 @@ pub(super) async fn hold(pool: &PgPool, replica: &str, id: ClusterId, name: &str
     writing.commit(&entry).await?;
     tracing::error!(cluster = name, reason = HISTORY_CUT, "a cluster is held");
     Ok(HISTORY_CUT.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_an_agent_says_of_its_version_can_be_kept() {
+        assert_eq!(kept_version("1.2\0.3"), "1.2.3");
+        assert_eq!(kept_version(&"ü\0".repeat(500)), "ü".repeat(VERSION_MAX_CHARS));
+    }
 }
