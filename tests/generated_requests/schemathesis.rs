@@ -71,7 +71,8 @@ fn configure(folder: &Path, ca: &Path) -> Result<std::path::PathBuf> {
     let hooks = folder.join("hooks.py");
     std::fs::write(&hooks, include_str!("hooks.py"))?;
     let config = folder.join("schemathesis.toml");
-    let text = format!("headers = {{ Authorization = \"Bearer ${{API_TOKEN}}\" }}\ntls-verify = {ca:?}\nhooks = {hooks:?}\n");
+    let header = "headers = { Authorization = \"Bearer ${API_TOKEN}\" }";
+    let text = format!("{header}\ntls-verify = \"{}\"\nhooks = \"{}\"\n", ca.display(), hooks.display());
     std::fs::write(&config, text)?;
     Ok(config)
 }

@@ -33,6 +33,9 @@ impl Dice {
 }
 
 /// Runs a target on its seeds and on `count` inputs made from them.
+///
+/// # Panics
+/// If something is not as it must be.
 #[expect(clippy::disallowed_methods, reason = "how long an input takes is what is asked")]
 pub fn run(target: Target, count: usize) {
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
