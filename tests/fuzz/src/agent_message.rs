@@ -93,12 +93,12 @@ fn seeds() -> Vec<Vec<u8>> {
         stuck: vec!["shop/Deployment/web".to_owned(), "a\0b".repeat(400)],
         ..v1::RestartReport::default()
     };
-    let report = v1::Report { drifted: vec![id()], restarts: vec![restarts], ..v1::Report::default() };
+    let report = v1::Report { drifted: vec![id()], restarts: vec![restarts] };
     let messages = [
         Message::Hello(hello),
         Message::Ack(ack),
         Message::Reject(reject),
-        Message::Need(v1::Need { bindings: vec![id(), vec![1]], ..v1::Need::default() }),
+        Message::Need(v1::Need { bindings: vec![id(), vec![1]] }),
         Message::Report(report),
     ];
     messages.map(|message| AgentMessage { message: Some(message) }.encode_to_vec()).to_vec()

@@ -23,7 +23,7 @@ fn run(data: &[u8]) {
         Ok(None) => {}
         Ok(Some(identity)) => panic!("nobody signed for {}", identity.user),
         Err(Refused::UnknownIssuer { iss }) => {
-            assert!(iss.chars().count() <= 201, "{} characters of a claim", iss.chars().count())
+            assert!(iss.chars().count() <= 201, "{} characters of a claim", iss.chars().count());
         }
         Err(error) => assert!(!error.to_string().contains(MATERIAL), "the refusal quotes the token: {error}"),
     }

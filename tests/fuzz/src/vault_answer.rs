@@ -15,7 +15,9 @@ fn run(data: &[u8]) {
         Ok(keys) => {
             assert_eq!(status, 200, "a refusal has no keys");
             // Names of keys are no material.
-            keys.values().for_each(|value| assert!(!format!("{value:?}").contains(MATERIAL), "a value shows"));
+            for value in keys.values() {
+                assert!(!format!("{value:?}").contains(MATERIAL), "a value shows");
+            }
         }
         Err(error) => assert!(!format!("{error} {error:?}").contains(MATERIAL), "an error quotes the answer: {status}"),
     }
