@@ -4,6 +4,7 @@ mod audit;
 mod config;
 mod engines;
 mod install;
+mod issuers;
 mod kv;
 mod request;
 

@@ -47,7 +47,7 @@ pub use kv::Data;
 pub use metrics::Metrics;
 pub use node::IDLE_CONNECTIONS_MAX;
 pub use noise::NOISY_TARGETS;
-pub use pki::{Csr, SignRequest, Signed};
+pub use pki::{Csr, Issuer, SignRequest, Signed};
 pub use rights::{Missing, Right, Secret, least_policy};
 pub use scan::ScanPage;
 pub use settings::{Credentials, DEFAULT_BODY_MAX_BYTES, DEFAULT_TIMEOUT, Login, LoginMethod, Settings, ShownToken};

@@ -6,19 +6,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
-use vaultrs::api::pki::requests::{ListIssuersRequest, ReadIssuerCertificateRequest, SignCertificateRequest};
-use vaultrs::api::pki::responses::{ListIssuersResponse, ReadIssuerCertificateResponse, SignCertificateResponse};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use vaultrs::api::pki::requests::SignCertificateRequest;
+use vaultrs::api::pki::responses::SignCertificateResponse;
 
 use crate::client::Vault;
 use crate::error::VaultError;
 use crate::kv::Envelope;
 use crate::request::{Operation, Request};
 
-/// The most issuers of one mount: each costs a request.
-const ISSUERS_MAX: usize = 32;
+mod issuers;
+
+pub use issuers::Issuer;
 
 const PEM_LINE_BYTES: usize = 64;
 
@@ -78,61 +76,6 @@ impl Vault {
             not_after: not_after.ok_or_else(unreadable)?,
         })
     }
-
-    /// The roots to trust for certificates of this mount, in DER: of each issuer the self-signed certificate of its chain, or the
-    /// chain's top where the root is elsewhere. After a rotation there are several.
-    pub async fn ca_roots(&self, mount: &str) -> Result<Vec<Vec<u8>>, VaultError> {
-        let request = Request::of(Operation::CaRoots, &ListIssuersRequest { mount: mount.to_owned() })?;
-        let answer = self.call(&request).await?;
-        if answer.is_nothing() {
-            return Ok(Vec::new());
-        }
-        if !answer.is_success() {
-            return Err(answer.failure(&request));
-        }
-        let Envelope { data } = answer.parse::<Envelope<ListIssuersResponse>>(&request)?;
-        if data.keys.len() > ISSUERS_MAX {
-            return Err(VaultError::Protocol {
-                what: request.what(),
-                why: "the mount has more than 32 issuers: remove expired ones",
-            });
-        }
-        let mut roots = Vec::new();
-        for issuer in data.keys {
-            let root = self.root_of(mount, issuer).await?;
-            if !roots.contains(&root) {
-                roots.push(root);
-            }
-        }
-        Ok(roots)
-    }
-
-    async fn root_of(&self, mount: &str, issuer: String) -> Result<Vec<u8>, VaultError> {
-        let description = ReadIssuerCertificateRequest { mount: mount.to_owned(), issuer };
-        let request = Request::of(Operation::CaRoots, &description)?;
-        let answer = self.call(&request).await?;
-        if !answer.is_success() {
-            return Err(answer.failure(&request));
-        }
-        let Envelope { data } = answer.parse::<Envelope<ReadIssuerCertificateResponse>>(&request)?;
-        let pem = [data.certificate].into_iter().chain(data.ca_chain).collect::<Vec<_>>();
-        let chain = pem.iter().map(|pem| der(pem)).collect::<Option<Vec<_>>>();
-        chain
-            .and_then(|chain| top(&chain))
-            .ok_or_else(|| VaultError::Protocol { what: request.what(), why: "an issuer's certificate is not PEM" })
-    }
-}
-
-fn der(pem: &str) -> Option<Vec<u8>> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).ok().map(|der| der.to_vec())
-}
-
-/// The self-signed one, else the last.
-fn top(chain: &[Vec<u8>]) -> Option<Vec<u8>> {
-    let is_self_signed = |der: &&Vec<u8>| {
-        X509Certificate::from_der(der).is_ok_and(|(_, certificate)| certificate.subject() == certificate.issuer())
-    };
-    chain.iter().find(is_self_signed).or(chain.last()).cloned()
 }
 
 fn description(mount: &str, role: &str, request: &SignRequest) -> SignCertificateRequest {
