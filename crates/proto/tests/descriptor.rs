@@ -8,7 +8,7 @@ const SENT: [&str; 4] = ["AgentMessage", "JoinRequest", "ChallengeRequest", "Ren
 
 /// Every field of bytes or text in these. A new one is looked at here: whether it can name what is another cluster's, and if so,
 /// `tests/protocol/foreign.rs` shows what comes of it.
-const TEXTS: [(&str, &str); 23] = [
+const TEXTS: [(&str, &str); 26] = [
     // The bindings that it speaks of may be another cluster's.
     ("Held.binding", "a binding"),
     ("Ack.binding", "a binding"),
@@ -32,6 +32,10 @@ const TEXTS: [(&str, &str); 23] = [
     ("RenewRequest.signature", "nothing"),
     ("Hello.version", "nothing"),
     ("Hello.sinks", "nothing"),
+    // A lie about its own trust is counted for its own cluster.
+    ("Hello.roots", "nothing"),
+    ("Trusting.roots", "nothing"),
+    ("Trusting.public_key", "a key"),
     ("Mark.hash", "a change"),
     ("Digest.key", "a digest key"),
     ("Digest.hmac", "nothing"),
