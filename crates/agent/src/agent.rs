@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -84,6 +87,8 @@ pub(crate) struct Agent {
     holdings: Arc<Holdings>,
     drift: Mutex<DriftMemory>,
     identity: Mutex<Arc<Identity>>,
+    /// When a server wants the certificate renewed, whatever its age: another issuer signs now.
+    renew_at: watch::Sender<Option<Instant>>,
 }
 
 impl Agent {
@@ -103,6 +108,7 @@ impl Agent {
             holdings: Arc::new(holdings),
             drift: Mutex::default(),
             identity: Mutex::new(Arc::new(identity)),
+            renew_at: watch::Sender::default(),
         }
     }
 
@@ -115,6 +121,25 @@ impl Agent {
     pub(crate) fn set_identity(&self, identity: Identity) {
         self.surroundings.metrics.certificate_expiry.set(identity.leaf.not_after.timestamp());
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+    }
+
+    /// A server wants the certificate renewed by then. Asked twice, the first time counts.
+    pub(crate) fn renew_after(&self, wait: Duration) {
+        self.renew_at.send_if_modified(|at| {
+            let is_news = at.is_none();
+            at.get_or_insert(Instant::now() + wait);
+            is_news
+        });
+    }
+
+    /// When a server wants it renewed.
+    pub(crate) fn renewal_wanted(&self) -> watch::Receiver<Option<Instant>> {
+        self.renew_at.subscribe()
+    }
+
+    /// It was renewed.
+    pub(crate) fn renewed(&self) {
+        self.renew_at.send_replace(None);
     }
 
     /// What is remembered about drift.

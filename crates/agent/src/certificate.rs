@@ -1,5 +1,6 @@
 //! What the agent reads in certificates: how long they live, whose key they hold, which agent they name.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use lockstep_core::spiffe::AgentIdentity;
 use thiserror::Error;
@@ -41,6 +42,11 @@ pub(crate) fn facts(der: &[u8]) -> Result<CertificateFacts, NotACertificate> {
         public_key: certificate.public_key().raw.to_vec(),
         agent,
     })
+}
+
+/// What a public key is known by.
+pub(crate) fn key_hash(public_key: &[u8]) -> Vec<u8> {
+    digest(&SHA256, public_key).as_ref().to_vec()
 }
 
 /// From when on to renew: one third of the life, and up to a sixth more by `jitter` (0 to 1), so that agents that joined together

@@ -17,6 +17,11 @@ use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::address::{AddressError, ServerAddress};
+use alert::Noting;
+
+mod alert;
+
+pub(crate) use alert::Refusal;
 
 /// How long TCP, TLS and HTTP/2 may take, each.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,9 +73,19 @@ pub(crate) enum ConnectError {
 
 /// One connection to `address`, ready for calls.
 pub(crate) async fn connect(address: &ServerAddress, config: Arc<ClientConfig>) -> Result<Channel, ConnectError> {
+    watched(address, config).await.1
+}
+
+/// The same, and whether the other side refuses our certificate: it may say so at any time after.
+pub(crate) async fn watched(address: &ServerAddress, config: Arc<ClientConfig>) -> (Refusal, Result<Channel, ConnectError>) {
     let slow = |_| ConnectError::Slow(address.clone());
-    let stream = timeout(CONNECT_TIMEOUT, dial(address, config)).await.map_err(slow)??;
-    timeout(CONNECT_TIMEOUT, channel(address, stream)).await.map_err(slow)?
+    let stream = match timeout(CONNECT_TIMEOUT, dial(address, config)).await.map_err(slow) {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) | Err(error) => return (Refusal::default(), Err(error)),
+    };
+    let (stream, refusal) = Noting::new(stream);
+    let channel = timeout(CONNECT_TIMEOUT, channel(address, stream)).await.map_err(slow);
+    (refusal, channel.and_then(|channel| channel))
 }
 
 async fn dial(address: &ServerAddress, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, ConnectError> {
@@ -92,7 +107,7 @@ fn is_wrong_pin(error: &io::Error) -> bool {
     matches!(tls, Some(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)))
 }
 
-async fn channel(address: &ServerAddress, stream: TlsStream<TcpStream>) -> Result<Channel, ConnectError> {
+async fn channel(address: &ServerAddress, stream: Noting<TlsStream<TcpStream>>) -> Result<Channel, ConnectError> {
     let http = |source| ConnectError::Http { address: address.clone(), source };
     // tonic refuses "https" without its own TLS; the stream is encrypted already, and the origin says so.
     let endpoint = Endpoint::from_shared(format!("http://{}", address.authority())).map_err(http)?;

@@ -4,6 +4,7 @@ mod message;
 mod renewal;
 mod restarting;
 mod session;
+mod trusting;
 mod verification;
 mod welcome;
 mod work;
@@ -30,6 +31,9 @@ pub(crate) enum LinkError {
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The server does not believe our certificate: it is of a root that was withdrawn.
+    #[error("the server refuses this agent's certificate: its root is trusted there no more")]
+    Certificate,
     /// The server ended the stream with an error.
     #[error("the server ended the link: {} ({:?})", .0.message(), .0.code())]
     Status(Box<Status>),
@@ -67,11 +71,14 @@ pub(crate) enum End {
 /// Keeps the link until the agent is asked to end, or is revoked. What is held stays whatever happens here.
 pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
     let mut backoff = Backoff::default();
-    let mut drained = None;
+    let (mut drained, mut refused) = (None, false);
     while !agent.surroundings.stop.is_cancelled() {
-        if agent.identity().leaf.not_after <= agent.surroundings.clock.now() {
-            renew_expired(agent, &mut backoff).await?;
+        if let Some(why) = is_useless(agent) {
+            renew_useless(agent, &why, &mut backoff).await?;
             continue;
+        }
+        if std::mem::take(&mut refused) {
+            renew_refused(agent).await;
         }
         for server in order(&agent.arguments.servers, drained.take().as_ref()) {
             let connected = tokio::select! {
@@ -82,6 +89,7 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
                 Ok(session) => session,
                 Err(LinkError::Revoked(reason)) => return Err(AgentError::Revoked(reason)),
                 Err(error) => {
+                    refused |= matches!(error, LinkError::Certificate);
                     tracing::warn!(%server, %error, "no link");
                     continue;
                 }
@@ -125,29 +133,51 @@ async fn wait(agent: &Agent, backoff: &mut Backoff) {
     }
 }
 
-/// One round over the join listeners with an expired certificate.
-async fn renew_expired(agent: &Agent, backoff: &mut Backoff) -> Result<(), AgentError> {
+/// Why no server takes the certificate, if none does.
+fn is_useless(agent: &Agent) -> Option<String> {
+    let identity = agent.identity();
+    if identity.leaf.not_after <= agent.surroundings.clock.now() {
+        return Some(format!("the certificate expired at {}", identity.leaf.not_after));
+    }
+    identity.is_withdrawn().then(|| "the certificate is of a root that was withdrawn".to_owned())
+}
+
+/// One round over the join listeners with a certificate that is expired, or of a root that is trusted no more.
+async fn renew_useless(agent: &Agent, why: &str, backoff: &mut Backoff) -> Result<(), AgentError> {
     let expired: Arc<_> = agent.identity();
     if agent.arguments.join_servers.is_empty() {
-        let cause = format!("the certificate expired at {} and --join is not given: give it", expired.leaf.not_after);
-        return Err(AgentError::Join(cause));
+        return Err(AgentError::Join(format!("{why} and --join is not given: give it")));
     }
     for server in order(&agent.arguments.join_servers, None) {
         match join::renew_expired(&agent.state, &server, &expired).await {
             Ok(identity) => {
-                tracing::info!(%server, not_after = %identity.leaf.not_after, "renewed an expired certificate");
+                tracing::info!(%server, not_after = %identity.leaf.not_after, why, "renewed a certificate on the join listener");
                 agent.set_identity(identity);
                 return Ok(());
             }
             Err(error) if error.is_final() => {
                 return Err(AgentError::Join(format!(
-                    "the certificate expired at {} and cannot be renewed: {error}; join anew with a new token, without what it kept: an empty --state-dir, or without its state Secrets",
-                    expired.leaf.not_after
+                    "{why} and cannot be renewed: {error}; join anew with a new token, without what it kept: an empty --state-dir, or without its state Secrets"
                 )));
             }
-            Err(error) => tracing::warn!(%server, %error, "cannot renew an expired certificate yet"),
+            Err(error) => tracing::warn!(%server, %error, why, "cannot renew the certificate yet"),
         }
     }
     wait(agent, backoff).await;
     Ok(())
+}
+
+/// One round over the join listeners with a certificate that some server refused. It may be the server that is wrong, so nothing is final here: the
+/// certificate is shown again, as often as any link is tried.
+async fn renew_refused(agent: &Agent) {
+    let present = agent.identity();
+    for server in order(&agent.arguments.join_servers, None) {
+        match join::renew_expired(&agent.state, &server, &present).await {
+            Ok(identity) => {
+                tracing::info!(%server, not_after = %identity.leaf.not_after, "renewed a certificate that was refused");
+                return agent.set_identity(identity);
+            }
+            Err(error) => tracing::warn!(%server, %error, "cannot renew a certificate that was refused"),
+        }
+    }
 }

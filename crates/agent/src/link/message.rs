@@ -23,7 +23,13 @@ pub(super) fn from_agent(message: Message) -> v1::AgentMessage {
 }
 
 /// The first message.
-pub(super) fn hello(inventory: Inventory, sinks: Vec<String>, lease_term: u64, shown: &Shown) -> v1::AgentMessage {
+pub(super) fn hello(
+    inventory: Inventory,
+    sinks: Vec<String>,
+    roots: Vec<Vec<u8>>,
+    lease_term: u64,
+    shown: &Shown,
+) -> v1::AgentMessage {
     from_agent(Message::Hello(v1::Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lease_term,
@@ -31,6 +37,7 @@ pub(super) fn hello(inventory: Inventory, sinks: Vec<String>, lease_term: u64, s
         inventory: inventory.held.into_iter().map(|(binding, reported)| held_message(binding, reported)).collect(),
         sinks,
         identity_tokens: (!shown.is_empty()).then(|| identity_tokens::message(shown)),
+        roots,
     }))
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 use lockstep_proto::v1::agent_message::Message;
 use lockstep_proto::v1::{AgentMessage, Certificate, CertificateRequest};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::message::from_agent;
+use super::trusting;
 use crate::agent::Agent;
 use crate::certificate::{renew_at, should_renew};
 use crate::join::JoinError;
@@ -19,12 +21,19 @@ const REQUEST_INTERVAL: Duration = Duration::from_mins(5);
 
 /// Asks for a certificate when it is time; ends with the link.
 pub(super) async fn run(agent: &Agent, out: mpsc::Sender<AgentMessage>) {
+    let mut wanted = agent.renewal_wanted();
     loop {
         let leaf = agent.identity().leaf.clone();
         let (now, jitter) = (agent.surroundings.clock.now(), agent.surroundings.renewal_jitter);
-        if !should_renew(now, leaf.not_before, leaf.not_after, jitter) {
+        let asked = *wanted.borrow_and_update();
+        let is_asked = asked.is_some_and(|at| at <= Instant::now());
+        if !is_asked && !should_renew(now, leaf.not_before, leaf.not_after, jitter) {
             let left = (renew_at(leaf.not_before, leaf.not_after, jitter) - now).to_std().unwrap_or_default();
-            tokio::time::sleep(left.min(LOOK_INTERVAL_MAX)).await;
+            let left = asked.map_or(left, |at| left.min(at.saturating_duration_since(Instant::now())));
+            tokio::select! {
+                () = tokio::time::sleep(left.min(LOOK_INTERVAL_MAX)) => {}
+                _ = wanted.changed() => {}
+            }
             continue;
         }
         match request(agent).await {
@@ -46,13 +55,17 @@ async fn request(agent: &Agent) -> Result<CertificateRequest, JoinError> {
 }
 
 /// Takes the server's answer. The link keeps its stream; the next connection shows the new certificate.
-pub(super) async fn take(agent: &Agent, answer: Certificate) {
+pub(super) async fn take(agent: &Agent, answer: Certificate, out: &mpsc::Sender<AgentMessage>) {
     if !answer.refused.is_empty() {
         tracing::error!(cause = answer.refused, "the server refused to renew the certificate");
         return;
     }
     match adopted(agent, answer).await {
-        Ok(()) => tracing::info!(not_after = %agent.identity().leaf.not_after, "renewed the certificate"),
+        Ok(()) => {
+            agent.renewed();
+            tracing::info!(not_after = %agent.identity().leaf.not_after, "renewed the certificate");
+            trusting::say(agent, out).await;
+        }
         Err(error) => tracing::error!(%error, "cannot use the new certificate; the present one is kept"),
     }
 }

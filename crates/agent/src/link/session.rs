@@ -13,14 +13,15 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
+use tonic::transport::Channel;
 
 use super::message::{self, from_agent};
 use super::welcome::{SILENCE_INTERVALS, Welcome};
 use super::work::{self, WORK_MAX, Work};
-use super::{End, LinkError, renewal, restarting, verification};
+use super::{End, LinkError, renewal, restarting, trusting, verification};
 use crate::address::ServerAddress;
 use crate::agent::Agent;
-use crate::connect::connect;
+use crate::connect::watched;
 use crate::identity_tokens::{self, Shown};
 use crate::tls;
 
@@ -47,7 +48,15 @@ impl<'a> Session<'a> {
     /// Dials, says what the agent has, and takes the greeting.
     pub(super) async fn open(agent: &'a Agent, server: &ServerAddress) -> Result<Self, LinkError> {
         let config = tls::for_link(&agent.identity()).map_err(crate::connect::ConnectError::from)?;
-        let channel = connect(server, config).await?;
+        let (refusal, channel) = watched(server, config).await;
+        let opened = match channel {
+            Ok(channel) => Self::greeted(agent, server, channel).await,
+            Err(error) => Err(error.into()),
+        };
+        opened.map_err(|error| if refusal.is_told() { LinkError::Certificate } else { error })
+    }
+
+    async fn greeted(agent: &'a Agent, server: &ServerAddress, channel: Channel) -> Result<Self, LinkError> {
         let mut client =
             AgentClient::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES);
         let (out, requests) = mpsc::channel(OUT_MAX);
@@ -55,7 +64,8 @@ impl<'a> Session<'a> {
         let mut inventory = agent.holdings().inventory().await;
         let checked = std::mem::take(&mut inventory.checked);
         let shown = identity_tokens::read(&agent.arguments.identity_token_files);
-        let hello = message::hello(inventory, agent.holdings().sink_names(), agent.surroundings.lease_term, &shown);
+        let (sinks, roots) = (agent.holdings().sink_names(), trusting::roots(&agent.identity()));
+        let hello = message::hello(inventory, sinks, roots, agent.surroundings.lease_term, &shown);
         let _ = out.send(hello).await;
         let greeting = async {
             let mut inbound = client.link(ReceiverStream::new(requests)).await.map_err(status)?.into_inner();
@@ -88,7 +98,7 @@ impl<'a> Session<'a> {
         let silence = welcome.heartbeat_interval * SILENCE_INTERVALS;
         let mut worker = pin!(work::run(agent, work, out.clone()));
         let (ended, worked_off) = tokio::select! {
-            ended = read(agent, &mut inbound, queue, silence) => (ended, false),
+            ended = read(agent, &mut inbound, queue, &out, silence) => (ended, false),
             () = &mut worker => (Err(LinkError::Closed), true),
             () = accompany(agent, &welcome, shown, &out) => (Err(LinkError::Closed), false),
             () = agent.surroundings.stop.cancelled() => (Ok(End::Stopped), false),
@@ -122,6 +132,7 @@ async fn read(
     agent: &Agent,
     inbound: &mut Streaming<ServerMessage>,
     queue: mpsc::Sender<Work>,
+    out: &mpsc::Sender<AgentMessage>,
     silence: Duration,
 ) -> Result<End, LinkError> {
     loop {
@@ -137,7 +148,11 @@ async fn read(
             Some(FromServer::Drain(drain)) => return Ok(End::Drained(drain.reason)),
             Some(FromServer::Revoked(revoked)) => return Ok(End::Revoked(revoked.reason)),
             Some(FromServer::Certificate(certificate)) => {
-                renewal::take(agent, certificate).await;
+                renewal::take(agent, certificate, out).await;
+                continue;
+            }
+            Some(FromServer::Trust(trust)) => {
+                trusting::take(agent, trust, out).await;
                 continue;
             }
             // A message of a newer server that this agent does not know, or one that needs nothing done.

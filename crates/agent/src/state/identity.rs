@@ -35,6 +35,17 @@ pub(crate) struct Identity {
     pub(crate) leaf: CertificateFacts,
 }
 
+impl Identity {
+    /// Whether its certificate is of a root that is trusted no more: no server takes it.
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        let keys = |ders: &[CertificateDer<'static>]| -> Vec<Vec<u8>> {
+            ders.iter().filter_map(|der| facts(der).ok()).map(|facts| facts.public_key).collect()
+        };
+        let (issuers, roots) = (keys(self.chain.get(1..).unwrap_or_default()), keys(&self.roots));
+        !issuers.is_empty() && issuers.iter().all(|issuer| !roots.contains(issuer))
+    }
+}
+
 /// What a server issued.
 #[derive(Debug)]
 pub(crate) struct Issued {
@@ -55,6 +66,17 @@ pub(crate) enum IssueError {
     #[error("the server's answer cannot be used: {0}")]
     Answer(&'static str),
     /// It cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Roots of a server that are of no use.
+#[derive(Debug, Error)]
+pub(crate) enum TrustError {
+    /// Without a root no server could be believed any more.
+    #[error("it names no roots to trust")]
+    None,
+    /// They cannot be kept.
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -118,6 +140,31 @@ pub(crate) async fn adopt(state: &State, key: AgentKey, issued: Issued) -> Resul
     let own = |der: Vec<Vec<u8>>| der.into_iter().map(CertificateDer::from).collect();
     let (chain, roots) = (own(issued.chain), own(issued.roots));
     Ok(Identity { cluster: file.cluster, cluster_name: file.cluster_name, key, chain, roots, leaf })
+}
+
+/// The same with other roots to trust: kept first, and then used.
+pub(crate) async fn trust(state: &State, current: &Identity, roots: Vec<Vec<u8>>) -> Result<Identity, TrustError> {
+    if roots.is_empty() || roots.iter().any(|der| facts(der).is_err()) {
+        return Err(TrustError::None);
+    }
+    let encode = |der: &[u8]| STANDARD.encode(der);
+    let file = IdentityFile {
+        cluster: current.cluster,
+        cluster_name: current.cluster_name.clone(),
+        key: current.key.to_pem(),
+        chain: current.chain.iter().map(|der| encode(der)).collect(),
+        roots: roots.iter().map(|der| encode(der)).collect(),
+    };
+    state.write_json(CURRENT, &file).await?;
+    let key = AgentKey::from_pem(&file.key).map_err(|_| state.damaged(CURRENT, "the key"))?;
+    Ok(Identity {
+        cluster: file.cluster,
+        cluster_name: file.cluster_name,
+        key,
+        chain: current.chain.clone(),
+        roots: roots.into_iter().map(CertificateDer::from).collect(),
+        leaf: current.leaf.clone(),
+    })
 }
 
 fn decode(texts: &[String]) -> Option<Vec<CertificateDer<'static>>> {

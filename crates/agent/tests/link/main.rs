@@ -11,3 +11,4 @@ mod joining;
 mod linking;
 mod renewing;
 mod server;
+mod trusting;
