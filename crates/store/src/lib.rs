@@ -26,6 +26,7 @@ pub mod role_assignment;
 pub mod secret;
 pub mod session;
 pub mod source;
+pub mod trust;
 
 pub use error::StoreError;
 pub use sqlx::{PgConnection, PgPool};

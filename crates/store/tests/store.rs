@@ -22,5 +22,6 @@ mod statuses;
 mod tampering;
 mod things;
 mod tokens;
+mod trust;
 mod versions;
 mod writers;
