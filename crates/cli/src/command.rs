@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod apply;
+mod ca;
 mod cluster;
 mod confirm;
 mod context;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Why(why::Args),
     Token(token::Args),
     Source(source::Args),
+    Ca(ca::Args),
     Epoch(epoch::Args),
     Version(version::Args),
 }
@@ -66,6 +68,7 @@ impl Command {
             Self::Why(args) => args.run(connection).await?,
             Self::Source(args) => args.run(connection).await?,
             Self::Token(args) => args.run(connection).await?,
+            Self::Ca(args) => args.run(connection).await?,
             Self::Epoch(args) => args.run(connection).await?,
             Self::Version(args) => args.run()?,
         }

@@ -1,19 +1,26 @@
-//! Certificates: the CA is Vault's PKI engine; no CA key is in our hands.
+//! Certificates: the CA is Vault's PKI engine; no CA key is in our hands. Which issuers it has, and which of them signs, is an operator's
+//! affair and only looked at here ([ADR 0026](../../../docs/adr/0026-a-ca-is-rotated-in-vault-and-watched-here.md)).
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
-use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use lockstep_core::spiffe::{AgentIdentity, TrustDomain};
 use lockstep_vault::{Csr, SignRequest, Signed, Vault, VaultError};
-use rustls_pki_types::CertificateDer;
-use std::sync::Arc;
+use tokio::sync::watch;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::config::Config;
+use link::Link;
+
+mod link;
+mod roots;
+
+pub use roots::Root;
 
 /// Signs certificates through the home Vault and knows the roots.
 pub struct Authority {
@@ -23,7 +30,35 @@ pub struct Authority {
     server_role: String,
     trust_domain: TrustDomain,
     certificate_life: Duration,
-    roots: ArcSwap<Vec<CertificateDer<'static>>>,
+    trust: watch::Sender<Arc<Trust>>,
+    /// The roots that the last whole reading did not have.
+    absent: Mutex<BTreeSet<KeyHash>>,
+}
+
+/// What is trusted now. Whoever looks after connections is told when it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// In order of their keys.
+    pub roots: Vec<Root>,
+    /// Of this replica's own certificate; `None` before it has one.
+    pub own: Option<KeyHash>,
+}
+
+impl Trust {
+    /// The root under which is signed now.
+    pub fn signer(&self) -> Option<&KeyHash> {
+        self.roots.iter().find(|root| root.signs).map(|root| &root.key)
+    }
+
+    /// The roots' keys.
+    pub fn keys(&self) -> Vec<KeyHash> {
+        self.roots.iter().map(|root| root.key.clone()).collect()
+    }
+
+    /// The roots' certificates.
+    pub fn ders(&self) -> Vec<Vec<u8>> {
+        self.roots.iter().map(|root| root.der.to_vec()).collect()
+    }
 }
 
 /// SHA-256 of a certificate's or signing request's SubjectPublicKeyInfo.
@@ -40,35 +75,70 @@ impl Authority {
             server_role: home.server_role.clone(),
             trust_domain: config.trust_domain()?,
             certificate_life: Duration::from_secs(u64::from(config.agents.certificate_hours) * 3_600),
-            roots: ArcSwap::default(),
+            trust: watch::Sender::default(),
+            absent: Mutex::default(),
         };
-        authority.refresh_roots().await?;
+        let roots = authority.read().await?;
+        authority.publish(Trust { roots, own: None });
         Ok(authority)
     }
 
-    /// Reads the roots again; after a rotation there are several.
-    pub async fn refresh_roots(&self) -> anyhow::Result<()> {
-        let roots =
-            self.vault.ca_roots(&self.mount).await.with_context(|| format!("reading the roots of PKI mount {}", self.mount))?;
+    /// The roots as they are in Vault now: all of them, or an error.
+    async fn read(&self) -> anyhow::Result<Vec<Root>> {
+        let issuers =
+            self.vault.issuers(&self.mount).await.with_context(|| format!("reading the issuers of PKI mount {}", self.mount))?;
         ensure!(
-            !roots.is_empty(),
+            !issuers.is_empty(),
             "PKI mount {} of the home Vault has no issuer: create a root there, see docs/install.md",
             self.mount
         );
-        self.roots.store(Arc::new(roots.into_iter().map(CertificateDer::from).collect()));
-        Ok(())
+        roots::of(&issuers)
+    }
+
+    /// What is to be trusted from now on; `publish` makes it so. What cannot be read, or is empty, is an error and changes nothing.
+    pub async fn look(&self) -> anyhow::Result<Vec<Root>> {
+        let read = self.read().await?;
+        let trust = self.trust();
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (roots, now_absent) = roots::settle(&trust.roots, read, &absent, trust.own.as_ref());
+        *absent = now_absent;
+        Ok(roots)
+    }
+
+    /// Tells everybody, if it is another than before.
+    pub fn publish(&self, trust: Trust) {
+        self.trust.send_if_modified(|present| {
+            let is_new = **present != trust;
+            *present = Arc::new(trust);
+            is_new
+        });
     }
 
     /// What agents and callers trust.
-    pub fn roots(&self) -> Arc<Vec<CertificateDer<'static>>> {
-        self.roots.load_full()
+    pub fn trust(&self) -> Arc<Trust> {
+        self.trust.borrow().clone()
     }
 
-    /// `sha256:<hex>` of the first root's public key, for a new agent to pin.
+    /// The same, and whenever it changes.
+    pub fn watch_trust(&self) -> watch::Receiver<Arc<Trust>> {
+        self.trust.subscribe()
+    }
+
+    /// `sha256:<hex>` of the public key of the root that this replica's certificate chains to, for a new agent to pin.
     pub fn pin(&self) -> anyhow::Result<String> {
-        let roots = self.roots();
-        let root = roots.first().ok_or_else(|| anyhow!("there is no root"))?;
-        Ok(format!("sha256:{}", hex::encode(certificate_key_hash(root)?)))
+        let trust = self.trust();
+        trust.own.as_deref().or(trust.signer().map(Vec::as_slice)).map(fingerprint).ok_or_else(|| anyhow!("there is no root"))
+    }
+
+    /// The root that a certificate chains to, which is shown with others; `None` if that cannot be told.
+    pub fn root_of(&self, chain: &[impl AsRef<[u8]>]) -> Option<KeyHash> {
+        let trust = self.trust();
+        let known = trust.roots.iter().map(|root| root.der.as_ref());
+        let shown = chain.iter().skip(1).map(AsRef::as_ref);
+        let among: Vec<Link> = known.chain(shown).filter_map(|der| Link::of(der).ok()).collect();
+        let leaf = Link::of(chain.first()?.as_ref()).ok()?;
+        let top = leaf.top(&among);
+        (top.key != leaf.key).then(|| top.key.clone())
     }
 
     /// The trust domain of every certificate.
@@ -85,7 +155,7 @@ impl Authority {
             ip_sans: Vec::new(),
             ttl: self.certificate_life,
         };
-        self.vault.sign(&self.mount, &self.agent_role, &request).await
+        self.vault.sign(&self.mount, &self.agent_role, &request).await.map(ordered)
     }
 
     /// Signs this replica's own certificate, for these names and addresses.
@@ -99,14 +169,33 @@ impl Authority {
             ip_sans: addresses.into_iter().flatten().collect(),
             ttl: self.certificate_life,
         };
-        self.vault.sign(&self.mount, &self.server_role, &request).await
+        self.vault.sign(&self.mount, &self.server_role, &request).await.map(ordered)
     }
+}
+
+/// With the roots last. Some programs take the first certificate that fits for the issuer and look at no other: a root that they do not trust
+/// must not come before the cross-signed certificate of the same key.
+fn ordered(mut signed: Signed) -> Signed {
+    let is_root = |der: &Vec<u8>| Link::of(der).is_ok_and(|link| link.is_self_signed());
+    if let Some(issuers) = signed.chain_der.get_mut(1..) {
+        issuers.sort_by_key(is_root);
+    }
+    signed
+}
+
+/// A key as it is shown, and pinned.
+pub fn fingerprint(key: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(key))
+}
+
+fn key_hash(public_key_info: &[u8]) -> KeyHash {
+    digest(&SHA256, public_key_info).as_ref().to_vec()
 }
 
 /// The hash of a certificate's public key.
 pub fn certificate_key_hash(der: &[u8]) -> anyhow::Result<KeyHash> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| anyhow!("not a certificate"))?;
-    Ok(digest(&SHA256, certificate.public_key().raw).as_ref().to_vec())
+    Ok(key_hash(certificate.public_key().raw))
 }
 
 /// The hash of a signing request's public key. That the requester holds the key is checked by Vault, by the request's signature.
@@ -114,7 +203,7 @@ pub fn request_key_hash(csr_der: &[u8]) -> anyhow::Result<KeyHash> {
     let (rest, request) =
         X509CertificationRequest::from_der(csr_der).map_err(|_| anyhow!("not a certificate signing request"))?;
     ensure!(rest.is_empty(), "bytes follow the certificate signing request");
-    Ok(digest(&SHA256, request.certification_request_info.subject_pki.raw).as_ref().to_vec())
+    Ok(key_hash(request.certification_request_info.subject_pki.raw))
 }
 
 /// What a presented certificate says of its agent: the identity and when it ends.

@@ -120,6 +120,9 @@ pub struct HomeVault {
     /// The PKI role for the replicas' certificates.
     #[serde(default = "server_role")]
     pub server_role: String,
+    /// How often the issuers of the PKI mount are looked at.
+    #[serde(default = "issuers_interval_ms")]
+    pub issuers_interval_ms: u64,
 }
 
 /// Watching sources.
@@ -160,6 +163,8 @@ pub struct Agents {
     pub join_refusals_per_minute: u32,
     /// The same from all addresses together, on one replica.
     pub join_refusals_per_minute_overall: u32,
+    /// Within which time agents ask for certificates of an issuer that has just begun to sign: not all at once.
+    pub rotation_spread_seconds: u32,
 }
 
 impl Default for Watch {
@@ -181,6 +186,7 @@ impl Default for Agents {
             certificate_hours: 7 * 24,
             join_refusals_per_minute: 30,
             join_refusals_per_minute_overall: 600,
+            rotation_spread_seconds: 300,
         }
     }
 }
@@ -202,6 +208,9 @@ fn agent_role() -> String {
 }
 fn server_role() -> String {
     "server".to_owned()
+}
+fn issuers_interval_ms() -> u64 {
+    15_000
 }
 impl Config {
     /// Reads and checks the file. `replica` is this replica's name, if it was given beside the file.
@@ -234,10 +243,14 @@ impl Config {
         ensure!(self.agents.delete_guard_percent <= 100, "agents.deleteGuardPercent: use 0 to 100");
         ensure!((1..=8_760).contains(&self.agents.certificate_hours), "agents.certificateHours: use 1 to 8760");
         ensure!(self.agents.renewal_grace_days <= 365, "agents.renewalGraceDays: use 0 to 365");
-        let refusals = [self.agents.join_refusals_per_minute, self.agents.join_refusals_per_minute_overall];
-        for (name, refusals) in ["joinRefusalsPerMinute", "joinRefusalsPerMinuteOverall"].iter().zip(refusals) {
-            ensure!((1..=1_000_000).contains(&refusals), "agents.{name}: use 1 to 1000000");
+        for (name, failures) in [
+            ("agents.joinRefusalsPerMinute", self.agents.join_refusals_per_minute),
+            ("agents.joinRefusalsPerMinuteOverall", self.agents.join_refusals_per_minute_overall),
+        ] {
+            ensure!((1..=1_000_000).contains(&failures), "{name}: use 1 to 1000000");
         }
+        ensure!((500..=60_000).contains(&self.home_vault.issuers_interval_ms), "homeVault.issuersIntervalMs: use 500 to 60000");
+        ensure!(self.agents.rotation_spread_seconds <= 86_400, "agents.rotationSpreadSeconds: use 0 to 86400");
         ensure!((1..=1_024).contains(&self.agents.in_flight), "agents.inFlight: use 1 to 1024");
         ensure!(!self.advertise.names.is_empty(), "advertise.names: at least one DNS name or IP address is needed");
         ensure!(

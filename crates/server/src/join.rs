@@ -253,7 +253,7 @@ impl Service {
         })?;
         Ok(JoinResponse {
             chain_der: signed.chain_der,
-            roots_der: self.app.authority.roots().iter().map(|r| r.to_vec()).collect(),
+            roots_der: self.app.authority.trust().ders(),
             cluster: identity.cluster.uuid().as_bytes().to_vec(),
             cluster_name: name.to_owned(),
         })

@@ -7,6 +7,7 @@
 mod binding;
 mod body;
 mod caller;
+mod certificate_authority;
 mod changes;
 mod cluster;
 mod code;
@@ -37,10 +38,10 @@ mod unrouted;
 mod whoami;
 mod why;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_extractor_with_state, from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
+use axum::Router;
 
 use crate::app::App;
 use caller::Caller;
@@ -77,6 +78,7 @@ pub fn router(app: App) -> Router {
         .route("/changes", get(changes::list_changes))
         .route("/refusals", get(refusals::list_refusals))
         .route("/epoch", get(epoch::show_epoch).post(epoch::open::open_epoch))
+        .route("/certificateauthority", get(certificate_authority::show_certificate_authority))
         .route("/caller", get(whoami::show_caller))
         .route_layer(from_fn_with_state(app.clone(), refusals::note))
         // Every route above asks who is calling before it does anything else; none can forget it.

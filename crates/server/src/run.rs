@@ -117,11 +117,13 @@ async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
     parts.run(dispatch.run(stop.clone()));
     parts.run(watch::supervise(app.clone(), hints, stop.clone()));
     parts.run(gateway::keep_sessions(app.clone(), sessions, stop.clone()));
+    let leaving = app.clone();
     let mut scheduler = schedule::start(app, history, tls).await?;
     tracing::info!(replica = %config.replica, rest = %listen.rest, agents = %listen.agents, join = %listen.join, "serving");
 
     let outcome = parts.until_stopped(signals).await;
     let _ = scheduler.shutdown().await;
+    schedule::forget(&leaving).await;
     outcome
 }
 

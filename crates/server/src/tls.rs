@@ -4,7 +4,6 @@
 //! theirs. TLS 1.3 only, without tickets or session storage: a resumed session would skip the check of the certificate.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -14,7 +13,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, version};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, KeyHash, Root, Trust, fingerprint};
 
 /// Protocols offered: gRPC needs h2, REST takes both.
 const GRPC: &[&[u8]] = &[b"h2"];
@@ -24,12 +23,26 @@ const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 pub struct Tls {
     authority: Arc<Authority>,
     names: Vec<String>,
-    current: ArcSwap<Configurations>,
+    current: ArcSwap<Current>,
+    /// One round at a time, however slow Vault is.
+    turn: tokio::sync::Mutex<()>,
 }
 
-struct Configurations {
+/// A certificate of this replica, and its key.
+struct Own {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
     not_before: DateTime<Utc>,
     not_after: DateTime<Utc>,
+    /// The root that it chains to.
+    root: Option<KeyHash>,
+    /// The root that signed when it was asked for. A role may name another issuer: then no second request would give what was wanted.
+    asked_of: Option<KeyHash>,
+}
+
+struct Current {
+    own: Arc<Own>,
+    roots: Vec<Root>,
     mutual: Arc<ServerConfig>,
     join: Arc<ServerConfig>,
     rest: Arc<ServerConfig>,
@@ -38,8 +51,11 @@ struct Configurations {
 impl Tls {
     /// With a first certificate from the home Vault.
     pub async fn start(authority: Arc<Authority>, names: Vec<String>, now: DateTime<Utc>) -> anyhow::Result<Self> {
-        let first = make(&authority, &names, now).await?;
-        Ok(Self { authority, names, current: ArcSwap::from_pointee(first) })
+        let roots = authority.trust().roots.clone();
+        let own = Arc::new(obtain(&authority, &names, &roots, now).await?);
+        let current = configure(own.clone(), roots.clone())?;
+        authority.publish(Trust { roots, own: own.root.clone() });
+        Ok(Self { authority, names, current: ArcSwap::from_pointee(current), turn: tokio::sync::Mutex::default() })
     }
 
     /// For agents: mutual TLS.
@@ -57,16 +73,46 @@ impl Tls {
         self.current.load().rest.clone()
     }
 
-    /// Renews the certificate from a third of its life on; a failure leaves the present one in place.
-    pub async fn activate(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
-        let current = self.current.load();
-        if should_renew(current.not_before, current.not_after, now) {
-            self.authority.refresh_roots().await?;
-            self.current.store(Arc::new(make(&self.authority, &self.names, now).await?));
-            tracing::info!("renewed this replica's certificate");
-        }
-        Ok(())
+    /// The end of this replica's certificate.
+    pub fn not_after(&self) -> DateTime<Utc> {
+        self.current.load().own.not_after
     }
+
+    /// Looks at the roots, and renews the certificate from a third of its life on, or when another root signs. Whatever fails leaves what is
+    /// there in place.
+    pub async fn activate(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let _turn = self.turn.lock().await;
+        let current = self.current.load_full();
+        let (roots, unread) = match self.authority.look().await {
+            Ok(roots) => (roots, None),
+            Err(error) => (current.roots.clone(), Some(error)),
+        };
+        let (own, unsigned) = match self.renewed(&current.own, &roots, now).await {
+            Ok(own) => (own, None),
+            Err(error) => (current.own.clone(), Some(error)),
+        };
+        if roots != current.roots || !Arc::ptr_eq(&own, &current.own) {
+            self.current.store(Arc::new(configure(own.clone(), roots.clone())?));
+        }
+        // Told once the listeners trust them: an agent may come with a certificate of the newest at once.
+        self.authority.publish(Trust { roots, own: own.root.clone() });
+        unread.or(unsigned).map_or(Ok(()), Err)
+    }
+
+    async fn renewed(&self, own: &Arc<Own>, roots: &[Root], now: DateTime<Utc>) -> anyhow::Result<Arc<Own>> {
+        let is_switched = signer(roots).is_some_and(|signer| own.asked_of.as_ref() != Some(signer));
+        if !is_switched && !should_renew(own.not_before, own.not_after, now) {
+            return Ok(own.clone());
+        }
+        let renewed = obtain(&self.authority, &self.names, roots, now).await?;
+        let root = renewed.root.as_deref().map(fingerprint);
+        tracing::info!(root, is_switched, "renewed this replica's certificate");
+        Ok(Arc::new(renewed))
+    }
+}
+
+fn signer(roots: &[Root]) -> Option<&KeyHash> {
+    roots.iter().find(|root| root.signs).map(|root| &root.key)
 }
 
 /// Whether a third of the life is over.
@@ -74,34 +120,35 @@ fn should_renew(not_before: DateTime<Utc>, not_after: DateTime<Utc>, now: DateTi
     now >= not_before + (not_after - not_before) / 3
 }
 
-async fn make(authority: &Authority, names: &[String], now: DateTime<Utc>) -> anyhow::Result<Configurations> {
+async fn obtain(authority: &Authority, names: &[String], roots: &[Root], now: DateTime<Utc>) -> anyhow::Result<Own> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("generating this replica's key")?;
     let csr = CertificateParams::default().serialize_request(&key).context("making the certificate request")?;
     let signed = authority.sign_server(csr.der(), names).await.context("asking the home Vault for this replica's certificate")?;
-    let chain: Vec<CertificateDer<'static>> = signed.chain_der.into_iter().map(CertificateDer::from).collect();
-    let key = || PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| anyhow::anyhow!("the generated key: {e}"));
-    let mut roots = RootCertStore::empty();
-    for root in authority.roots().iter() {
-        roots.add(root.clone()).context("a root of the PKI mount")?;
+    Ok(Own {
+        root: authority.root_of(&signed.chain_der),
+        chain: signed.chain_der.into_iter().map(CertificateDer::from).collect(),
+        key: PrivateKeyDer::try_from(key.serialize_der()).map_err(|e| anyhow::anyhow!("the generated key: {e}"))?,
+        not_before: now,
+        not_after: signed.not_after,
+        asked_of: signer(roots).cloned(),
+    })
+}
+
+fn configure(own: Arc<Own>, roots: Vec<Root>) -> anyhow::Result<Current> {
+    let mut store = RootCertStore::empty();
+    for root in &roots {
+        store.add(root.der.clone()).context("a root of the PKI mount")?;
     }
-    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().context("verifying agents")?;
-    let plain = |chain: &[CertificateDer<'static>]| {
-        anyhow::Ok(
-            ServerConfig::builder_with_protocol_versions(&[&version::TLS13])
-                .with_no_client_auth()
-                .with_single_cert(chain.to_vec(), key()?)?,
-        )
+    let verifier = WebPkiClientVerifier::builder(Arc::new(store)).build().context("verifying agents")?;
+    let plain = || {
+        let builder = ServerConfig::builder_with_protocol_versions(&[&version::TLS13]).with_no_client_auth();
+        anyhow::Ok(builder.with_single_cert(own.chain.clone(), own.key.clone_key())?)
     };
     let mutual = ServerConfig::builder_with_protocol_versions(&[&version::TLS13])
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain.clone(), key()?)?;
-    Ok(Configurations {
-        not_before: now,
-        not_after: signed.not_after,
-        mutual: finished(mutual, GRPC),
-        join: finished(plain(&chain)?, GRPC),
-        rest: finished(plain(&chain)?, HTTP),
-    })
+        .with_single_cert(own.chain.clone(), own.key.clone_key())?;
+    let (mutual, join, rest) = (finished(mutual, GRPC), finished(plain()?, GRPC), finished(plain()?, HTTP));
+    Ok(Current { own, roots, mutual, join, rest })
 }
 
 fn finished(mut config: ServerConfig, protocols: &[&[u8]]) -> Arc<ServerConfig> {
@@ -110,9 +157,6 @@ fn finished(mut config: ServerConfig, protocols: &[&[u8]]) -> Arc<ServerConfig> 
     config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
     Arc::new(config)
 }
-
-/// How often the certificate is looked at.
-pub const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ use lockstep_core::spiffe::AgentIdentity;
 use lockstep_proto::{convert, v1};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{PgPool, StoreError, change, cluster, pool, registry, session};
+use rustls_pki_types::CertificateDer;
 use serde_json::json;
 use tonic::Status;
 use uuid::Uuid;
@@ -19,6 +20,7 @@ use crate::actor;
 use crate::app::App;
 use crate::gateway::Gateway;
 use crate::gateway::listener::Cut;
+use crate::gateway::session::Trusts;
 use crate::gateway::sessions::{Inbox, Stream};
 
 /// The longest version that is kept.
@@ -28,6 +30,8 @@ const VERSION_MAX_CHARS: usize = 64;
 pub(super) struct Peer {
     pub(super) identity: AgentIdentity,
     pub(super) not_after: DateTime<Utc>,
+    /// What it showed, its own first.
+    pub(super) chain: Vec<CertificateDer<'static>>,
     /// Ends its connection.
     pub(super) cut: Cut,
 }
@@ -40,6 +44,8 @@ pub(super) struct Admitted {
     pub(super) reported: BTreeMap<BindingId, Reported>,
     pub(super) registry: registry::Registry,
     pub(super) held: Option<String>,
+    /// The root of its certificate, and those it says it trusts.
+    pub(super) trusts: Trusts,
     pub(super) inbox: Inbox,
     /// Ends its connection.
     pub(super) cut: Cut,
@@ -121,6 +127,7 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
         name: registered.name,
         reported,
         held,
+        trusts: Trusts { root: app.authority.root_of(&peer.chain), roots: hello.roots },
         registry,
         inbox,
         cut: peer.cut.clone(),

@@ -168,12 +168,13 @@ impl Purging {
                 Ok(())
             }
             Some(agent_message::Message::Hello(_)) => return false,
-            // What it needs it does not get, what it noticed is of no use any more, and nothing is read for it.
+            // What it needs it does not get, what it noticed or trusts is of no use any more, and nothing is read for it.
             Some(
                 agent_message::Message::Need(_)
                 | agent_message::Message::Report(_)
                 | agent_message::Message::Heartbeat(_)
                 | agent_message::Message::IdentityTokens(_),
+                | agent_message::Message::Trusting(_),
             )
             | None => Ok(()),
         };

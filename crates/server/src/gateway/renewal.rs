@@ -41,8 +41,7 @@ pub(super) async fn renew(
         Ok(Some(signed)) => {
             app.metrics.joins.with_label_values(&["renewed"]).inc();
             tracing::info!(cluster = name, not_after = %signed.not_after, "renewed an agent's certificate");
-            let roots = app.authority.roots().iter().map(|r| r.to_vec()).collect();
-            v1::Certificate { chain_der: signed.chain_der, roots_der: roots, refused: String::new() }
+            v1::Certificate { chain_der: signed.chain_der, roots_der: app.authority.trust().ders(), refused: String::new() }
         }
         Err(error) => {
             app.metrics.joins.with_label_values(&["renewal_failed"]).inc();

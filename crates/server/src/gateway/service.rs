@@ -76,5 +76,5 @@ fn peer(request: &Request<Streaming<AgentMessage>>) -> Result<Peer, Status> {
     let leaf = certificates.first().ok_or_else(|| Status::unauthenticated("no client certificate"))?;
     let (identity, not_after) =
         agent_identity(leaf).map_err(|e| Status::permission_denied(format!("the certificate names no agent: {e}")))?;
-    Ok(Peer { identity, not_after, cut: connection.cut.clone() })
+    Ok(Peer { identity, not_after, chain: certificates.to_vec(), cut: connection.cut.clone() })
 }

@@ -1,5 +1,6 @@
 //! One session: offers come in, deliveries go out, answers come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -14,10 +15,11 @@ use lockstep_proto::v1::{self, AgentMessage, ServerMessage, server_message};
 use lockstep_store::delivery::Report;
 use lockstep_store::desired::Snapshot;
 use lockstep_store::{StoreError, pool};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
+use crate::authority::Trust;
 use crate::gateway::Gateway;
 use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::{Guard, Ledger};
@@ -33,6 +35,9 @@ mod offers;
 mod outgoing;
 mod renewing;
 mod rights;
+mod trusting;
+
+pub(super) use trusting::Trusts;
 
 type Outbox = mpsc::Sender<Result<ServerMessage, Status>>;
 
@@ -70,6 +75,12 @@ struct Session {
     /// The answer to a request for a new certificate, if one is being made.
     renewing: FuturesUnordered<BoxFuture<'static, server_message::Message>>,
     renewed_at: Option<Instant>,
+    /// What is trusted here, and whenever it changes.
+    trust: watch::Receiver<Arc<Trust>>,
+    sent: Option<trusting::Sent>,
+    /// What the registry was last told of the agent's trust.
+    trusts_noted: Option<Trusts>,
+    noting_trusts: FuturesUnordered<BoxFuture<'static, Result<Trusts, StoreError>>>,
     /// The newest point of the history that an offer came from.
     seen: Mark,
     heard: Instant,
@@ -101,6 +112,10 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
         rights_at: Some(now),
         renewing: FuturesUnordered::new(),
         renewed_at: None,
+        trust: gateway.app.authority.watch_trust(),
+        sent: None,
+        trusts_noted: None,
+        noting_trusts: FuturesUnordered::new(),
         seen: admitted.registry.head,
         heard: now,
         said: now,
@@ -122,6 +137,8 @@ pub(super) async fn run(gateway: Gateway, mut admitted: Admitted, inbound: Strea
 impl Session {
     async fn serve(&mut self, mut inbound: Streaming<AgentMessage>) -> &'static str {
         self.say(welcome(&self.gateway, &self.admitted, &self.key));
+        self.tell_trust();
+        self.note_trusts();
         let (stop, outbox) = (self.gateway.stop.clone(), self.outbox.clone());
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -148,7 +165,12 @@ impl Session {
                 Some(()) = self.admitted.inbox.reload.recv() => self.reload_at = Some(Instant::now()),
                 Some(ready) = self.preparing.next() => self.ready(ready),
                 Some(reloaded) = self.reloading.next() => self.reloaded(reloaded).await,
-                Some(certificate) = self.renewing.next() => self.say(certificate),
+                Some(certificate) = self.renewing.next() => {
+                    self.remember_sent(&certificate);
+                    self.say(certificate);
+                }
+                Ok(()) = self.trust.changed() => self.tell_trust(),
+                Some(noted) = self.noting_trusts.next() => self.trusts_noted = noted.ok(),
                 Some(looked) = self.looking.next() => self.rights_looked(looked).await,
                 Some(noted) = self.noting.next() => self.noted = noted.ok(),
                 Some(answer) = self.asking.next() => self.leave_answered(&answer),
@@ -228,6 +250,7 @@ impl Session {
             return false;
         }
         self.note_held_back();
+        self.note_trusts();
         // What is to be said already is a sign of life too; deliveries may wait for Postgres.
         if !self.outgoing.has_words() && self.said.elapsed() >= interval {
             self.say(server_message::Message::Heartbeat(v1::Heartbeat {}));

@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::code::Code;
 use super::resource::document as resource;
 use super::{
-    binding, changes, cluster, deliveries, epoch, grant, health, login_methods, placements, project, refusals, role_assignment,
-    secrets, source, token, whoami, why,
+    binding, certificate_authority, changes, cluster, deliveries, epoch, grant, health, login_methods, placements, project,
+    refusals, role_assignment, secrets, source, token, whoami, why,
 };
 
 #[derive(OpenApi)]
@@ -47,6 +47,7 @@ use super::{
         token::revoke::revoke_token,
         epoch::show_epoch,
         epoch::open::open_epoch,
+        certificate_authority::show_certificate_authority,
         whoami::show_caller,
         health::healthz,
         health::readyz,

@@ -3,6 +3,7 @@
 
 mod authentication;
 mod bindings;
+mod certificate_authority;
 mod clusters;
 mod deletions;
 mod deliveries;

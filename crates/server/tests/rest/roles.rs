@@ -64,6 +64,8 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("POST", "/v1/tokens", "a"),
     ("DELETE", "/v1/tokens/{name}", "a"),
     ("GET", "/v1/refusals", "ua"),
+    // It names clusters of all projects.
+    ("GET", "/v1/certificateauthority", "voua"),
     ("GET", "/v1/epoch", "vouaxc"),
     ("POST", "/v1/epoch", "a"),
 ];

@@ -27,6 +27,7 @@ homeVault:
   pkiMount: {{ .pkiMount | quote }}
   agentRole: {{ .agentRole | quote }}
   serverRole: {{ .serverRole | quote }}
+  issuersIntervalMs: {{ .issuersIntervalMs | int64 }}
 {{- end }}
 credentials:
 {{- range $set := .Values.credentials }}

@@ -31,6 +31,10 @@ impl Session {
                 self.shown(&shown.tokens).await;
                 Ok(())
             }
+            Some(agent_message::Message::Trusting(trusting)) => {
+                self.trusts(trusting);
+                Ok(())
+            }
             Some(agent_message::Message::Hello(_)) => return false,
             // A newer agent may say things that this server does not know: additive, so ignored.
             Some(agent_message::Message::Heartbeat(_)) | None => Ok(()),
