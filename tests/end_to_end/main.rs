@@ -17,4 +17,5 @@ mod metrics_and_logs;
 mod one_write;
 mod quiet;
 mod revoking;
+mod rotating;
 mod versions;
