@@ -23,6 +23,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lockstep_core::exposure::Exposure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -46,13 +47,13 @@ pub enum StateError {
         /// The system's answer.
         source: io::Error,
     },
-    /// A private file that everybody may read.
-    #[error("{} can be read by everybody (mode {mode:o}): run chmod 600 on it, and join anew if somebody may have read it", path.display())]
+    /// A private file that others have too.
+    #[error("{} {exposure}", path.display())]
     Exposed {
         /// Which file.
         path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+        /// Who has it.
+        exposure: Exposure,
     },
     /// Not what the agent wrote. Says where, never what: it may hold a key.
     #[error("{what} is damaged ({place}): restore it, or remove it to begin anew with what it held")]

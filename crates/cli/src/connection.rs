@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use crate::private;
 use crate::rest::client::Client;
 use crate::rest::failure::TokenOrigin;
 use crate::rest::transport;
@@ -70,6 +71,10 @@ impl ConnectionArgs {
             other => other?,
         };
         let origin = if self.context.is_some() && self.server.is_none() { TokenOrigin::Login } else { origin };
+        if matches!(origin, TokenOrigin::Login) {
+            // It was written with mode 0600: somebody changed that. Whoever logs in anew, or uses another context, mends it.
+            private::check(&file)?;
+        }
         Client::new(&target.server, target.certificate_authority.as_ref(), target.token.reveal().to_owned(), origin)
     }
 }

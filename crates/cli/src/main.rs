@@ -9,6 +9,7 @@ mod format;
 mod item;
 mod kind;
 mod manifest;
+mod private;
 mod progress;
 mod rest;
 mod selection;

@@ -9,6 +9,7 @@ pub mod choice;
 pub mod cluster;
 pub mod delivery;
 pub mod digest;
+pub mod exposure;
 pub mod glob;
 pub mod grant;
 pub mod history;

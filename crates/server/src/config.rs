@@ -2,6 +2,7 @@
 
 mod credentials;
 mod oidc;
+mod private;
 #[cfg(test)]
 mod set_by_chart;
 
@@ -222,6 +223,7 @@ impl Config {
             config.replica = replica;
         }
         config.check().with_context(|| format!("the configuration {}", path.display()))?;
+        private::check(&config)?;
         Ok(config)
     }
 

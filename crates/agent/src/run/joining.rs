@@ -1,5 +1,9 @@
 //! Joining, however long that takes.
 
+use std::os::unix::fs::MetadataExt as _;
+
+use lockstep_core::exposure;
+use nix::unistd::geteuid;
 use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -52,7 +56,11 @@ pub(super) async fn join(
 
 fn read_token(path: &std::path::Path) -> Result<Zeroizing<String>, AgentError> {
     let failed = |cause: String| AgentError::Token { path: path.to_owned(), cause };
-    let size = std::fs::metadata(path).map_err(|e| failed(e.to_string()))?.len();
+    // Of what a link leads to: Kubernetes mounts a Secret's keys as such.
+    let metadata = std::fs::metadata(path).map_err(|e| failed(e.to_string()))?;
+    let judged = exposure::judge(metadata.mode(), metadata.uid(), geteuid().as_raw());
+    judged.map_err(|exposure| failed(format!("it {exposure}")))?;
+    let size = metadata.len();
     if size > TOKEN_MAX_BYTES {
         return Err(failed(format!("it has {size} bytes, which is no token")));
     }

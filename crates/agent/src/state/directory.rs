@@ -3,9 +3,11 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use lockstep_core::exposure;
+use nix::unistd::geteuid;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -68,15 +70,15 @@ impl StateDir {
     }
 }
 
-/// Reads a private file; `None` where there is none. Refuses one that everybody may read.
+/// Reads a private file; `None` where there is none. Refuses one that others have too.
 pub(super) fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StateError> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         found => found.map_err(io_error("read", path))?,
     };
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 && metadata.is_file() {
-        return Err(StateError::Exposed { path: path.to_owned(), mode });
+    if metadata.is_file() {
+        let judged = exposure::judge(metadata.mode(), metadata.uid(), geteuid().as_raw());
+        judged.map_err(|exposure| StateError::Exposed { path: path.to_owned(), exposure })?;
     }
     if metadata.len() > STATE_FILE_MAX_BYTES {
         return Err(damaged(path.display().to_string(), format!("{} bytes", metadata.len())));
@@ -103,6 +105,8 @@ pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Erro
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! An agent in this process, and messages for it.
 #![expect(clippy::unnecessary_wraps, reason = "fields of messages are optional")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Fixture {
         let server = Server::start().await;
         let folder = tempfile::tempdir().unwrap();
         let token_file = folder.path().join("token");
-        std::fs::write(&token_file, format!("{TOKEN}\n")).unwrap();
+        write_private(&token_file, &format!("{TOKEN}\n"));
         let arguments = RunArguments {
             state_dir: Some(folder.path().join("state")),
             directory_root: Some(folder.path().join("root")),
@@ -106,6 +106,13 @@ impl Fixture {
         let family = families.iter().find(|f| f.name() == name).expect("the metric is registered");
         family.get_metric().iter().map(|m| m.get_counter().get_value() + m.get_gauge().get_value()).sum::<f64>().to_string()
     }
+}
+
+/// A file that its owner reads only.
+pub(crate) fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 impl Running {

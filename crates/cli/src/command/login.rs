@@ -12,7 +12,7 @@ use crate::rest::client::Client;
 use crate::rest::failure::TokenOrigin;
 use crate::rest::login_methods;
 use crate::settings::{Context, Settings, Token};
-use crate::{progress, sso, table, terminal};
+use crate::{private, progress, sso, table, terminal};
 
 /// Log in to a server: check the token and keep it as a context
 #[derive(Debug, clap::Args)]
@@ -97,6 +97,10 @@ impl Args {
 
     fn token(&self, environment: Option<Token>) -> anyhow::Result<Token> {
         if let Some(file) = &self.token_file {
+            // Only said: `lockstep token create … > token` makes such a file wherever nobody set a umask.
+            if let Err(exposed) = private::check(file) {
+                terminal::hint(&format!("Warning: {exposed:#}"));
+            }
             return Token::read(&read(file)?).with_context(|| format!("reading {}", file.display()));
         }
         if self.token_stdin {
