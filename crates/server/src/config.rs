@@ -49,6 +49,9 @@ pub struct Config {
     /// Talking to agents.
     #[serde(default)]
     pub agents: Agents,
+    /// Talking to callers.
+    #[serde(default)]
+    pub rest: Rest,
     /// How long a lease lives without being renewed.
     #[serde(default = "lease_ms")]
     pub lease_ms: u64,
@@ -168,6 +171,23 @@ pub struct Agents {
     pub rotation_spread_seconds: u32,
 }
 
+/// Talking to callers.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Rest {
+    /// Requests with a token that is not valid, from one address, before they are answered with 429.
+    pub failed_logins_per_minute: u32,
+    /// The same from all addresses together, on one replica.
+    pub failed_logins_per_minute_overall: u32,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { failed_logins_per_minute: 30, failed_logins_per_minute_overall: 600 }
+    }
+}
+
 impl Default for Watch {
     fn default() -> Self {
         Self { interval_ms: 5_000, requests_per_second: 10, scan_page: 1_000 }
@@ -248,6 +268,8 @@ impl Config {
         for (name, failures) in [
             ("agents.joinRefusalsPerMinute", self.agents.join_refusals_per_minute),
             ("agents.joinRefusalsPerMinuteOverall", self.agents.join_refusals_per_minute_overall),
+            ("rest.failedLoginsPerMinute", self.rest.failed_logins_per_minute),
+            ("rest.failedLoginsPerMinuteOverall", self.rest.failed_logins_per_minute_overall),
         ] {
             ensure!((1..=1_000_000).contains(&failures), "{name}: use 1 to 1000000");
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::gateway::listener::{Bounds, Connection, incoming};
+use crate::rest::Peer;
 use crate::tls::Tls;
 
 /// More open than requests are served at once: browsers and proxies keep some for later. A request may take 25 s without a byte.
@@ -31,7 +33,10 @@ impl Listener for TlsListener {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             match self.connections.next().await {
-                Some(Ok(stream)) => return (stream, self.address),
+                Some(Ok(stream)) => {
+                    let peer = stream.get_ref().get_ref().0.peer_addr();
+                    return (stream, peer.unwrap_or(self.address));
+                }
                 Some(Err(_)) => {}
                 // The accepting task has ended, so the replica is stopping.
                 None => std::future::pending().await,
@@ -41,6 +46,12 @@ impl Listener for TlsListener {
 
     fn local_addr(&self) -> std::io::Result<Self::Addr> {
         Ok(self.address)
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        Self(stream.remote_addr().ip())
     }
 }
 
@@ -55,7 +66,8 @@ pub async fn serve_tls(
     let address = listener.local_addr()?;
     let connections = incoming(listener, move || tls.rest(), BOUNDS, app.metrics.clone());
     let stopped = async move { stop.cancelled().await };
-    Ok(axum::serve(TlsListener { connections, address }, router).with_graceful_shutdown(stopped).await?)
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    Ok(axum::serve(TlsListener { connections, address }, service).with_graceful_shutdown(stopped).await?)
 }
 
 /// Serves without TLS until told to stop.

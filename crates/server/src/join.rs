@@ -23,16 +23,15 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::attempts::{Attempts, Hit};
 use crate::authority::request_key_hash;
 use crate::gateway::listener::{self, Bounds, ConnectionInfo};
 use crate::oidc::service_account::is_jwt;
 use crate::tls::Tls;
 use crate::token::hash;
 use crate::{actor, clock};
-use refusals::Refusals;
 
 mod nonce;
-mod refusals;
 mod renewal;
 mod service_account;
 
@@ -55,8 +54,8 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let incoming = listener::incoming(listener, move || tls.join(), BOUNDS, app.metrics.clone());
     let agents = &app.config.agents;
-    let refusals = Refusals::new(agents.join_refusals_per_minute, agents.join_refusals_per_minute_overall, Instant::now());
-    let service = Service { app, digests, under_way: Semaphore::new(UNDER_WAY_MAX), refusals };
+    let refused = Attempts::new(agents.join_refusals_per_minute, agents.join_refusals_per_minute_overall, Instant::now());
+    let service = Service { app, digests, under_way: Semaphore::new(UNDER_WAY_MAX), refused };
     let service = join_server::JoinServer::new(service).max_decoding_message_size(MESSAGE_MAX_BYTES);
     Server::builder()
         .timeout(CALL_LIMIT)
@@ -71,7 +70,7 @@ struct Service {
     app: App,
     digests: Arc<RootKey>,
     under_way: Semaphore,
-    refusals: Refusals,
+    refused: Attempts,
 }
 
 #[tonic::async_trait]
@@ -116,8 +115,12 @@ impl Service {
         let connection = request.extensions().get::<ConnectionInfo>();
         let address = connection.and_then(|connection| connection.peer.get_ref().remote_addr());
         let address = address.ok_or_else(|| Status::internal("nothing is known of the connection"))?.ip();
-        self.refusals.check(address, Instant::now()).map_err(|hit| {
-            self.app.metrics.limit_hits.with_label_values(&[hit.as_str()]).inc();
+        self.refused.check(address, Instant::now()).map_err(|hit| {
+            let limit = match hit {
+                Hit::Address => "join_address",
+                Hit::Overall => "join_overall",
+            };
+            self.app.metrics.limit_hits.with_label_values(&[limit]).inc();
             Status::resource_exhausted("too many joins and renewals were refused; try again in a minute")
         })?;
         Ok(address)
@@ -127,7 +130,7 @@ impl Service {
         let word = match outcome {
             Ok(_) => good,
             Err(status) if status.code() == tonic::Code::PermissionDenied => {
-                self.refusals.note(address, Instant::now());
+                self.refused.note(address, Instant::now());
                 "refused"
             }
             Err(_) => "failed",

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod app;
+mod attempts;
 pub mod authority;
 pub mod bootstrap;
 pub mod clock;

@@ -18,6 +18,7 @@ mod grant;
 mod health;
 mod limit;
 mod login_methods;
+mod logins;
 mod metrics;
 mod name;
 mod observe;
@@ -41,12 +42,14 @@ mod why;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_extractor_with_state, from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
-use axum::Router;
+use axum::{Extension, Router};
 
 use crate::app::App;
 use caller::Caller;
+use logins::Logins;
 
 pub use login_methods::of as login_methods;
+pub use logins::Peer;
 pub use openapi::document;
 
 /// The REST API.
@@ -82,7 +85,8 @@ pub fn router(app: App) -> Router {
         .route("/caller", get(whoami::show_caller))
         .route_layer(from_fn_with_state(app.clone(), refusals::note))
         // Every route above asks who is calling before it does anything else; none can forget it.
-        .route_layer(from_extractor_with_state::<Caller, App>(app.clone()));
+        .route_layer(from_extractor_with_state::<Caller, App>(app.clone()))
+        .layer(Extension(Logins::new(&app.config.rest, app.metrics.clone())));
     Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(health::healthz))

@@ -1,12 +1,13 @@
 //! Who is calling, and what he may do: a bearer token, of which the registry has the hash, or which an OIDC issuer signed.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
 use lockstep_core::access::{Action, Forbidden, Permissions, Place, Reach};
 use lockstep_store::{StoreError, api_token, role_assignment};
 
 use super::code::Code;
+use super::logins::{Logins, Peer};
 use super::problem::ApiError;
 use crate::app::App;
 use crate::oidc::{Identity, Refused};
@@ -50,9 +51,12 @@ impl FromRequestParts<App> for Caller {
         }
         let token =
             bearer(parts).ok_or_else(|| unauthenticated("this needs a token, sent as \"Authorization: Bearer TOKEN\""))?;
-        let caller = match app.issuers.verify(token, clock::now()).await? {
-            Some(identity) => Self::vouched_for(app, &identity).await?,
-            None => Self::with_token(app, token).await?,
+        let logins = parts.extensions.get::<Logins>().cloned();
+        let logins = logins.ok_or_else(|| ApiError::internal(anyhow::anyhow!("the router counts no logins")))?;
+        let login = logins.begin(parts.extensions.get().map(|ConnectInfo(Peer(address))| *address)).await?;
+        let caller = match Self::identified(app, token).await {
+            Err(error) if error.code() == Code::Unauthenticated => return Err(login.failed(error)),
+            outcome => outcome?,
         };
         tracing::Span::current().record("actor", &caller.actor);
         parts.extensions.insert(caller.clone());
@@ -67,6 +71,13 @@ impl Caller {
         let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
         let permissions = role_assignment::permissions(&mut connection, &name, user, groups).await?;
         Ok(Self { actor: actor::oidc(issuer, user), permissions })
+    }
+
+    async fn identified(app: &App, token: &str) -> Result<Self, ApiError> {
+        match app.issuers.verify(token, clock::now()).await? {
+            Some(identity) => Self::vouched_for(app, &identity).await,
+            None => Self::with_token(app, token).await,
+        }
     }
 
     async fn with_token(app: &App, token: &str) -> Result<Self, ApiError> {

@@ -37,6 +37,8 @@ pub(crate) enum Code {
     UnsupportedMediaType,
     /// The body is JSON, and not what is expected here; every mistake is listed.
     InvalidManifest,
+    /// Too many tokens that were not valid.
+    TooManyFailures,
     /// A fault of the server's.
     Internal,
     /// Too many requests at once.
@@ -51,7 +53,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All of them, for the documentation.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidJson,
@@ -68,6 +70,7 @@ impl Code {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidManifest,
+        Self::TooManyFailures,
         Self::Internal,
         Self::Busy,
         Self::Timeout,
@@ -95,6 +98,9 @@ impl Code {
                 ("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not declared as JSON")
             }
             Self::InvalidManifest => ("invalid-manifest", StatusCode::UNPROCESSABLE_ENTITY, "The body is not valid"),
+            Self::TooManyFailures => {
+                ("too-many-failures", StatusCode::TOO_MANY_REQUESTS, "Too many tokens from here were not valid")
+            }
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "The server failed"),
             Self::Busy => ("busy", StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once"),
             Self::Timeout => ("timeout", StatusCode::SERVICE_UNAVAILABLE, "It took too long"),
@@ -126,6 +132,7 @@ impl Code {
     pub(crate) const fn retry_after_s(self) -> Option<u16> {
         match self {
             Self::Busy => Some(1),
+            Self::TooManyFailures => Some(60),
             Self::Timeout | Self::RegistryUnavailable | Self::IssuerUnavailable => Some(5),
             _ => None,
         }

@@ -49,6 +49,11 @@ impl ApiError {
         Self::invalid(vec![FieldError { field: field.to_owned(), reason: reason.into() }])
     }
 
+    /// What kind of problem it is.
+    pub(crate) const fn code(&self) -> Code {
+        self.code
+    }
+
     /// A fault of ours.
     pub(crate) fn internal(cause: impl Into<anyhow::Error>) -> Self {
         let detail = "the server failed and has logged why: try again, and if it stays, look at its log";

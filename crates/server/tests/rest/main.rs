@@ -16,6 +16,7 @@ mod idp;
 mod join_tokens;
 mod lists;
 mod login_methods;
+mod logins;
 mod mistakes;
 mod oidc;
 mod refusals;

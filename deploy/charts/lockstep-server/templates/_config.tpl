@@ -86,6 +86,10 @@ agents:
   {{- range $name, $value := .Values.agents }}
   {{ $name }}: {{ $value | int64 }}
   {{- end }}
+rest:
+  {{- range $name, $value := .Values.rest }}
+  {{ $name }}: {{ $value | int64 }}
+  {{- end }}
 leaseMs: {{ .Values.leaseMs | int64 }}
 {{- end -}}
 

@@ -55,6 +55,11 @@ impl<S> Open<S> {
         Self { stream, limit, silence: Box::pin(tokio::time::sleep(limit)), cut, is_cut, _place: place }
     }
 
+    /// The stream itself, to look at.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// What came of reading or writing; if nothing did, whether that was so for too long.
     fn heard<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if self.is_cut.as_mut().poll(context).is_ready() {

@@ -1,8 +1,8 @@
-//! How often somebody may be refused: guessing a token of 256 bits is hopeless, and not even the attempt is to cost anything. Pure; time
-//! comes in.
+//! How often somebody may fail to say who he is, when joining and at REST: guessing a token of 256 bits is hopeless, and not even the attempt is
+//! to cost anything. Pure; time comes in.
 //!
-//! Each refusal takes one from what its address has, and from what all have together; both come back with time. Whoever has none left is not
-//! listened to. One address cannot use up what all have, and who joins rightly takes nothing.
+//! Each failure takes one from what its address has, and from what all have together; both come back with time. What happens to whoever has none
+//! left is the caller's affair. One address cannot use up what all have, and who is let in takes nothing.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 /// Addresses that are remembered; the rest counts overall only.
 const ADDRESSES_MAX: usize = 4_096;
 
-/// The refusals on this replica.
-pub(super) struct Refusals {
+/// The failed attempts on this replica.
+pub(crate) struct Attempts {
     of_address: f64,
     overall: f64,
     counted: Mutex<Counted>,
@@ -25,7 +25,7 @@ struct Counted {
     by_address: HashMap<IpAddr, Left>,
 }
 
-/// How many more refusals there may be.
+/// How many more failures there may be.
 #[derive(Clone, Copy)]
 struct Left {
     count: f64,
@@ -34,19 +34,9 @@ struct Left {
 
 /// Which limit was hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hit {
+pub(crate) enum Hit {
     Address,
     Overall,
-}
-
-impl Hit {
-    /// The label of its metric.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Address => "join_address",
-            Self::Overall => "join_overall",
-        }
-    }
 }
 
 impl Left {
@@ -61,9 +51,9 @@ impl Left {
     }
 }
 
-impl Refusals {
+impl Attempts {
     /// So many in a minute, or at once.
-    pub(super) fn new(of_address: u32, overall: u32, now: Instant) -> Self {
+    pub(crate) fn new(of_address: u32, overall: u32, now: Instant) -> Self {
         let (of_address, overall) = (f64::from(of_address), f64::from(overall));
         let counted = Counted { overall: Left::all(overall, now), by_address: HashMap::new() };
         Self { of_address, overall, counted: Mutex::new(counted) }
@@ -73,8 +63,8 @@ impl Refusals {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody at this address is listened to.
-    pub(super) fn check(&self, address: IpAddr, now: Instant) -> Result<(), Hit> {
+    /// Whether somebody at this address may fail once more.
+    pub(crate) fn check(&self, address: IpAddr, now: Instant) -> Result<(), Hit> {
         let counted = self.lock();
         let left = counted.by_address.get(&network(address));
         if left.is_some_and(|left| left.now(self.of_address, now).count < 1.0) {
@@ -83,8 +73,8 @@ impl Refusals {
         if counted.overall.now(self.overall, now).count < 1.0 { Err(Hit::Overall) } else { Ok(()) }
     }
 
-    /// Somebody at this address was refused.
-    pub(super) fn note(&self, address: IpAddr, now: Instant) {
+    /// Somebody at this address failed.
+    pub(crate) fn note(&self, address: IpAddr, now: Instant) {
         let mut counted = self.lock();
         let take = |left: Left, per_minute: f64| {
             let left = left.now(per_minute, now);
@@ -123,54 +113,54 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_was_refused_too_often_waits_and_no_other_does() {
+    fn an_address_that_failed_too_often_waits_and_no_other_does() {
         let now = Instant::now();
-        let refusals = Refusals::new(3, 100, now);
+        let attempts = Attempts::new(3, 100, now);
         for _ in 0..3 {
-            assert_eq!(refusals.check(v4(1), now), Ok(()));
-            refusals.note(v4(1), now);
+            assert_eq!(attempts.check(v4(1), now), Ok(()));
+            attempts.note(v4(1), now);
         }
-        assert_eq!(refusals.check(v4(1), now), Err(Hit::Address));
-        assert_eq!(refusals.check(v4(2), now), Ok(()));
-        assert_eq!(refusals.check(v4(1), now + Duration::from_secs(19)), Err(Hit::Address));
-        assert_eq!(refusals.check(v4(1), now + Duration::from_secs(20)), Ok(()), "a third of a minute is one of three");
-        refusals.note(v4(1), now + Duration::from_secs(20));
-        assert_eq!(refusals.check(v4(1), now + Duration::from_secs(20)), Err(Hit::Address));
-        assert_eq!(refusals.check(v4(1), now + Duration::from_hours(9)), Ok(()));
+        assert_eq!(attempts.check(v4(1), now), Err(Hit::Address));
+        assert_eq!(attempts.check(v4(2), now), Ok(()));
+        assert_eq!(attempts.check(v4(1), now + Duration::from_secs(19)), Err(Hit::Address));
+        assert_eq!(attempts.check(v4(1), now + Duration::from_secs(20)), Ok(()), "a third of a minute is one of three");
+        attempts.note(v4(1), now + Duration::from_secs(20));
+        assert_eq!(attempts.check(v4(1), now + Duration::from_secs(20)), Err(Hit::Address));
+        assert_eq!(attempts.check(v4(1), now + Duration::from_hours(9)), Ok(()));
     }
 
     #[test]
     fn many_addresses_together_have_a_limit_and_one_cannot_use_it_up() {
         let now = Instant::now();
-        let refusals = Refusals::new(3, 10, now);
+        let attempts = Attempts::new(3, 10, now);
         let (mut listened_to, mut hit) = (0, None);
         for _ in 0..100 {
-            match refusals.check(v4(1), now) {
+            match attempts.check(v4(1), now) {
                 Ok(()) => {
-                    refusals.note(v4(1), now);
+                    attempts.note(v4(1), now);
                     listened_to += 1;
                 }
                 Err(which) => hit = Some(which),
             }
         }
-        assert_eq!((listened_to, hit, refusals.check(v4(2), now)), (3, Some(Hit::Address), Ok(())));
+        assert_eq!((listened_to, hit, attempts.check(v4(2), now)), (3, Some(Hit::Address), Ok(())));
         for n in 2..9 {
-            refusals.note(v4(n), now);
+            attempts.note(v4(n), now);
         }
-        assert_eq!(refusals.check(v4(9), now), Err(Hit::Overall));
-        assert_eq!(refusals.check(v4(9), now + Duration::from_secs(6)), Ok(()));
+        assert_eq!(attempts.check(v4(9), now), Err(Hit::Overall));
+        assert_eq!(attempts.check(v4(9), now + Duration::from_secs(6)), Ok(()));
     }
 
     #[test]
-    fn addresses_are_forgotten_once_they_may_be_refused_as_often_as_any_and_never_are_there_too_many() {
+    fn addresses_are_forgotten_once_they_may_fail_as_often_as_any_and_never_are_there_too_many() {
         let now = Instant::now();
-        let refusals = Refusals::new(3, 1_000_000, now);
+        let attempts = Attempts::new(3, 1_000_000, now);
         for n in 0..10_000 {
-            refusals.note(v4(n), now);
+            attempts.note(v4(n), now);
         }
-        assert_eq!(refusals.lock().by_address.len(), ADDRESSES_MAX);
-        refusals.note(v4(20_000), now + Duration::from_secs(60));
-        assert_eq!(refusals.lock().by_address.len(), 1);
+        assert_eq!(attempts.lock().by_address.len(), ADDRESSES_MAX);
+        attempts.note(v4(20_000), now + Duration::from_secs(60));
+        assert_eq!(attempts.lock().by_address.len(), 1);
     }
 
     #[test]
