@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lockstep_testbed::fleet::{KV, STORY_LIMIT, Settings};
+use lockstep_testbed::fleet::{Agent, KV, STORY_LIMIT, Settings};
 use lockstep_testbed::{Fleet, wait};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore};
@@ -211,7 +211,7 @@ async fn a_root_is_exchanged_under_connected_agents_and_one_that_was_away_comes_
     .await?;
     println!(
         "reconnections of {:?} until then: {:?}",
-        fleet.agents.iter().map(|a| a.name()).collect::<Vec<_>>(),
+        fleet.agents.iter().map(Agent::name).collect::<Vec<_>>(),
         reconnects(&fleet).await?
     );
     assert_eq!(reconnects(&fleet).await?[..2], [0.0, 0.0], "whoever was connected stayed so");

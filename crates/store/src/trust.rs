@@ -116,8 +116,8 @@ pub async fn count_agents(connection: &mut PgConnection, roots: &[Vec<u8>], grac
          select count(name) filter (where key = any(roots)) as trusting, \
                 count(name) filter (where root = key) as certificates, \
                 count(name) filter (where root is null or root = key) as with_count, \
-                (array_agg(name order by name) filter (where not coalesce(key = any(roots), false)))[:$3] as without, \
-                (array_agg(name order by name) filter (where root is null or root = key))[:$3] as \"with\", \
+                (array_agg(name order by name) filter (where name is not null and not coalesce(key = any(roots), false)))[:$3] as without, \
+                (array_agg(name order by name) filter (where name is not null and (root is null or root = key)))[:$3] as \"with\", \
                 count(name) as total \
          from unnest($1::bytea[]) with ordinality as asked(key, place) left join agent on true \
          group by place order by place",

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono::Utc;
 use lockstep_core::cluster::ClusterState;
 use lockstep_store::agent_certificate::{self, Recorded};
 use lockstep_store::cluster;
@@ -12,6 +11,9 @@ use lockstep_store::trust::{Counted, Replica, count_agents, forget_replica, note
 use crate::fixture::{Registry, instance, time};
 
 const GRACE: Duration = Duration::from_hours(1);
+/// Ends of certificates: no test runs at either.
+const LONG_AGO: i64 = 1_000_000_000;
+const FAR: i64 = 4_000_000_000;
 
 /// A cluster whose agent has joined, with a certificate until then.
 async fn joined(registry: &Registry, n: u128, name: &str, not_after: i64) -> Result<()> {
@@ -26,12 +28,11 @@ async fn joined(registry: &Registry, n: u128, name: &str, not_after: i64) -> Res
 #[tokio::test]
 async fn each_root_has_the_agents_that_trust_it_and_those_that_need_it_and_nobody_who_cannot_come() -> Result<()> {
     let registry = Registry::new().await?;
-    let far = Utc::now().timestamp() + 1_000;
     let (old, new) = (vec![1; 32], vec![2; 32]);
     for (n, name) in ["a-both", "b-old", "c-silent", "d-moved", "e-revoked"].into_iter().enumerate() {
-        joined(&registry, n as u128 + 1, name, far).await?;
+        joined(&registry, n as u128 + 1, name, FAR).await?;
     }
-    joined(&registry, 6, "f-lost", Utc::now().timestamp() - 4_000).await?;
+    joined(&registry, 6, "f-lost", LONG_AGO).await?;
     registry.cluster("g-pending", "").await?;
     let mut c = registry.connection().await?;
     note_agent(&mut c, instance(1), Some(&old), Some(&[old.clone(), new.clone()])).await?;

@@ -19,7 +19,7 @@ pub(super) fn roots(identity: &Identity) -> Vec<Vec<u8>> {
 /// Keeps them, and says so. What is of no use changes nothing: with no root, no server would ever be believed again.
 pub(super) async fn take(agent: &Agent, message: Trust, out: &mpsc::Sender<AgentMessage>) {
     let current = agent.identity();
-    let known = current.roots.iter().map(|der| der.as_ref());
+    let known = current.roots.iter().map(AsRef::<[u8]>::as_ref);
     if !known.eq(message.roots_der.iter().map(Vec::as_slice)) {
         match trust(&agent.state, &current, message.roots_der).await {
             Ok(identity) => {

@@ -41,6 +41,15 @@ fn the_file_is_its_owners_after_any_change() {
 }
 
 #[test]
+fn a_token_that_others_may_read_is_not_used_until_that_is_mended() {
+    let place = place();
+    let file = place.folder.path().join("config.yaml");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o604)).unwrap();
+    place.run("status --context a").failed_with(1, "config.yaml can be read by everybody (mode 604): run chmod 600");
+    assert_eq!(place.run("context use b").code, 0, "which writes it anew");
+}
+
+#[test]
 fn a_broken_file_is_named_with_its_line_and_not_quoted() {
     let place = place();
     place.write("config.yaml", "contexts:\n- name: a\n  tokn: t0ken\n");

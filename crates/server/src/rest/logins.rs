@@ -76,13 +76,11 @@ impl Logins {
 impl Login<'_> {
     /// The token is not valid; `refused` says so as long as there were few.
     pub(super) fn failed(self, refused: ApiError) -> ApiError {
-        match self.hit {
-            Some(hit) => self.logins.too_many(hit),
-            None => {
-                self.logins.0.failed.note(self.address.unwrap_or(NOWHERE), Instant::now());
-                refused
-            }
+        if let Some(hit) = self.hit {
+            return self.logins.too_many(hit);
         }
+        self.logins.0.failed.note(self.address.unwrap_or(NOWHERE), Instant::now());
+        refused
     }
 }
 
