@@ -53,7 +53,7 @@ impl FromRequestParts<App> for Caller {
             bearer(parts).ok_or_else(|| unauthenticated("this needs a token, sent as \"Authorization: Bearer TOKEN\""))?;
         let logins = parts.extensions.get::<Logins>().cloned();
         let logins = logins.ok_or_else(|| ApiError::internal(anyhow::anyhow!("the router counts no logins")))?;
-        let login = logins.begin(parts.extensions.get().map(|ConnectInfo(Peer(address))| *address)).await?;
+        let login = logins.begin(parts.extensions.get().map(|ConnectInfo(Peer(address))| *address)).await;
         let caller = match Self::identified(app, token).await {
             Err(error) if error.code() == Code::Unauthenticated => return Err(login.failed(error)),
             outcome => outcome?,

@@ -1,8 +1,8 @@
 //! Requests with a token that is not valid: how many from one address, and from all.
 //!
 //! A valid token passes whatever others at its address did: behind one NAT there may be a whole company, and a job that shows an expired token
-//! every second must lock nobody out. So a token is looked at also when too many failed, but then only a few at a time: an address that guesses
-//! takes its turn behind itself, and not the connections to Postgres from everybody else.
+//! every second must lock nobody out. So a token is looked at also when too many failed, but then only a few at a time, and the others wait for
+//! their turn a while: an address that guesses slows itself down, and does not take the connections to Postgres from everybody else.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 
 /// Tokens of suspect addresses that are looked at side by side.
 const SUSPECTS_MAX: usize = 2;
-/// How long one waits for its turn.
+/// How long one waits for its turn; then it is looked at all the same, as it may be valid.
 const TURN_LIMIT: Duration = Duration::from_secs(2);
 
 /// The caller's address, as the listener tells it.
@@ -51,15 +51,14 @@ impl Logins {
     }
 
     /// Before a token is looked at. Without an address (a test's router) only the overall limit counts.
-    pub(super) async fn begin(&self, address: Option<IpAddr>) -> Result<Login<'_>, ApiError> {
+    pub(super) async fn begin(&self, address: Option<IpAddr>) -> Login<'_> {
         let hit = self.0.failed.check(address.unwrap_or(NOWHERE), Instant::now()).err();
         let hit = hit.filter(|hit| address.is_some() || *hit == Hit::Overall);
-        let Some(hit) = hit else { return Ok(Login { logins: self, address, hit: None, _turn: None }) };
-        let turn = timeout(TURN_LIMIT, self.0.suspects.acquire()).await.ok().and_then(Result::ok);
-        match turn {
-            Some(turn) => Ok(Login { logins: self, address, hit: Some(hit), _turn: Some(turn) }),
-            None => Err(self.too_many(hit)),
-        }
+        let turn = match hit {
+            Some(_) => timeout(TURN_LIMIT, self.0.suspects.acquire()).await.ok().and_then(Result::ok),
+            None => None,
+        };
+        Login { logins: self, address, hit, _turn: turn }
     }
 
     fn too_many(&self, hit: Hit) -> ApiError {
