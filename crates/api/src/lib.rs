@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod binding;
+pub mod blast_radius;
 pub mod certificate_authority;
 pub mod change;
 pub mod cluster;

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::blast_radius::BlastRadius;
+
 /// A manifest: what is wanted (`spec`) and what is (`status`, only in answers).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,6 +25,17 @@ pub struct Manifest<S, T> {
     // No `default`: an absent `Option` is `None` anyway, and serde's derive would ask for `T: Default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<T>,
+}
+
+/// What would be, in the answer to a write that is not kept: `status` with one field more, as far as the caller may see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tried<T> {
+    /// As otherwise.
+    #[serde(flatten)]
+    pub status: Option<T>,
+    /// How far the write would reach.
+    pub blast_radius: BlastRadius,
 }
 
 /// Name, identity and labels of a registered thing.
@@ -105,5 +118,11 @@ impl<S, T> Manifest<S, T> {
     /// A manifest of `kind`.
     pub fn new(kind: &str, metadata: Metadata, spec: S, status: Option<T>) -> Self {
         Self { api_version: crate::API_VERSION.to_owned(), kind: kind.to_owned(), metadata, spec, status }
+    }
+
+    /// As it is answered to a write that is not kept.
+    pub fn tried(self, blast_radius: BlastRadius) -> Manifest<S, Tried<T>> {
+        let Self { api_version, kind, metadata, spec, status } = self;
+        Manifest { api_version, kind, metadata, spec, status: Some(Tried { status, blast_radius }) }
     }
 }

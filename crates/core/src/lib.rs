@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod binding;
+pub mod blast_radius;
 pub mod choice;
 pub mod cluster;
 pub mod delivery;

@@ -6,6 +6,7 @@
 pub mod agent_certificate;
 pub mod api_token;
 pub mod binding;
+pub mod blast_radius;
 pub mod change;
 pub mod cluster;
 pub mod delivery;

@@ -7,6 +7,8 @@ mod status;
 use lockstep_api::binding::{BindingSpec, BindingStatus, CheckedBinding};
 use lockstep_api::field::FieldError;
 use lockstep_core::access::{Action, Forbidden, Permissions, Place};
+use lockstep_core::binding::Delivered;
+use lockstep_core::id::BindingId;
 use lockstep_core::name::ProjectName;
 use lockstep_store::binding::{self, BindingRecord};
 use lockstep_store::change::Writing;
@@ -88,6 +90,11 @@ impl Resource for Bindings {
         records: &[Registered<BindingRecord>],
     ) -> Result<Vec<BindingStatus>, ApiError> {
         status::statuses(connection, records).await
+    }
+
+    fn delivers(present: &Registered<BindingRecord>) -> Option<(BindingId, &Delivered)> {
+        let binding = &present.spec.binding;
+        Some((binding.id, &binding.spec.delivered))
     }
 
     async fn put(

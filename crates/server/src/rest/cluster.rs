@@ -16,6 +16,7 @@ use lockstep_api::cluster::{CheckedCluster, ClusterSpec, ClusterStatus};
 use lockstep_api::field::FieldError;
 use lockstep_core::access::{Action, Forbidden, Permissions, Place};
 use lockstep_core::cluster::ClusterState;
+use lockstep_core::id::ClusterId;
 use lockstep_store::change::Writing;
 use lockstep_store::cluster::{self, ClusterRecord};
 use lockstep_store::meta::{Registered, Written};
@@ -111,6 +112,10 @@ impl Resource for Clusters {
 
     fn deleted(query: &RemoveQuery) -> &'static str {
         query.change()
+    }
+
+    fn forgets(present: &Registered<ClusterRecord>, query: &RemoveQuery) -> Option<ClusterId> {
+        query.forgets().then(|| present.id.into())
     }
 
     fn writable(present: &Registered<ClusterRecord>) -> Result<(), ApiError> {

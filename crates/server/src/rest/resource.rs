@@ -22,6 +22,8 @@ use axum::Router;
 use axum::routing::get;
 use lockstep_api::field::FieldError;
 use lockstep_core::access::{Action, Forbidden, Permissions};
+use lockstep_core::binding::Delivered;
+use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::name::ProjectName;
 use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
@@ -132,6 +134,16 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
         written: &Written,
         checked: &Self::Checked,
     ) -> impl Future<Output = Result<usize, ApiError>> + Send;
+
+    /// What it delivers until now, if it is a binding.
+    fn delivers(_present: &Registered<Self::Record>) -> Option<(BindingId, &Delivered)> {
+        None
+    }
+
+    /// The cluster that such a deletion forgets at once, with whatever it has.
+    fn forgets(_present: &Registered<Self::Record>, _query: &Self::DeleteQuery) -> Option<ClusterId> {
+        None
+    }
 
     /// Deletes it and plans anew what depended on it; what the history keeps of that. `None`: there was nothing to do.
     fn delete(

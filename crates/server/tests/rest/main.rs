@@ -3,6 +3,7 @@
 
 mod authentication;
 mod bindings;
+mod blast_radius;
 mod certificate_authority;
 mod clusters;
 mod deletions;

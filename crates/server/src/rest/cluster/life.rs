@@ -96,7 +96,7 @@ pub(super) async fn go(to: Move, asked: Asked) -> Result<Answer<Clusters>, ApiEr
         writing.abandon().await?;
         manifest.metadata.resource_version = Some(present.seq.to_string());
     }
-    Ok(Answer { outcome, placements_changed, manifest })
+    Ok(Answer { outcome, placements_changed, manifest, tried: None })
 }
 
 #[cfg(test)]

@@ -45,6 +45,11 @@ impl RemoveQuery {
         if self.force { "ClusterForgotten" } else { "ClusterRemoving" }
     }
 
+    /// Whether the cluster is gone at once, and nobody is asked.
+    pub(super) const fn forgets(&self) -> bool {
+        self.force
+    }
+
     fn policy(&self) -> Result<Option<DeletionPolicy>, ApiError> {
         match self.secrets.as_deref() {
             None => Ok(None),

@@ -84,7 +84,7 @@ pub(crate) async fn revoke(
         writing.abandon().await?;
         manifest.metadata.resource_version = Some(present.seq.to_string());
     }
-    Ok(Answer { outcome, placements_changed, manifest })
+    Ok(Answer { outcome, placements_changed, manifest, tried: None })
 }
 
 /// What is asked of the agent once the cluster is revoked; `None`: it is revoked already, and so much was asked. In every state a cluster may

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use lockstep_api::blast_radius::BlastRadius;
 use lockstep_api::manifest::Manifest;
 
 use super::Resource;
@@ -37,6 +38,14 @@ impl Outcome {
 /// A manifest.
 pub(crate) struct Shown<K: Resource>(pub(crate) Manifest<K::Spec, K::Status>);
 
+/// What was deleted, or is being removed.
+pub(crate) struct Deleted<K: Resource> {
+    /// What it was, or is now.
+    pub(crate) manifest: Manifest<K::Spec, K::Status>,
+    /// How far that would reach, if it was only tried.
+    pub(crate) tried: Option<BlastRadius>,
+}
+
 /// A manifest and what became of it.
 pub(crate) struct Answer<K: Resource> {
     /// What the write did.
@@ -45,6 +54,16 @@ pub(crate) struct Answer<K: Resource> {
     pub(crate) placements_changed: usize,
     /// What is now.
     pub(crate) manifest: Manifest<K::Spec, K::Status>,
+    /// How far it would reach, if it was only tried.
+    pub(crate) tried: Option<BlastRadius>,
+}
+
+/// The manifest, and of a write that was only tried how far it would reach.
+fn body<K: Resource>(manifest: Manifest<K::Spec, K::Status>, tried: Option<BlastRadius>) -> Response {
+    match tried {
+        None => Json(manifest).into_response(),
+        Some(radius) => Json(manifest.tried(radius)).into_response(),
+    }
 }
 
 fn headers<K: Resource>(manifest: &Manifest<K::Spec, K::Status>) -> HeaderMap {
@@ -64,6 +83,12 @@ impl<K: Resource> IntoResponse for Shown<K> {
     }
 }
 
+impl<K: Resource> IntoResponse for Deleted<K> {
+    fn into_response(self) -> Response {
+        (headers::<K>(&self.manifest), body::<K>(self.manifest, self.tried)).into_response()
+    }
+}
+
 impl<K: Resource> IntoResponse for Answer<K> {
     fn into_response(self) -> Response {
         let mut headers = headers::<K>(&self.manifest);
@@ -75,6 +100,6 @@ impl<K: Resource> IntoResponse for Answer<K> {
         {
             headers.insert(header::LOCATION, location);
         }
-        (status, headers, Json(self.manifest)).into_response()
+        (status, headers, body::<K>(self.manifest, self.tried)).into_response()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_api::blast_radius::BlastRadius;
 use lockstep_api::manifest::{Condition, List, ListMetadata, Manifest, Metadata};
 use lockstep_api::problem::{PROBLEM_JSON, Problem};
 use utoipa::openapi::header::HeaderBuilder;
@@ -26,6 +27,8 @@ pub(crate) fn describe<K: Resource>(document: &mut OpenApi) {
     schemas.insert(list_name::<K>(), list_schema::<K>());
     part::<K::Spec>(schemas);
     part::<K::Status>(schemas);
+    part::<BlastRadius>(schemas);
+    tried::<K>(schemas);
     part::<Problem>(schemas);
     part::<Metadata>(schemas);
     part::<ListMetadata>(schemas);
@@ -46,6 +49,13 @@ fn part<T: ToSchema>(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     let mut parts = Vec::new();
     T::schemas(&mut parts);
     schemas.extend(parts);
+}
+
+/// What the status says more in the answer to a write that is only tried.
+fn tried<K: Resource>(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    if let Some(RefOr::T(Schema::Object(status))) = schemas.get_mut(K::Status::name().as_ref()) {
+        status.properties.insert("blastRadius".to_owned(), Ref::from_schema_name(BlastRadius::name()).into());
+    }
 }
 
 fn list_name<K: Resource>() -> String {
@@ -76,7 +86,7 @@ fn list<K: Resource>() -> Operation {
 
 fn create<K: Resource>() -> Operation {
     operation::<K>("create", false, &format!("Create a {}", K::SINGULAR))
-        .description(Some("Refused if one of that name is there already."))
+        .description(Some("Refused if one of that name is there already. With `dryRun=All` the answer's `status.blastRadius` says how far it would reach."))
         .parameters(Some(WriteQuery::into_params(|| Some(ParameterIn::Query))))
         .request_body(Some(body::<K>()))
         .response("201", written::<K>("It is new"))
@@ -92,7 +102,8 @@ fn get<K: Resource>() -> Operation {
 
 fn put<K: Resource>() -> Operation {
     let about = "Where nothing differs nothing is written, and the history has no entry. `metadata.resourceVersion`, or `If-Match`, says what \
-                 the caller last saw: if somebody else wrote it since, the write is refused.";
+                 the caller last saw: if somebody else wrote it since, the write is refused. With `dryRun=All` the answer's \
+                 `status.blastRadius` says how far the write would reach.";
     operation::<K>("put", false, &format!("Create or replace a {}", K::SINGULAR))
         .description(Some(about))
         .parameter(name::<K>())
@@ -109,6 +120,7 @@ fn delete<K: Resource>() -> Operation {
         .parameter(name::<K>())
         .parameters(Some(K::DeleteQuery::into_params(|| Some(ParameterIn::Query))))
         .parameter(if_match())
+        .description(Some("With `dryRun=All` its `status.blastRadius` says how far that would reach."))
         .response("200", shown::<K>("What it was, or is while it is being removed"))
         .build()
 }

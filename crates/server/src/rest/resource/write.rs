@@ -1,5 +1,8 @@
 //! One way for every write.
 
+use lockstep_api::blast_radius::BlastRadius;
+use lockstep_core::access::Action;
+use lockstep_store::blast_radius;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
 use serde_json::{Value, json};
@@ -56,19 +59,23 @@ pub(super) async fn write<K: Resource>(
     if present.as_ref().is_some_and(|present| request.is(present)) {
         let manifest = manifest::of_name::<K>(writing.connection(), &caller.permissions, name).await?;
         writing.abandon().await?;
-        return Ok(Answer { outcome: Outcome::Unchanged, placements_changed: 0, manifest });
+        let tried = (mode == Mode::DryRun).then(BlastRadius::default);
+        return Ok(Answer { outcome: Outcome::Unchanged, placements_changed: 0, manifest, tried });
     }
 
     let placements_changed = K::put(&mut writing, present.as_ref(), &request.written, &request.checked).await?;
     let outcome = if present.is_some() { Outcome::Configured } else { Outcome::Created };
     let mut manifest = manifest::of_name::<K>(writing.connection(), &caller.permissions, name).await?;
-    match mode {
+    let tried = match mode {
         Mode::Keep => {
             let detail = detail(request, present.as_ref(), outcome, placements_changed);
             let entry = Entry { actor: caller.actor.clone(), kind: K::WRITTEN, subject: subject::<K>(name), detail };
             writing.commit(&entry).await?;
+            None
         }
         Mode::DryRun => {
+            let before = present.as_ref().and_then(K::delivers);
+            let radius = blast_radius::of_change(&mut writing, before, &caller.permissions.reach(Action::Read)).await?;
             writing.abandon().await?;
             // These were never given out, and the next write will have other ones.
             manifest.metadata.resource_version = present.as_ref().map(|p| p.seq.to_string());
@@ -76,9 +83,10 @@ pub(super) async fn write<K: Resource>(
                 manifest.metadata.uid = None;
                 manifest.metadata.creation_timestamp = None;
             }
+            Some((&radius).into())
         }
-    }
-    Ok(Answer { outcome, placements_changed, manifest })
+    };
+    Ok(Answer { outcome, placements_changed, manifest, tried })
 }
 
 /// What the history keeps. Annotations may hold anything: only which of them changed.
