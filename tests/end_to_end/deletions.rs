@@ -125,7 +125,13 @@ async fn the_guard_holds_for_a_cluster_that_was_away_and_for_a_source_and_a_purg
 async fn a_grant_that_goes_takes_what_it_allowed_with_it_as_bindings_say_and_under_the_guard() -> Result<()> {
     let fleet = fleet().await?;
     let (deleting, keeping) = (["b0", "b1", "b2", "b3", "b4", "b5", "b6"], ["g0", "g1", "kept"]);
-    fleet.cli(&["delete", "grant", "shop-prod"]).await?;
+    let refused = fleet.cli_any(&["delete", "grant", "shop-prod"]).await?;
+    let want = "grant/shop-prod would delete 14 directories in 2 clusters (cluster-1, cluster-2), stop updating and keep 6 directories in 2 \
+                clusters (cluster-1, cluster-2)\nerror: this deletes what was delivered; nothing was changed: nobody is here to be asked, so \
+                pass --yes if it is meant\n";
+    assert_eq!((refused.code, refused.stdout.as_str(), refused.stderr.as_str()), (1, "", want));
+    fleet.await_deliveries("InSync", 20, STORY_LIMIT).await?;
+    assert_eq!(fleet.cli(&["delete", "grant", "shop-prod", "--yes"]).await?.stderr, "");
     let denied = fleet.await_deliveries("Denied", 20, STORY_LIMIT).await?;
     let cause = |binding: &str| {
         let of = denied.iter().find(|d| d["binding"] == binding);

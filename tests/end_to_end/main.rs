@@ -5,6 +5,7 @@
 mod access;
 mod binary;
 mod bindings;
+mod blast_radius;
 mod certificates;
 mod cli;
 mod closed_pipe;

@@ -2,9 +2,11 @@
 
 mod aftermath;
 mod apply;
+mod blast_radius;
 mod ca;
 mod cluster;
 mod confirm;
+mod consent;
 mod context;
 mod delete;
 mod describe;

@@ -241,11 +241,11 @@ impl Fleet {
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Applies manifests.
+    /// Applies manifests, however far that reaches.
     pub async fn apply(&self, manifests: &str) -> Result<()> {
         let path = self.folder.path().join(format!("manifest-{}.yaml", uuid::Uuid::new_v4().simple()));
         std::fs::write(&path, manifests)?;
-        self.cli(&["apply", "-f", &path.to_string_lossy()]).await.map(drop)
+        self.cli(&["apply", "--yes", "-f", &path.to_string_lossy()]).await.map(drop)
     }
 
     /// A source `corp`, a project `shop`, and a grant of everything below `shop/` in `kv` to every `env=prod` cluster.

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::apply::{Planned, conclude, report, stop_if_hopeless};
+use super::apply::{Planned, conclude, reach, report, stop_if_hopeless, unknown};
+use super::blast_radius;
 use crate::connection::ConnectionArgs;
 use crate::format::yaml;
 use crate::manifest::file::{FileArgs, UnnamedArgs};
@@ -17,6 +18,8 @@ use crate::rest::write::{Mode, Outcome};
 use crate::terminal;
 
 /// Show what applying manifests would change; exits 0 if nothing, 1 if something, 2 on errors
+///
+/// The difference goes to standard output. How far it would reach (clusters, Secrets, restarts) is told on standard error.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -44,10 +47,13 @@ impl Args {
         let mut planned = Planned::default();
         for object in &objects {
             match both(&client, object, &mut planned).await {
-                Ok((live, merged)) => {
+                Ok(Both { live, merged, reach }) => {
                     let text = difference(&object.to_string(), live, merged)?;
                     differs |= !text.is_empty();
                     terminal::tell(&text)?;
+                    if let Some(line) = reach {
+                        terminal::note(&line);
+                    }
                 }
                 Err(failure) => {
                     failed += 1;
@@ -62,20 +68,28 @@ impl Args {
 }
 
 /// What is, and what would be.
-async fn both(client: &Client, object: &Object, planned: &mut Planned) -> Result<(Option<Value>, Value), Failure> {
+struct Both {
+    live: Option<Value>,
+    merged: Value,
+    /// How far that would reach, in words.
+    reach: Option<String>,
+}
+
+async fn both(client: &Client, object: &Object, planned: &mut Planned) -> Result<Both, Failure> {
     let live = client.find(&[object.kind.plural(), &object.name]).await?;
-    let merged = match client.put(object.kind, &object.name, &object.manifest, Mode::DryRun).await {
+    let (merged, reach) = match client.put(object.kind, &object.name, &object.manifest, Mode::DryRun).await {
         Ok((outcome, merged)) => {
             planned.note(object, outcome);
-            merged
+            let reach = reach(object, outcome, blast_radius::of(&merged).as_ref());
+            (merged, reach)
         }
         Err(failure) if planned.explains(object, &failure) => {
             planned.note(object, Outcome::Created);
-            object.manifest.clone()
+            (object.manifest.clone(), Some(unknown(object)))
         }
         Err(failure) => return Err(failure),
     };
-    Ok((live, merged))
+    Ok(Both { live, merged, reach })
 }
 
 /// A unified diff of both as YAML, without what only the server writes; empty if they are the same.

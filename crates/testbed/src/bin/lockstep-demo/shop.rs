@@ -45,7 +45,7 @@ pub(crate) async fn apply_manifests(fleet: &Fleet) -> Result<String> {
             std::fs::write(folder.join(entry.file_name()), text)?;
         }
     }
-    Ok(fleet.cli(&["apply", "-f", &folder.to_string_lossy()]).await?.stdout)
+    Ok(fleet.cli(&["apply", "--yes", "-f", &folder.to_string_lossy()]).await?.stdout)
 }
 
 /// The same bindings, to Secrets.
