@@ -99,8 +99,8 @@ impl BlastRadius {
     /// All that is there is deleted or kept.
     fn give_up(&mut self, moved: &Moved<'_>, held: &Held, policy: DeletionPolicy) {
         let places = Places::of(&moved.before.target);
-        // A report without a number is an older agent's.
-        let targets = held.targets.max(places.count()).max(1);
+        // Where no number was reported, what the binding names counts.
+        let targets = if held.targets > 0 { held.targets } else { places.count().max(1) };
         self.touch(moved, places.named());
         self.part(policy).add(moved, targets, &moved.before.target);
     }
@@ -118,7 +118,9 @@ impl BlastRadius {
 
         self.touch(moved, after.named());
         self.create.add(moved, created, target);
-        self.create.at_least |= in_doubt;
+        if in_doubt {
+            self.create.may_be_more(moved);
+        }
         let rewritten = rewritten + if stay { selected } else { 0 };
         self.rewrite.add(moved, rewritten, target);
         if rewritten > 0 {
@@ -141,8 +143,7 @@ impl BlastRadius {
         let part = self.part(moved.binding.spec.deletion_policy);
         part.add(moved, count(left.iter()) + selected_leave, former);
         if more_may_leave {
-            part.at_least = true;
-            part.clusters.add(moved);
+            part.may_be_more(moved);
         }
     }
 

@@ -102,7 +102,7 @@ impl Consent {
         terminal::ask(&format!("{why}. Go on? [y/N] "));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).context("reading the answer")?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        if !is_yes(&answer) {
             bail!("not confirmed; {done}");
         }
         self.over = None;
@@ -114,6 +114,11 @@ impl fmt::Display for Planned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.subject, words(self.radius))
     }
+}
+
+/// Anything else, and nothing at all, is a no.
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// Why somebody has to be asked.
@@ -165,6 +170,12 @@ mod tests {
         let deleting = BlastRadius { delete: reached(1, &["a"]), ..writes(&["a"]) };
         assert_eq!(reason(&[planned(&deleting, false)], 10).as_deref(), Some("this deletes what was delivered"));
         assert_eq!(reason(&[planned(&deleting, true)], 10), None, "it is what was asked for");
+    }
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        assert!(["y\n", "Y\n", "yes\n"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n\n", "yes, but\n"].into_iter().any(is_yes));
     }
 
     #[test]

@@ -85,6 +85,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// There are others, of which only agents know how many.
+    pub(super) fn may_be_more(&mut self, moved: &Moved<'_>) {
+        self.at_least = true;
+        self.clusters.add(moved);
+    }
+
     pub(super) fn add(&mut self, moved: &Moved<'_>, targets: u64, target: &Target) {
         if targets > 0 {
             self.targets += targets;

@@ -118,6 +118,12 @@ fn planned<'a>(object: &Object, radius: &'a BlastRadius) -> Asked<'a> {
 fn without_radius(mut answer: Value) -> Value {
     if let Some(status) = answer.get_mut("status").and_then(Value::as_object_mut) {
         status.remove("blastRadius");
+        // Of one whose status this caller may not see.
+        if status.is_empty()
+            && let Some(fields) = answer.as_object_mut()
+        {
+            fields.remove("status");
+        }
     }
     answer
 }
