@@ -22,6 +22,7 @@ async fn a_certificate_in_its_second_half_is_renewed_with_a_new_key_over_the_sam
     let roots_der = vec![shared.authority.root.to_vec()];
     link.say(FromServer::Certificate(Certificate { chain_der: vec![leaf.clone()], roots_der, refused: String::new() }));
     link.say(FromServer::Put(put(5, "out", &content(&[("K", "v")]))));
+    assert!(matches!(link.hear().await, FromAgent::Trusting(_)), "it says that it took it");
     assert!(matches!(link.hear().await, FromAgent::Ack(_)), "the stream goes on");
     assert_eq!(shared.shown.lock().unwrap().len(), 1);
     drop(link);
