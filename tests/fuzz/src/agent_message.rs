@@ -4,9 +4,13 @@ use lockstep_core::history::Mark;
 use lockstep_core::revision::{Revision, Seq};
 use lockstep_proto::convert::{binding_id, held, held_message, restart_report, restart_report_message, revision, trace_id};
 use lockstep_proto::v1::{self, AgentMessage, agent_message::Message};
+use lockstep_server::oidc::audiences;
 use prost::Message as _;
 
 use crate::Target;
+
+// {"alg":"RS256"}.{"aud":["vault"]}
+const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOlsidmF1bHQiXX0.c2ln";
 
 /// The target.
 pub const TARGET: Target = Target { name: "agent_message", run, seeds };
@@ -26,7 +30,8 @@ fn run(data: &[u8]) {
         }
         Some(Message::Need(need)) => need.bindings.iter().for_each(|binding| id(binding)),
         Some(Message::Report(report)) => reported(&report),
-        Some(Message::Heartbeat(_) | Message::CertificateRequest(_)) | None => {}
+        Some(Message::IdentityTokens(shown)) => shown.tokens.iter().for_each(|token| drop(audiences(token))),
+        Some(Message::Heartbeat(_) | Message::CertificateRequest(_) | Message::Trusting(_)) | None => {}
     }
 }
 
@@ -82,6 +87,8 @@ fn seeds() -> Vec<Vec<u8>> {
         floor: Some(v1::Mark { epoch: 1, seq: 9, hash: vec![3; 32] }),
         inventory: vec![v1::Held { binding: id(), revision: of, digest: digest.clone() }],
         sinks: vec!["secret".to_owned()],
+        identity_tokens: Some(v1::IdentityTokens { tokens: vec![JWT.to_owned()] }),
+        roots: vec![vec![4; 32]],
     };
     let ack = v1::Ack { binding: id(), revision: of, digest, targets_applied: 1, targets_total: 2, ..v1::Ack::default() };
     let reject = v1::Reject { binding: id(), revision: of, kind: 1, cause: "not ours".to_owned(), trace: vec![1; 16] };
@@ -100,6 +107,7 @@ fn seeds() -> Vec<Vec<u8>> {
         Message::Reject(reject),
         Message::Need(v1::Need { bindings: vec![id(), vec![1]] }),
         Message::Report(report),
+        Message::IdentityTokens(v1::IdentityTokens { tokens: vec![JWT.to_owned(), "a.b.c".to_owned()] }),
     ];
     messages.map(|message| AgentMessage { message: Some(message) }.encode_to_vec()).to_vec()
 }

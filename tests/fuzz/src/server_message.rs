@@ -25,7 +25,8 @@ fn run(data: &[u8]) {
             let _ = (binding_id(&delete.binding), revision(delete.revision), delete.head.map(Mark::try_from));
         }
         Some(Message::Welcome(welcome)) => drop(registry_id(&welcome.registry)),
-        Some(Message::Drain(_) | Message::Revoked(_) | Message::Heartbeat(_) | Message::Certificate(_)) | None => {}
+        Some(Message::Drain(_) | Message::Revoked(_) | Message::Heartbeat(_) | Message::Certificate(_) | Message::Trust(_))
+        | None => {}
     }
 }
 

@@ -173,7 +173,7 @@ impl Purging {
                 agent_message::Message::Need(_)
                 | agent_message::Message::Report(_)
                 | agent_message::Message::Heartbeat(_)
-                | agent_message::Message::IdentityTokens(_),
+                | agent_message::Message::IdentityTokens(_)
                 | agent_message::Message::Trusting(_),
             )
             | None => Ok(()),
