@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lockstep_store::change::{Entry, Writing};
-use lockstep_store::{Result, cluster, delivery, pool, refusal, registry, session};
+use lockstep_store::{Result, cluster, delivery, join_token, pool, refusal, registry, session};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -50,6 +50,7 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
     }
     delivery::bury_unplaced(&mut connection).await?;
     refusal::tidy(&mut connection).await?;
+    join_token::tidy(&mut connection).await?;
     let removable = cluster::removable(&mut connection).await?;
     let counts = delivery::count_by_cluster(&mut connection).await?;
     let deletions_held = cluster::deletions_held(&mut connection).await?;

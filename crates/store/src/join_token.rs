@@ -122,6 +122,18 @@ pub async fn revoke_all(connection: &mut PgConnection, cluster: ClusterId) -> Re
     Ok(())
 }
 
+/// How long after its end a token is still known, so that whoever shows it is told that it expired.
+const KNOWN_DAYS: i32 = 30;
+
+/// Forgets tokens that ended long ago. Those of service accounts are many: each agent that joins without a join token leaves one.
+pub async fn tidy(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("delete from join_token where expires_at < clock_timestamp() - make_interval(days => $1)")
+        .bind(KNOWN_DAYS)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,

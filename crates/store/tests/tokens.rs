@@ -7,7 +7,7 @@ use lockstep_core::cluster::ClusterState;
 use lockstep_core::id::ClusterId;
 use lockstep_store::agent_certificate::{self, Recorded};
 use lockstep_store::cluster;
-use lockstep_store::join_token::{Claim, Refusal, Shown, claim, insert, look, revoke_all, revoke_open};
+use lockstep_store::join_token::{Claim, Refusal, Shown, claim, ensure, insert, look, revoke_all, revoke_open, tidy};
 use tokio::task::JoinSet;
 
 use crate::fixture::{Registry, instance, time};
@@ -35,6 +35,28 @@ async fn the_key_that_used_a_token_may_retry_and_no_other_can() -> Result<()> {
     assert_eq!(claim(&mut c, &shown(b"token", b"key"), instance(2)).await?, granted(false), "as the installation it already is");
     let refused = Claim::Refused { cluster: Some(cluster), reason: Refusal::Claimed, is_news: true };
     assert_eq!(claim(&mut c, &shown(b"token", b"other"), instance(3)).await?, refused);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_ended_a_month_ago_is_forgotten_and_one_that_was_found_good_is_kept_as_it_is() -> Result<()> {
+    let (registry, cluster) = registry().await?;
+    let mut c = registry.connection().await?;
+    let now = lockstep_store::registry::now(&mut c).await?;
+    for (token, days) in [(b"old", 31), (b"new", 29)] {
+        ensure(&mut c, cluster, token, now - chrono::TimeDelta::days(days)).await?;
+    }
+    // Shown again, with whatever end: the first entry counts, and who used it.
+    claim(&mut c, &shown(b"token", b"key"), instance(1)).await?;
+    ensure(&mut c, cluster, b"token", now).await?;
+    tidy(&mut c).await?;
+    let mut reason = async |token: &[u8]| match look(&mut c, &shown(token, b"other"), instance(2)).await? {
+        Claim::Refused { reason, .. } => anyhow::Ok(reason),
+        Claim::Granted { .. } => anyhow::bail!("it was granted"),
+    };
+    assert_eq!(reason(b"old").await?, Refusal::Unknown);
+    assert_eq!(reason(b"new").await?, Refusal::Expired);
+    assert_eq!(reason(b"token").await?, Refusal::Claimed);
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub struct ReadAsCluster {
     pub is_denied: bool,
 }
 
-/// All of a cluster's.
+/// All of a cluster's. Where no source is read so, that is all that is asked: it is read whenever an agent connects.
 pub async fn read_as_cluster(connection: &mut PgConnection, cluster: ClusterId) -> Result<Vec<ReadAsCluster>> {
     let rows: Vec<(Uuid, String, String, String, bool)> = sqlx::query_as(
         "select p.binding_id, o.name, s.mount, s.path, coalesce(l.outcome = 'Denied', false) \
@@ -31,6 +31,7 @@ pub async fn read_as_cluster(connection: &mut PgConnection, cluster: ClusterId) 
          join source o on o.id = s.source_id \
          left join delivery l on l.binding_id = p.binding_id and l.cluster_id = p.cluster_id \
          where p.cluster_id = $1 and p.answer = 'Placed' and o.spec -> 'read_as' ? 'Cluster' \
+           and exists (select from source where spec -> 'read_as' ? 'Cluster') \
          order by o.name, p.binding_id, i.position",
     )
     .bind(cluster.uuid())
