@@ -28,6 +28,7 @@ async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Resul
     bad_values(&fleet, &mut traces).await?;
     changed_targets(&fleet, &mut traces).await?;
     refused_vault(&fleet, &mut traces).await?;
+    lent_tokens(&mut fleet, &mut traces).await?;
     fleet.add_cluster("cluster-3", &["env=prod"]).await?;
     restarts_and_an_epoch(&mut fleet).await?;
     wrong_requests(&fleet, &mut traces).await?;
@@ -165,6 +166,32 @@ async fn refused_vault(fleet: &Fleet, traces: &mut Traces) -> Result<()> {
     fleet.bao.seal().await?;
     await_stale(fleet).await?;
     fleet.bao.unseal().await
+}
+
+/// An agent shows a token of its service account, and the Vault will have none of it.
+async fn lent_tokens(fleet: &mut Fleet, traces: &mut Traces) -> Result<()> {
+    let signature = format!("{0}{0}", uuid::Uuid::new_v4().simple());
+    let part = |value: Value| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, value.to_string());
+    let token =
+        format!("{}.{}.{signature}", part(json!({ "alg": "RS256" })), part(json!({ "iss": "https://i", "aud": ["vault"] })));
+    fleet.agents[0].project("vault", &token)?;
+    fleet.agents[0].start()?;
+    traces.forbid(Canary::of("the signature of a service account's token", signature));
+    put(fleet, traces, "own", "password").await?;
+    let source = format!(
+        "apiVersion: lockstep.dev/v1\nkind: Source\nmetadata: {{name: own}}\nspec: {{addresses: [\"{}\"], credentials: home, \
+         readAs: Cluster, clusterLogin: {{method: JWT, mount: jwt, role: r}}}}\n---\n",
+        fleet.bao.addr()
+    );
+    let grant = format!(
+        "apiVersion: lockstep.dev/v1\nkind: Grant\nmetadata: {{name: own}}\nspec: {{project: shop, \
+         paths: [{{source: own, mount: {KV}, globs: [\"**\"]}}], clusters: {{}}}}\n---\n"
+    );
+    fleet.bao.enable_auth("jwt", "jwt").await?;
+    fleet.apply(&(source + &grant + &Fleet::binding("own").replace("source: corp", "source: own"))).await?;
+    // The one cluster cannot log in, and the other has nothing to show.
+    fleet.await_delivery("cluster-1", "own", "Denied").await?;
+    fleet.await_delivery("cluster-2", "own", "Failed").await.map(drop)
 }
 
 /// Waits until the source is shown as failing, which it is on every secret that comes from it.

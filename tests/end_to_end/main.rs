@@ -7,6 +7,7 @@ mod binary;
 mod bindings;
 mod blast_radius;
 mod certificates;
+mod ci_job;
 mod cli;
 mod closed_pipe;
 mod deletions;

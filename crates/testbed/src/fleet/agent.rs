@@ -107,9 +107,15 @@ impl Agent {
     /// Gives it a file of this name with a token of its service account for this audience, from the next start on. Called again, the token is exchanged
     /// in place, as the kubelet does it.
     pub async fn project_token(&mut self, name: &str, audience: &str) -> Result<()> {
+        let token = self.service_account_token(&[audience]).await?;
+        self.project(name, &token)
+    }
+
+    /// The same with any text.
+    pub fn project(&mut self, name: &str, token: &str) -> Result<()> {
         let file = self.folder.join(format!("identity-{name}"));
         let fresh = self.folder.join(format!("identity-{name}.new"));
-        std::fs::write(&fresh, self.service_account_token(&[audience]).await?)?;
+        std::fs::write(&fresh, token)?;
         std::fs::rename(&fresh, &file)?;
         if !self.identity_tokens.contains(&file) {
             self.identity_tokens.push(file);
