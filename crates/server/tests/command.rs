@@ -1,5 +1,7 @@
 //! The command line: the replica's name, and where the first API token goes.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -17,6 +19,8 @@ impl Place {
     async fn new() -> Result<Self> {
         let place = Self { folder: Folder::new("command")?, database: Postgres::shared().await?.create_database().await? };
         std::fs::write(place.file("database.url"), place.database.url())?;
+        // What others may read is refused.
+        std::fs::set_permissions(place.file("database.url"), Permissions::from_mode(0o600))?;
         Ok(place)
     }
 
