@@ -81,6 +81,8 @@ async fn cause_of(fleet: &Fleet, binding: &str) -> Result<String> {
 async fn add_credentials(fleet: &mut Fleet, down: &str) -> Result<()> {
     let token = |name: &str| fleet.folder().join(name).to_string_lossy().into_owned();
     std::fs::write(token("wrong.token"), "s.nobody-knows-this-one")?;
+    // What others may read is refused before it is tried.
+    std::fs::set_permissions(token("wrong.token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let sets = [
         json!({ "name": "down", "tokenFile": token("vault.token"), "addresses": [down] }),
         json!({ "name": "wrong", "tokenFile": token("wrong.token"), "addresses": [fleet.bao.addr()] }),
