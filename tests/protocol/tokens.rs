@@ -38,8 +38,8 @@ async fn of_a_thousand_keys_that_use_one_token_one_wins_and_may_ask_again_for_an
                 match client.join(wish.clone()).await {
                     Ok(joined) => return Ok(Some((wish, joined.into_inner()))),
                     Err(status) if status.code() == Code::PermissionDenied => return Ok(None),
-                    // More at once than a replica takes, or than Postgres answers in time: an agent comes again.
-                    Err(status) if matches!(status.code(), Code::ResourceExhausted | Code::Unavailable) => {
+                    // More at once than a replica takes: it says to come again.
+                    Err(status) if status.code() == Code::ResourceExhausted => {
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                     Err(status) => bail!("{status:?}"),

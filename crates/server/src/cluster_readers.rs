@@ -42,7 +42,7 @@ pub enum ReaderError {
     /// Its agent has shown no token for the source.
     #[error(
         "the agent of cluster {cluster} has shown no token of the one audience {audience:?}, which it needs to log in at source {source_name}: set \
-         identityTokens in its chart, or give it --identity-token-file"
+         identityTokenAudiences in its chart, or give it --identity-token-file"
     )]
     NoToken {
         /// The cluster's name.

@@ -202,8 +202,8 @@ impl MaterialCache {
     }
 }
 
-async fn spec(app: &App, secret: &SecretRef) -> Result<SourceSpec, ReadError> {
-    app.sources.spec(&app.pool, &secret.source).await.map_err(|e| ReadError::Store(Arc::new(e)))
+async fn spec(app: &App, secret: &SecretRef) -> Result<Arc<SourceSpec>, ReadError> {
+    app.sources.spec(&app.pool, &secret.source).await.map_err(ReadError::Store)
 }
 
 async fn load(

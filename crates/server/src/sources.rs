@@ -1,35 +1,41 @@
 //! Vault clients: one for the home Vault, one for each source, made when first needed and again when the source is respecified.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lockstep_core::name::SourceName;
 use lockstep_core::source::SourceSpec;
 use lockstep_store::{PgPool, StoreError, pool, source};
 use lockstep_vault::{Credentials, Login, LoginMethod, Settings, ShownToken, Vault, VaultError};
+use moka::future::Cache;
 
 use crate::config::{AppRole, CertificateLogin, Config, CredentialSet, TokenLogin};
+
+/// The most sources whose specs are remembered; one that is forgotten is read again.
+const SPECS_MAX: u64 = 1_000;
 
 /// Clients of sources by name.
 pub struct Sources {
     config: Arc<Config>,
     metrics: lockstep_vault::Metrics,
     clients: tokio::sync::Mutex<BTreeMap<SourceName, (SourceSpec, Vault)>>,
-    specs: Mutex<Specs>,
-}
-
-/// Specs that were read since the registry last changed.
-#[derive(Default)]
-struct Specs {
-    /// How often they were forgotten: what was read before that is not to be remembered after it.
-    generation: u64,
-    known: BTreeMap<SourceName, SourceSpec>,
+    /// Specs that were read since the registry last changed, by how often they were forgotten: what was read before that is not to be remembered
+    /// after it. A thousand clusters that want the same one ask the registry once, and share its failure.
+    specs: Cache<(u64, SourceName), Arc<SourceSpec>>,
+    generation: AtomicU64,
 }
 
 impl Sources {
     /// None yet.
     pub fn new(config: Arc<Config>, metrics: lockstep_vault::Metrics) -> Self {
-        Self { config, metrics, clients: tokio::sync::Mutex::default(), specs: Mutex::default() }
+        Self {
+            config,
+            metrics,
+            clients: tokio::sync::Mutex::default(),
+            specs: Cache::new(SPECS_MAX),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// What the clients count into.
@@ -38,32 +44,20 @@ impl Sources {
     }
 
     /// How a source is specified. Asked before each read of material, so it is remembered until [`Sources::forget_specs`].
-    pub async fn spec(&self, pool: &PgPool, name: &SourceName) -> Result<SourceSpec, StoreError> {
-        let generation = {
-            let specs = self.specs();
-            if let Some(spec) = specs.known.get(name) {
-                return Ok(spec.clone());
-            }
-            specs.generation
+    pub async fn spec(&self, pool: &PgPool, name: &SourceName) -> Result<Arc<SourceSpec>, Arc<StoreError>> {
+        let key = (self.generation.load(Ordering::SeqCst), name.clone());
+        let read = async {
+            let (_, spec) = source::spec(&mut *pool::acquire(pool).await?, name).await?;
+            Ok(Arc::new(spec))
         };
-        let (_, spec) = source::spec(&mut *pool::acquire(pool).await?, name).await?;
-        let mut specs = self.specs();
-        if specs.generation == generation {
-            specs.known.insert(name.clone(), spec.clone());
-        }
-        Ok(spec)
+        self.specs.try_get_with(key, read).await
     }
 
     /// A source may have been respecified: called whenever a commit was heard of that may have done it, and by a timer, since hearing of it
     /// is not certain.
     pub fn forget_specs(&self) {
-        let mut specs = self.specs();
-        specs.generation += 1;
-        specs.known.clear();
-    }
-
-    fn specs(&self) -> MutexGuard<'_, Specs> {
-        self.specs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.specs.invalidate_all();
     }
 
     /// The client of a source that is specified like this.
