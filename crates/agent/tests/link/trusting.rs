@@ -20,6 +20,15 @@ fn trust(roots: &[&Authority], renew_within_ms: u32) -> FromServer {
     FromServer::Trust(Trust { roots_der: roots.iter().map(|authority| authority.root.to_vec()).collect(), renew_within_ms })
 }
 
+/// Takes the agent's request, and sends it a certificate that `issuer` signed, with these roots; answers what it says then.
+async fn certify(link: &mut Link, issuer: &Authority, roots: [&Authority; 2]) -> Trusting {
+    let FromAgent::CertificateRequest(CertificateRequest { csr_der }) = link.hear().await else { panic!("a request") };
+    let leaf = issuer.agent(&csr_der, Utc::now(), Utc::now() + TimeDelta::days(7));
+    let (chain_der, roots_der) = (vec![leaf, issuer.root.to_vec()], roots.map(|root| root.root.to_vec()).to_vec());
+    link.say(FromServer::Certificate(Certificate { chain_der, roots_der, refused: String::new() }));
+    trusting(link).await
+}
+
 #[tokio::test]
 async fn roots_are_kept_over_a_restart_and_the_agent_says_which_it_has() {
     let mut fixture = Fixture::new().await;
@@ -61,12 +70,8 @@ async fn asked_to_the_agent_renews_a_young_certificate_over_its_stream_and_says_
     let next = Authority::new();
     link.say(trust(&[&shared.authority, &next], 1));
     let before = trusting(&mut link).await.public_key;
-    let FromAgent::CertificateRequest(CertificateRequest { csr_der }) = link.hear().await else { panic!("a request") };
-    let leaf = next.agent(&csr_der, Utc::now(), Utc::now() + TimeDelta::days(7));
-    let roots_der = vec![shared.authority.root.to_vec(), next.root.to_vec()];
-    let chain_der = vec![leaf, next.root.to_vec()];
-    link.say(FromServer::Certificate(Certificate { chain_der, roots_der, refused: String::new() }));
-    assert_ne!(trusting(&mut link).await.public_key, before);
+    let after = certify(&mut link, &next, [&shared.authority, &next]).await.public_key;
+    assert_ne!(after, before);
     running.end().await.unwrap();
 }
 
@@ -80,12 +85,7 @@ async fn a_certificate_of_a_withdrawn_root_is_renewed_on_the_join_listener_befor
     let former = Authority::new();
     link.say(trust(&[&shared.authority, &former], 1));
     trusting(&mut link).await;
-    let FromAgent::CertificateRequest(CertificateRequest { csr_der }) = link.hear().await else { panic!("a request") };
-    let leaf = former.agent(&csr_der, Utc::now(), Utc::now() + TimeDelta::days(7));
-    let roots_der = vec![shared.authority.root.to_vec(), former.root.to_vec()];
-    let chain_der = vec![leaf, former.root.to_vec()];
-    link.say(FromServer::Certificate(Certificate { chain_der, roots_der, refused: String::new() }));
-    trusting(&mut link).await;
+    certify(&mut link, &former, [&shared.authority, &former]).await;
     link.say(trust(&[&shared.authority], 0));
     trusting(&mut link).await;
     drop(link);
@@ -104,11 +104,7 @@ async fn a_certificate_that_servers_refuse_is_renewed_on_the_join_listener() {
     let former = Authority::new();
     link.say(trust(&[&shared.authority, &former], 1));
     trusting(&mut link).await;
-    let FromAgent::CertificateRequest(CertificateRequest { csr_der }) = link.hear().await else { panic!("a request") };
-    let chain_der = vec![former.agent(&csr_der, Utc::now(), Utc::now() + TimeDelta::days(7)), former.root.to_vec()];
-    let roots_der = vec![shared.authority.root.to_vec(), former.root.to_vec()];
-    link.say(FromServer::Certificate(Certificate { chain_der, roots_der, refused: String::new() }));
-    trusting(&mut link).await;
+    certify(&mut link, &former, [&shared.authority, &former]).await;
     drop(link);
     fixture.linked().await;
     assert!(shared.nonce_signature.lock().unwrap().is_some(), "it proved its key on the join listener");
