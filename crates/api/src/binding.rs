@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use lockstep_core::binding::{
     BindingSpec as Checked, DeletionPolicy, Delivered, ITEMS_MAX, Item as CheckedItem, KEYS_MAX, Mode, SecretRef,
 };
+use lockstep_core::engine::Engine;
 use lockstep_core::name::ProjectName;
 use lockstep_core::render::is_content_key;
 use lockstep_core::version::VersionNumber;
@@ -171,7 +172,7 @@ fn check_item(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Check
         mistakes.add(format!("{field}.version"), "versions begin at 1");
     }
     base64::check(wire, field, mistakes);
-    let secret = SecretRef { source: source?, mount: mount?, path: path? };
+    let secret = SecretRef { source: source?, engine: Engine::KvV2, mount: mount?, path: path? };
     let pin = wire.version.and_then(VersionNumber::new);
     Some(CheckedItem { secret, keys: wire.keys.clone(), pin, base64: wire.base64.iter().cloned().collect() })
 }

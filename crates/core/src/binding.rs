@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::{self, Engine};
 use crate::id::{BindingId, ProjectId};
 use crate::kv::{KvMount, KvPath};
 use crate::name::SourceName;
@@ -121,15 +122,30 @@ impl Item {
     }
 }
 
-/// A secret by name: source, mount, path.
+/// A secret by name: source, engine, mount, path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SecretRef {
     /// The source's name.
     pub source: SourceName,
-    /// The KV engine's mount.
+    /// What it is drawn from there.
+    #[serde(default, skip_serializing_if = "Engine::is_default")]
+    pub engine: Engine,
+    /// The engine's mount.
     pub mount: KvMount,
-    /// The path below it.
+    /// The path below it: of a static role its name, of a pair of them both names.
     pub path: KvPath,
+}
+
+impl SecretRef {
+    /// The paths that a grant must allow, each by itself: one, or that of each role of a pair.
+    pub fn granted_paths(&self) -> impl Iterator<Item = KvPath> {
+        let paths = match self.engine {
+            Engine::KvV2 | Engine::KvV1 | Engine::StaticRole => None,
+            Engine::RolePair => engine::members(&self.path),
+        };
+        let (one, other) = paths.map_or_else(|| (self.path.clone(), None), |(first, second)| (first, Some(second)));
+        std::iter::once(one).chain(other)
+    }
 }
 
 /// Keep or delete.
@@ -173,10 +189,14 @@ impl Binding {
 pub(crate) mod tests {
     use super::*;
 
+    pub(crate) fn secret_ref(engine: Engine, path: &str) -> SecretRef {
+        SecretRef { source: "corp".parse().unwrap(), engine, mount: "kv".parse().unwrap(), path: path.parse().unwrap() }
+    }
+
     /// An item of secret `path`, for tests of other modules too.
     pub(crate) fn item(path: &str, keys: &[(&str, &str)]) -> Item {
         Item {
-            secret: SecretRef { source: "corp".parse().unwrap(), mount: "kv".parse().unwrap(), path: path.parse().unwrap() },
+            secret: secret_ref(Engine::KvV2, path),
             keys: keys.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
             pin: None,
             base64: BTreeSet::new(),
@@ -227,6 +247,10 @@ pub(crate) mod tests {
         let stored_item = serde_json::json!({"secret": plain.secret, "keys": {"x": "X"}, "pin": null});
         assert_eq!(serde_json::to_value(&plain).unwrap(), stored_item, "what is not said is not stored");
         assert_eq!(serde_json::from_value::<Item>(stored_item).unwrap(), plain);
+        let pair = secret_ref(Engine::RolePair, "a,b");
+        let stored_pair = serde_json::json!({"source": "corp", "engine": "RolePair", "mount": "kv", "path": "a,b"});
+        assert_eq!(serde_json::to_value(&pair).unwrap(), stored_pair);
+        assert_eq!(serde_json::from_value::<SecretRef>(stored_pair).unwrap(), pair);
         assert_eq!(read("Selected").restart, Restart::Selected { workloads: Vec::new(), selector: None });
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::binding::{DeletionPolicy, SecretRef, Target};
 use crate::glob::Glob;
 use crate::id::{GrantId, ProjectId};
-use crate::kv::KvMount;
+use crate::kv::{KvMount, KvPath};
 use crate::label::Labels;
 use crate::name::{Namespace, SourceName};
 use crate::namespaces::AllowedNamespaces;
@@ -69,7 +69,7 @@ fn retain() -> DeletionPolicy {
 
 impl std::fmt::Display for Ungranted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let SecretRef { source, mount, path } = &self.secret;
+        let SecretRef { source, mount, path, .. } = &self.secret;
         write!(f, "no grant of the project allows source {source}, mount {mount}, path {path}")?;
         if let Some(namespace) = &self.namespace {
             write!(f, ", namespace {namespace}")?;
@@ -90,12 +90,12 @@ impl GrantSpec {
         self.clusters.matches(labels) && self.allows_path(secret)
     }
 
-    /// Whether it names the secret, wherever that would go.
+    /// Whether it names the secret, wherever that would go; of a pair of roles each by itself.
     pub(crate) fn allows_path(&self, secret: &SecretRef) -> bool {
-        let path = |p: &GrantedPaths| {
-            p.source == secret.source && p.mount == secret.mount && p.globs.iter().any(|g| g.matches(secret.path.as_str()))
+        let names = |path: &KvPath, p: &GrantedPaths| {
+            p.source == secret.source && p.mount == secret.mount && p.globs.iter().any(|g| g.matches(path.as_str()))
         };
-        self.paths.iter().any(path)
+        secret.granted_paths().all(|path| self.paths.iter().any(|p| names(&path, p)))
     }
 
     pub(crate) fn allows_in(&self, namespace: &Namespace) -> bool {

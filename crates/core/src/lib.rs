@@ -10,6 +10,7 @@ pub mod choice;
 pub mod cluster;
 pub mod delivery;
 pub mod digest;
+pub mod engine;
 pub mod exposure;
 pub mod glob;
 pub mod grant;

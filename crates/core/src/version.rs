@@ -3,6 +3,8 @@
 //! Facts from KV v2: after a metadata deletion numbering restarts at 1, so a number alone names nothing; soft deletion changes
 //! neither `current_version` nor `updated_time`, so the version's own fields decide; a `deletion_time` in the future is still live.
 
+mod mark;
+
 use std::fmt;
 use std::num::NonZeroU64;
 
@@ -11,12 +13,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::revision::Seq;
 
-/// Which life of a path: the metadata's `created_time`.
+pub use mark::Mark;
+
+/// Which life of a path: the metadata's `created_time`; [`Incarnation::COUNTED`] where Vault has no metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Incarnation(pub DateTime<Utc>);
 
-/// Vault's version number, from 1.
+impl Incarnation {
+    /// The one life of secrets whose versions we count ourselves.
+    pub const COUNTED: Self = Self(DateTime::UNIX_EPOCH);
+}
+
+/// Vault's version number, or our own where it has none; from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VersionNumber(NonZeroU64);
@@ -53,8 +62,11 @@ pub struct VersionId {
 pub struct Version {
     /// Which one.
     pub id: VersionId,
-    /// The version's own `created_time`.
+    /// The version's own `created_time`; of a static role its `last_vault_rotation`; of KV version 1 when it was first seen.
     pub created: DateTime<Utc>,
+    /// What else tells it apart.
+    #[serde(default, skip_serializing_if = "Mark::is_none")]
+    pub mark: Mark,
 }
 
 /// What the metadata says of its current version.

@@ -19,6 +19,16 @@ pub enum StoreError {
         /// What needs it.
         by: String,
     },
+    /// It is known as drawn from another engine.
+    #[error("secret {secret} is drawn as {engine} by binding {binding}: name the same engine here, or change that binding first")]
+    OtherEngine {
+        /// Source, mount and path.
+        secret: String,
+        /// What it is drawn from now.
+        engine: String,
+        /// A binding that uses it.
+        binding: String,
+    },
     /// The lease under which this was to be written has passed to another holder.
     #[error("lease {name:?} is held by another replica now: the write was fenced")]
     Fenced {

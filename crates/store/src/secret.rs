@@ -1,13 +1,16 @@
 //! Secrets and their versions as observed. Metadata only.
 
+mod ensure;
+
 use chrono::{DateTime, Utc};
 use lockstep_core::binding::SecretRef;
+use lockstep_core::engine::Engine;
 use lockstep_core::id::{SecretId, SourceId};
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::name::SourceName;
 use lockstep_core::revision::Seq;
 use lockstep_core::trace::TraceId;
-use lockstep_core::version::{Began, Incarnation, Known, SecretSeqs, SecretState, Version, VersionId, VersionNumber};
+use lockstep_core::version::{Began, Incarnation, Known, Mark, SecretSeqs, SecretState, Version, VersionId, VersionNumber};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -16,11 +19,15 @@ use crate::meta::{seq, stored};
 use crate::page::{Page, cut};
 use crate::{Result, StoreError};
 
+pub use ensure::ensure;
+
 /// A watched secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRecord {
     /// Its id.
     pub id: SecretId,
+    /// What it is drawn from.
+    pub engine: Engine,
     /// The engine's mount.
     pub mount: KvMount,
     /// The path below it.
@@ -31,6 +38,13 @@ pub struct SecretRecord {
     pub trace: Option<TraceId>,
     /// Why this one cannot be looked at, while its source can.
     pub problem: Option<String>,
+}
+
+impl SecretRecord {
+    /// Its name, as one of this source.
+    pub fn named(&self, source: SourceName) -> SecretRef {
+        SecretRef { source, engine: self.engine, mount: self.mount.clone(), path: self.path.clone() }
+    }
 }
 
 /// A watched secret as listed.
@@ -47,6 +61,7 @@ pub struct Listed {
 #[derive(sqlx::FromRow)]
 pub(crate) struct SecretRow {
     id: Uuid,
+    engine: String,
     mount: String,
     path: String,
     state: String,
@@ -55,9 +70,11 @@ pub(crate) struct SecretRow {
     latest_incarnation: Option<DateTime<Utc>>,
     latest_number: Option<i64>,
     latest_created: Option<DateTime<Utc>>,
+    latest_mark: Option<String>,
     chosen_incarnation: Option<DateTime<Utc>>,
     chosen_number: Option<i64>,
     chosen_created: Option<DateTime<Utc>>,
+    chosen_mark: Option<String>,
     chosen_seq: i64,
     incarnation_seq: i64,
     presence_seq: i64,
@@ -73,9 +90,21 @@ struct ListedRow {
     bindings: i64,
 }
 
-fn version(incarnation: Option<DateTime<Utc>>, number: Option<i64>, created: Option<DateTime<Utc>>) -> Option<Version> {
-    let id = VersionId { incarnation: Incarnation(incarnation?), number: VersionNumber::new(number?.cast_unsigned())? };
-    Some(Version { id, created: created? })
+fn version(
+    incarnation: Option<DateTime<Utc>>,
+    number: Option<i64>,
+    created: Option<DateTime<Utc>>,
+    mark: Option<String>,
+) -> Result<Option<Version>> {
+    let corrupt = StoreError::corrupt("secret");
+    let mark = mark.map_or(Ok(Mark::None), |text| Mark::from_text(&text).ok_or_else(|| corrupt(&"a mark")))?;
+    let number = number.and_then(|number| VersionNumber::new(number.cast_unsigned()));
+    let version = |((incarnation, number), created)| Version {
+        id: VersionId { incarnation: Incarnation(incarnation), number },
+        created,
+        mark,
+    };
+    Ok(incarnation.zip(number).zip(created).map(version))
 }
 
 impl TryFrom<SecretRow> for SecretRecord {
@@ -84,9 +113,9 @@ impl TryFrom<SecretRow> for SecretRecord {
         let corrupt = StoreError::corrupt("secret");
         let known = Known {
             began: Began { token: row.began_token.cast_unsigned(), ordinal: row.began_ordinal.cast_unsigned() },
-            latest: version(row.latest_incarnation, row.latest_number, row.latest_created),
+            latest: version(row.latest_incarnation, row.latest_number, row.latest_created, row.latest_mark)?,
             state: SecretState::from_word(&row.state).ok_or_else(|| corrupt(&row.state))?,
-            chosen: version(row.chosen_incarnation, row.chosen_number, row.chosen_created),
+            chosen: version(row.chosen_incarnation, row.chosen_number, row.chosen_created, row.chosen_mark)?,
             seqs: SecretSeqs {
                 chosen: seq(row.chosen_seq),
                 incarnation: seq(row.incarnation_seq),
@@ -95,6 +124,7 @@ impl TryFrom<SecretRow> for SecretRecord {
         };
         Ok(Self {
             id: row.id.into(),
+            engine: Engine::from_word(&row.engine).ok_or_else(|| corrupt(&row.engine))?,
             mount: row.mount.parse().map_err(|e| corrupt(&e))?,
             path: row.path.parse().map_err(|e| corrupt(&e))?,
             known,
@@ -102,21 +132,6 @@ impl TryFrom<SecretRow> for SecretRecord {
             problem: row.problem,
         })
     }
-}
-
-/// The id of the secret by name; recorded as unseen if it is new. The source must be registered.
-pub async fn ensure(connection: &mut PgConnection, secret: &SecretRef) -> Result<SecretId> {
-    // The update is what makes a conflicting insert return the row.
-    let id: Option<Uuid> = sqlx::query_scalar(
-        "insert into secret (source_id, mount, path) select id, $2, $3 from source where name = $1 \
-         on conflict (source_id, mount, path) do update set path = excluded.path returning id",
-    )
-    .bind(secret.source.as_str())
-    .bind(secret.mount.as_str())
-    .bind(secret.path.as_str())
-    .fetch_optional(connection)
-    .await?;
-    id.map(Into::into).ok_or_else(|| StoreError::NotFound { kind: "source", name: secret.source.to_string() })
 }
 
 /// The mounts of a source that secrets are known in.
@@ -172,7 +187,8 @@ pub async fn still_bound(connection: &mut PgConnection, ids: &[SecretId]) -> Res
 /// source that went back meanwhile is recognised. No revision moves: nothing holds content of theirs.
 pub(crate) async fn unwatch(connection: &mut PgConnection, ids: &[Uuid]) -> Result<()> {
     sqlx::query(
-        "update secret s set state = 'Unseen', chosen_incarnation = null, chosen_number = null, chosen_created = null, problem = null \
+        "update secret s set state = 'Unseen', chosen_incarnation = null, chosen_number = null, chosen_created = null, \
+             chosen_mark = null, problem = null \
          where id = any($1) and not exists (select from binding_item i where i.secret_id = s.id)",
     )
     .bind(ids)
@@ -221,14 +237,17 @@ pub async fn write(
     let incarnation = |v: Version| v.id.incarnation.0;
     let number = |v: Version| v.id.number.get().cast_signed();
     let created = |v: Version| v.created;
+    let mark = |v: Version| v.mark.to_text();
     sqlx::query(
         "update secret set state = n.state, began_token = n.token, began_ordinal = n.ordinal, \
              latest_incarnation = n.l_incarnation, latest_number = n.l_number, latest_created = n.l_created, \
              chosen_incarnation = n.c_incarnation, chosen_number = n.c_number, chosen_created = n.c_created, \
-             chosen_seq = n.c_seq, incarnation_seq = n.i_seq, presence_seq = n.p_seq, trace = coalesce($14, trace) \
+             chosen_seq = n.c_seq, incarnation_seq = n.i_seq, presence_seq = n.p_seq, trace = coalesce($14, trace), \
+             latest_mark = n.l_mark, chosen_mark = n.c_mark \
          from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bigint[], $7::timestamptz[], \
-                 $8::timestamptz[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::bigint[]) \
-             as n(id, state, token, ordinal, l_incarnation, l_number, l_created, c_incarnation, c_number, c_created, c_seq, i_seq, p_seq) \
+                 $8::timestamptz[], $9::bigint[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::bigint[], $15::text[], $16::text[]) \
+             as n(id, state, token, ordinal, l_incarnation, l_number, l_created, c_incarnation, c_number, c_created, c_seq, i_seq, \
+                  p_seq, l_mark, c_mark) \
          where secret.id = n.id",
     )
     .bind(&ids)
@@ -245,12 +264,15 @@ pub async fn write(
     .bind(column(secrets, |k| stored(k.seqs.incarnation)))
     .bind(column(secrets, |k| stored(k.seqs.presence)))
     .bind(trace.map(|t| t.to_string()))
+    .bind(column(secrets, |k| k.latest.and_then(mark)))
+    .bind(column(secrets, |k| k.chosen.and_then(mark)))
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "insert into version (secret_id, incarnation, number, created, seq) \
-         select n.id, n.incarnation, n.number, n.created, $5 \
-         from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::timestamptz[]) as n(id, incarnation, number, created) \
+        "insert into version (secret_id, incarnation, number, created, seq, mark) \
+         select n.id, n.incarnation, n.number, n.created, $5, n.mark \
+         from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::timestamptz[], $6::text[]) \
+             as n(id, incarnation, number, created, mark) \
          where n.number is not null on conflict do nothing",
     )
     .bind(&ids)
@@ -258,6 +280,7 @@ pub async fn write(
     .bind(column(secrets, |k| k.latest.map(number)))
     .bind(column(secrets, |k| k.latest.map(created)))
     .bind(stored(recorded))
+    .bind(column(secrets, |k| k.latest.and_then(mark)))
     .execute(connection)
     .await?;
     Ok(())

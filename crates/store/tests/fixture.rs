@@ -9,12 +9,13 @@ use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, It
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::{DeliveryStatus, Outcome};
 use lockstep_core::digest::{Digest, DigestKeyId};
+use lockstep_core::engine::Engine;
 use lockstep_core::grant::{GrantSpec, GrantedPaths};
 use lockstep_core::id::{BindingId, ClusterId, InstanceId, SessionId};
 use lockstep_core::label::Labels;
 use lockstep_core::revision::{Epoch, Revision, Seq};
 use lockstep_core::source::{ReadAs, SourceSpec};
-use lockstep_core::version::{Change, Incarnation, Known, SecretState, Version, VersionId, VersionNumber};
+use lockstep_core::version::{Change, Incarnation, Known, Mark, SecretState, Version, VersionId, VersionNumber};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::delivery::{Filter, Listed, Report};
 use lockstep_store::meta::Written;
@@ -222,7 +223,7 @@ pub(crate) fn source_spec() -> Result<SourceSpec> {
 }
 
 pub(crate) fn item(path: &str) -> Result<Item> {
-    let secret = SecretRef { source: "corp".parse()?, mount: "kv".parse()?, path: path.parse()? };
+    let secret = SecretRef { source: "corp".parse()?, engine: Engine::KvV2, mount: "kv".parse()?, path: path.parse()? };
     Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
 }
 
@@ -245,7 +246,7 @@ pub(crate) fn time(seconds: i64) -> DateTime<Utc> {
 pub(crate) fn version(incarnation: i64, number: u64) -> Result<Version> {
     let number = VersionNumber::new(number).context("versions begin at 1")?;
     let created = time(1_000 + i64::try_from(number.get())?);
-    Ok(Version { id: VersionId { incarnation: Incarnation(time(incarnation)), number }, created })
+    Ok(Version { id: VersionId { incarnation: Incarnation(time(incarnation)), number }, created, mark: Mark::None })
 }
 
 pub(crate) fn instance(number: u128) -> InstanceId {

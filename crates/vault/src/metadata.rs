@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use lockstep_core::version::{CurrentVersion, Incarnation, Seen, Version, VersionId, VersionNumber};
+use lockstep_core::version::{CurrentVersion, Incarnation, Mark, Seen, Version, VersionId, VersionNumber};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -54,7 +54,7 @@ impl Metadata<'_> {
         let fields: VersionFields = serde_json::from_str(self.versions.get(number.to_string().as_str())?.get()).ok()?;
         let id = VersionId { incarnation: Incarnation(self.created_time), number };
         Some(Seen::Current(CurrentVersion {
-            version: Version { id, created: fields.created_time },
+            version: Version { id, created: fields.created_time, mark: Mark::None },
             deletion_time: fields.deletion_time,
             destroyed: fields.destroyed,
         }))

@@ -9,6 +9,7 @@ pub(crate) fn version(incarnation: i64, number: u64) -> Version {
     Version {
         id: VersionId { incarnation: Incarnation(at(incarnation)), number: VersionNumber::new(number).unwrap() },
         created: at(incarnation + i64::try_from(number).unwrap()),
+        mark: Mark::None,
     }
 }
 

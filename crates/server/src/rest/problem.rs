@@ -65,7 +65,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::NotFound { kind, name } => Self::new(Code::NotFound, format!("there is no {kind} {name:?}")),
-            StoreError::InUse { .. } => Self::new(Code::InUse, error.to_string()),
+            StoreError::InUse { .. } | StoreError::OtherEngine { .. } => Self::new(Code::InUse, error.to_string()),
             _ if error.is_unavailable() => Self {
                 cause: Some(error.into()),
                 ..Self::new(Code::RegistryUnavailable, "the server cannot reach Postgres now: try again in a moment")

@@ -7,6 +7,7 @@ use lockstep_api::why::{BindingReason, GrantReason, Why};
 use lockstep_core::access::{Action, Reach};
 use lockstep_core::binding::SecretRef;
 use lockstep_core::cluster::{ClusterFacts, ClusterState};
+use lockstep_core::engine::Engine;
 use lockstep_core::grant::Grant;
 use lockstep_core::kv::KvMount;
 use lockstep_core::name::{Namespace, SourceName};
@@ -105,6 +106,7 @@ async fn parse(connection: &mut PgConnection, text: &str, grants: &[Registered<G
     let path = below(mount).ok_or_else(|| wrong("it has two parts".to_owned()))?;
     Ok(SecretRef {
         source,
+        engine: Engine::KvV2,
         mount: mount.parse().map_err(|e| wrong(format!("{e}")))?,
         path: path.parse().map_err(|e| wrong(format!("{e}")))?,
     })
@@ -195,7 +197,7 @@ fn summary(secret: &SecretRef, bindings: &[BindingReason], grants: &[GrantReason
     if !bindings.is_empty() {
         return format!("{} bindings use it, and none may deliver it there", bindings.len());
     }
-    let SecretRef { source, mount, path } = secret;
+    let SecretRef { source, mount, path, .. } = secret;
     let grant = grants.iter().find(|g| g.allows);
     let rest = grant.map_or_else(
         || "and no grant allows it there either".to_owned(),

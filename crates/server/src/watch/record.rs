@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_core::binding::SecretRef;
 use lockstep_core::name::SourceName;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::{Observation, SecretState, Verdict, observe};
@@ -57,7 +56,7 @@ async fn write(
         known.apply(&change, seq);
         known.began = observation.began;
         if let Some(version) = known.chosen.filter(|_| known.seqs.chosen == seq) {
-            let secret = SecretRef { source: source.clone(), mount: record.mount.clone(), path: record.path.clone() };
+            let secret = record.named(source.clone());
             app.materials.read_ahead(app, secret, record.id, version).await;
         }
         changed.push((record.id, known));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use lockstep_core::binding::{BindingSpec, DeletionPolicy, Delivered, Item, SecretRef, Target};
+use lockstep_core::engine::Engine;
 use lockstep_core::label::Labels;
 use lockstep_core::selector::Selector;
 use lockstep_core::source::{ReadAs, SourceSpec};
@@ -133,7 +134,7 @@ impl Watched {
     /// Binds these paths, each with its mount.
     pub(crate) async fn bind_of(&self, paths: &[(&str, &str)]) -> Result<()> {
         let item = |(mount, path): &(&str, &str)| {
-            let secret = SecretRef { source: "corp".parse()?, mount: mount.parse()?, path: path.parse()? };
+            let secret = SecretRef { source: "corp".parse()?, engine: Engine::KvV2, mount: mount.parse()?, path: path.parse()? };
             Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
         };
         let spec = BindingSpec {

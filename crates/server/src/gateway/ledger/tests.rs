@@ -4,6 +4,7 @@ use chrono::DateTime;
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Target};
 use lockstep_core::choice::Choice;
 use lockstep_core::digest::DigestKeyId;
+use lockstep_core::engine::Engine;
 use lockstep_core::history::ChangeHash;
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::Desired;
@@ -346,9 +347,11 @@ fn a_confirmation_tells_the_version_of_each_item() {
     let version = |n| Version {
         id: VersionId { incarnation: Incarnation(DateTime::UNIX_EPOCH), number: VersionNumber::new(n).unwrap() },
         created: DateTime::UNIX_EPOCH,
+        mark: lockstep_core::version::Mark::None,
     };
     let secret = |n| SecretRecord {
         id: Uuid::from_u128(n).into(),
+        engine: Engine::KvV2,
         mount: "kv".parse().unwrap(),
         path: "a".parse().unwrap(),
         known: Known::default(),

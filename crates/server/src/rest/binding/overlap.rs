@@ -88,12 +88,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use lockstep_core::binding::{DeletionPolicy, Delivered, Item, SecretRef};
+    use lockstep_core::engine::Engine;
 
     use super::*;
 
     /// A binding to these keys of Secret `db` in these namespaces; without keys, to all of its secret's.
     fn spec(namespaces: &[&str], keys: &[&str], change: impl FnOnce(&mut Delivered, &mut SecretTarget)) -> BindingSpec {
-        let secret = SecretRef { source: "corp".parse().unwrap(), mount: "kv".parse().unwrap(), path: "a".parse().unwrap() };
+        let (source, mount) = ("corp".parse().unwrap(), "kv".parse().unwrap());
+        let secret = SecretRef { source, engine: Engine::KvV2, mount, path: "a".parse().unwrap() };
         let item = Item {
             secret,
             keys: keys.iter().map(|k| (k.to_lowercase(), (*k).to_owned())).collect(),
