@@ -68,17 +68,20 @@ impl RootKey {
     }
 
     /// The key for `cluster`.
-    #[expect(clippy::missing_panics_doc, reason = "HKDF-SHA-256 gives up to 8,160 bytes, and 32 are asked for")]
     pub fn for_cluster(&self, cluster: ClusterId) -> ClusterKey {
-        let cluster = cluster.uuid();
-        let info = [b"lockstep digest v1 cluster ".as_slice(), cluster.as_bytes()];
+        let bytes = self.derive(&[b"lockstep digest v1 cluster ".as_slice(), cluster.uuid().as_bytes()]);
+        ClusterKey { id: self.id.clone(), bytes }
+    }
+
+    /// A key of its own for each `info`.
+    pub(crate) fn derive(&self, info: &[&[u8]]) -> Zeroizing<[u8; DIGEST_BYTES]> {
         let mut bytes = Zeroizing::new([0; DIGEST_BYTES]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, b"lockstep")
             .extract(&*self.bytes)
-            .expand(&info, hkdf::HKDF_SHA256)
+            .expand(info, hkdf::HKDF_SHA256)
             .and_then(|okm| okm.fill(&mut *bytes))
             .expect("HKDF-SHA-256 gives 32 bytes");
-        ClusterKey { id: self.id.clone(), bytes }
+        bytes
     }
 }
 

@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod digest;
 pub mod engine;
 pub mod exposure;
+pub mod fingerprint;
 pub mod glob;
 pub mod grant;
 pub mod history;

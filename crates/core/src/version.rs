@@ -2,7 +2,9 @@
 //!
 //! Facts from KV v2: after a metadata deletion numbering restarts at 1, so a number alone names nothing; soft deletion changes
 //! neither `current_version` nor `updated_time`, so the version's own fields decide; a `deletion_time` in the future is still live.
+//! Where Vault has no numbers we count ([`Counted`]).
 
+mod counted;
 mod mark;
 
 use std::fmt;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::revision::Seq;
 
+pub use counted::Counted;
 pub use mark::Mark;
 
 /// Which life of a path: the metadata's `created_time`; [`Incarnation::COUNTED`] where Vault has no metadata.
@@ -31,6 +34,9 @@ impl Incarnation {
 pub struct VersionNumber(NonZeroU64);
 
 impl VersionNumber {
+    /// What counting begins with.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
     /// `None` for 0, which is Vault's way to say that there is no version.
     pub fn new(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self)
@@ -80,12 +86,14 @@ pub struct CurrentVersion {
     pub destroyed: bool,
 }
 
-/// What one look at a secret's metadata showed.
+/// What one look at a secret showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// Metadata with a current version.
     Current(CurrentVersion),
-    /// No metadata, or metadata without any version.
+    /// What there is to see where Vault has no numbers of versions.
+    Counted(Counted),
+    /// No metadata, or metadata without any version; no such role.
     Nothing,
 }
 
@@ -217,12 +225,19 @@ pub fn observe(known: &Known, observation: &Observation) -> Verdict {
         return Verdict::Overtaken;
     }
     match observation.seen {
-        Seen::Nothing => match known.state {
-            SecretState::Missing => Verdict::Unchanged,
-            _ if !observation.confirmed => Verdict::Confirm,
-            _ => Verdict::Changed(Change { state: SecretState::Missing, latest: None }),
-        },
+        Seen::Nothing => observe_nothing(known, observation),
         Seen::Current(current) => observe_current(known, observation, &current),
+        Seen::Counted(counted) => {
+            counted::observe(known, observation, counted).unwrap_or_else(|| observe_nothing(known, observation))
+        }
+    }
+}
+
+fn observe_nothing(known: &Known, observation: &Observation) -> Verdict {
+    match known.state {
+        SecretState::Missing => Verdict::Unchanged,
+        _ if !observation.confirmed => Verdict::Confirm,
+        _ => Verdict::Changed(Change { state: SecretState::Missing, latest: None }),
     }
 }
 
@@ -281,7 +296,9 @@ impl Known {
         if let Some(latest) = change.latest {
             self.latest = Some(latest);
         }
-        if self.state == SecretState::Live && self.chosen != self.latest {
+        // What a rotation chose of a pair stays so, until a newer version of it comes.
+        let is_settled = change.latest.is_none() && self.chosen.is_some_and(|chosen| chosen.mark.member().is_some());
+        if self.state == SecretState::Live && self.chosen != self.latest && !is_settled {
             if self.chosen.map(|v| v.id.incarnation) != self.latest.map(|v| v.id.incarnation) {
                 self.seqs.incarnation = seq;
             }

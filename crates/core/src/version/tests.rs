@@ -25,11 +25,11 @@ fn known(current: CurrentVersion) -> Known {
     known
 }
 
-fn look(seen: Seen) -> Observation {
+pub(super) fn look(seen: Seen) -> Observation {
     Observation { began: Began { token: 1, ordinal: 1 }, at: at(1_000), confirmed: false, seen }
 }
 
-fn confirmed(seen: Seen) -> Observation {
+pub(super) fn confirmed(seen: Seen) -> Observation {
     Observation { confirmed: true, ..look(seen) }
 }
 
