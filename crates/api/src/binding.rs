@@ -1,16 +1,14 @@
 //! Bindings: which secrets go to which clusters, as what.
 
 mod base64;
+mod item;
 mod restart;
 mod target;
 mod templates;
 
 use std::collections::BTreeMap;
 
-use lockstep_core::binding::{
-    BindingSpec as Checked, DeletionPolicy, Delivered, ITEMS_MAX, Item as CheckedItem, KEYS_MAX, Mode, SecretRef,
-};
-use lockstep_core::engine::Engine;
+use lockstep_core::binding::{BindingSpec as Checked, DeletionPolicy, Delivered, ITEMS_MAX, Item as CheckedItem, KEYS_MAX, Mode};
 use lockstep_core::name::ProjectName;
 use lockstep_core::render::is_content_key;
 use lockstep_core::version::VersionNumber;
@@ -64,20 +62,31 @@ pub struct BindingSpec {
     pub restart: Option<Restart>,
 }
 
-/// One secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One secret: exactly one of `path`, `staticRole` and `rolePair` says which.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Item {
     /// A source's name.
     pub source: String,
-    /// The KV v2 engine's mount.
+    /// The engine's mount.
     pub mount: String,
-    /// The path below it.
-    pub path: String,
+    /// The path below it, of a KV engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// With a path: `KvV2` (default) or `KvV1`, which has no versions: the server reads it to see whether it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// A static role of a database engine: its `username` and `password` are delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub static_role: Option<String>,
+    /// Two static roles of a database engine, of which one is delivered: the first, until a rotation moves to the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub role_pair: Vec<String>,
     /// From the secret's keys to the target's. Empty: all keys under their own names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, String>,
-    /// Pinned to this version, instead of following the newest.
+    /// Pinned to this version, instead of following the newest. Of KV version 2 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// Keys of the secret that hold a binary file as base64 text, as `base64 FILE` prints it: they are delivered as the bytes that it
@@ -156,9 +165,7 @@ impl TryFrom<&BindingSpec> for CheckedBinding {
 }
 
 fn check_item(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<CheckedItem> {
-    let source = mistakes.parse(format!("{field}.source"), &wire.source);
-    let mount = mistakes.parse(format!("{field}.mount"), &wire.mount);
-    let path = mistakes.parse(format!("{field}.path"), &wire.path);
+    let secret = item::check(wire, field, mistakes);
     if wire.keys.len() > KEYS_MAX {
         mistakes.count(&format!("{field}.keys"), wire.keys.len(), KEYS_MAX);
     }
@@ -172,9 +179,8 @@ fn check_item(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Check
         mistakes.add(format!("{field}.version"), "versions begin at 1");
     }
     base64::check(wire, field, mistakes);
-    let secret = SecretRef { source: source?, engine: Engine::KvV2, mount: mount?, path: path? };
     let pin = wire.version.and_then(VersionNumber::new);
-    Some(CheckedItem { secret, keys: wire.keys.clone(), pin, base64: wire.base64.iter().cloned().collect() })
+    Some(CheckedItem { secret: secret?, keys: wire.keys.clone(), pin, base64: wire.base64.iter().cloned().collect() })
 }
 
 fn check_policy(word: Option<&str>, field: &str, mistakes: &mut Mistakes) -> Option<DeletionPolicy> {
@@ -215,12 +221,10 @@ impl From<&CheckedBinding> for BindingSpec {
     fn from(checked: &CheckedBinding) -> Self {
         let delivered = &checked.spec.delivered;
         let items = delivered.items.iter().map(|item| Item {
-            source: item.secret.source.to_string(),
-            mount: item.secret.mount.to_string(),
-            path: item.secret.path.to_string(),
             keys: item.keys.clone(),
             version: item.pin.map(VersionNumber::get),
             base64: item.base64.iter().cloned().collect(),
+            ..Item::naming(&item.secret)
         });
         Self {
             project: checked.project.to_string(),

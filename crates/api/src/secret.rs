@@ -13,19 +13,22 @@ pub struct Secret {
     pub uid: Uuid,
     /// The source's name.
     pub source: String,
+    /// What it is drawn from: `KvV2`, `KvV1`, `StaticRole` or `RolePair`.
+    #[serde(default)]
+    pub engine: String,
     /// The engine's mount.
     pub mount: String,
-    /// The path below it.
+    /// The path below it; a role's name, or those of a pair as `first,second`.
     pub path: String,
     /// `Unseen`, `Live`, `Deleted`, `Destroyed`, `Missing` or `WentBack`.
     pub state: String,
-    /// The version that is delivered: the newest seen live.
+    /// The version that is delivered: the newest seen live. Counted by us from 1, where Vault has no numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// When Vault made that version.
+    /// When Vault made that version; of a role, when Vault rotated it; of KV version 1, when it was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_created_at: Option<DateTime<Utc>>,
-    /// Which life of the path: Vault's `created_time` of its metadata.
+    /// Which life of the path: Vault's `created_time` of its metadata. Nothing where Vault has no metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<DateTime<Utc>>,
     /// How many bindings use it.

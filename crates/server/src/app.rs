@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lockstep_core::fingerprint::FingerprintKey;
 use lockstep_store::PgPool;
 
 use crate::authority::Authority;
@@ -26,6 +27,8 @@ pub struct App {
     pub sources: Arc<Sources>,
     /// Logins as the clusters that read for themselves.
     pub readers: Arc<ClusterReaders>,
+    /// Tells what KV version 1 holds from what it held.
+    pub fingerprints: FingerprintKey,
     /// What was read from them, for a short while.
     pub materials: MaterialCache,
     /// Whose tokens callers may show beside ours.

@@ -3,19 +3,22 @@
 //! What was wanted of a secret's last version is likely wanted of its next: the replica that watches begins to read it while it records it
 //! ([ADR 0022](../../../docs/adr/0022-the-next-version-is-read-ahead.md)).
 
+mod source_read;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::SecretRef;
 use lockstep_core::choice::Choice;
 use lockstep_core::id::{ClusterId, SecretId};
 use lockstep_core::material::Material;
 use lockstep_core::name::SourceName;
 use lockstep_core::source::{ClusterLogin, ReadAs, SourceSpec};
-use lockstep_core::version::{Incarnation, Version, VersionNumber};
+use lockstep_core::version::{Incarnation, Mark, Version, VersionNumber};
 use lockstep_store::StoreError;
-use lockstep_vault::{Data, VaultError};
+use lockstep_vault::VaultError;
 use moka::Expiry;
 use moka::future::Cache;
 use thiserror::Error;
@@ -71,6 +74,8 @@ struct Key {
     secret: SecretId,
     incarnation: Incarnation,
     number: VersionNumber,
+    /// Of the newest one: two that we count may bear one number, where the secret was drawn from something else in between.
+    newest: Option<(DateTime<Utc>, Mark)>,
 }
 
 /// Data reads of one source at once. As many connections to it are kept: more would be opened and closed for each read.
@@ -83,7 +88,8 @@ const SOURCES_MAX: u64 = 1_000;
 
 impl Key {
     fn of(reader: Option<ClusterId>, secret: SecretId, version: Version) -> Self {
-        Self { reader, secret, incarnation: version.id.incarnation, number: version.id.number }
+        let newest = Some((version.created, version.mark));
+        Self { reader, secret, incarnation: version.id.incarnation, number: version.id.number, newest }
     }
 }
 
@@ -180,7 +186,9 @@ impl MaterialCache {
         let by = reader.map(|reader| reader.cluster);
         let key = match choice {
             Choice::Newest(version) => Key::of(by, id, *version),
-            Choice::Pinned(incarnation, number) => Key { reader: by, secret: id, incarnation: *incarnation, number: *number },
+            Choice::Pinned(incarnation, number) => {
+                Key { reader: by, secret: id, incarnation: *incarnation, number: *number, newest: None }
+            }
             Choice::Gone | Choice::Nothing => return Ok(None),
         };
         let fresh = std::sync::atomic::AtomicBool::new(false);
@@ -188,7 +196,7 @@ impl MaterialCache {
             fresh.store(true, std::sync::atomic::Ordering::Relaxed);
             let turns = self.turns(&secret.source).await;
             let _turn = turns.acquire().await;
-            load(app, reader, spec, secret, choice).await
+            load(app, reader, spec, secret, id, choice).await
         };
         let result = self.cache.get_with(key, load).await;
         let outcome = match (&result, fresh.into_inner()) {
@@ -211,25 +219,26 @@ async fn load(
     reader: Option<Reader<'_>>,
     spec: &SourceSpec,
     secret: &SecretRef,
+    id: SecretId,
     choice: &Choice,
 ) -> Result<Keys, ReadError> {
-    let (number, matches): (_, Box<dyn Fn(_) -> bool + Send>) = match choice {
-        Choice::Newest(version) => (version.id.number, Box::new(move |created| created == version.created)),
-        // Of a pinned version only its incarnation is on record: it cannot be older than that.
-        Choice::Pinned(incarnation, number) => (*number, Box::new(move |created| created >= incarnation.0)),
-        Choice::Gone | Choice::Nothing => return Ok(Keys::default()),
-    };
-    let data = match (reader, &spec.read_as) {
-        (Some(reader), ReadAs::Cluster(login)) => as_cluster(app, reader, spec, login, secret, number).await,
-        (None, _) | (_, ReadAs::Server) => as_server(app, spec, secret, number).await,
+    let read = match (reader, &spec.read_as) {
+        (Some(reader), ReadAs::Cluster(login)) => as_cluster(app, reader, spec, login, secret, id, choice).await,
+        (None, _) | (_, ReadAs::Server) => as_server(app, spec, secret, id, choice).await,
     }?;
-    if matches(data.created) { Ok(Arc::new(data.keys)) } else { Err(ReadError::Replaced { path: path(secret) }) }
+    read.ok_or_else(|| ReadError::Replaced { path: path(secret) })
 }
 
-async fn as_server(app: &App, spec: &SourceSpec, secret: &SecretRef, number: VersionNumber) -> Result<Data, ReadError> {
+async fn as_server(
+    app: &App,
+    spec: &SourceSpec,
+    secret: &SecretRef,
+    id: SecretId,
+    choice: &Choice,
+) -> Result<Option<Keys>, ReadError> {
     let vault = |error| ReadError::Vault { path: path(secret), error };
     let client = app.sources.client(&secret.source, spec).await.map_err(vault)?;
-    client.read(&secret.mount, &secret.path, number).await.map_err(vault)
+    source_read::read(&client, &app.fingerprints, secret, id, choice).await.map_err(vault)
 }
 
 async fn as_cluster(
@@ -238,12 +247,13 @@ async fn as_cluster(
     spec: &SourceSpec,
     login: &ClusterLogin,
     secret: &SecretRef,
-    number: VersionNumber,
-) -> Result<Data, ReadError> {
+    id: SecretId,
+    choice: &Choice,
+) -> Result<Option<Keys>, ReadError> {
     let failed = |error| ReadError::AsCluster { path: path(secret), error };
     let client = app.readers.client(&app.sources, reader, &secret.source, spec, login).await.map_err(failed)?;
-    let read = client.read(&secret.mount, &secret.path, number).await;
-    read.map_err(|error| failed(told(reader, login, &format!("{}/data/{}", secret.mount, secret.path), error)))
+    let read = source_read::read(&client, &app.fingerprints, secret, id, choice).await;
+    read.map_err(|error| failed(told(reader, login, &source_read::path(secret, choice), error)))
 }
 
 fn path(secret: &SecretRef) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use lockstep_core::digest::RootKey;
+use lockstep_core::fingerprint::FingerprintKey;
 use lockstep_core::kv::KvMount;
 use lockstep_store::PgPool;
 use lockstep_store::pool::{self, Prompt};
@@ -80,6 +81,7 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
         metrics: Arc::new(Metrics::new(&vault_metrics)?),
         readiness: Arc::new(Readiness::new(pool.clone())),
         readers: Arc::default(),
+        fingerprints: FingerprintKey::of(&digests),
         materials: MaterialCache::default(),
         issuers: Arc::new(Issuers::new(&config.oidc)?),
         authority: authority.clone(),

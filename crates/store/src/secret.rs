@@ -144,6 +144,24 @@ pub async fn mounts(connection: &mut PgConnection, source: &SourceName) -> Resul
     mounts.into_iter().map(|mount| mount.parse().map_err(|e| StoreError::corrupt("secret")(&e))).collect()
 }
 
+/// What a secret is drawn from, if it is known.
+pub async fn engine(
+    connection: &mut PgConnection,
+    source: &SourceName,
+    mount: &KvMount,
+    path: &KvPath,
+) -> Result<Option<Engine>> {
+    let engine: Option<String> = sqlx::query_scalar(
+        "select engine from secret s join source so on so.id = s.source_id where so.name = $1 and s.mount = $2 and s.path = $3",
+    )
+    .bind(source.as_str())
+    .bind(mount.as_str())
+    .bind(path.as_str())
+    .fetch_optional(connection)
+    .await?;
+    engine.map(|word| Engine::from_word(&word).ok_or_else(|| StoreError::corrupt("secret")(&word))).transpose()
+}
+
 /// Which of the secrets that are bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {

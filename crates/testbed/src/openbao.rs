@@ -2,10 +2,12 @@
 
 mod audit;
 mod config;
+mod database;
 mod engines;
 mod install;
 mod issuers;
 mod kv;
+mod kv1;
 mod request;
 
 use std::net::{Ipv4Addr, SocketAddr};

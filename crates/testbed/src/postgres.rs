@@ -170,6 +170,20 @@ impl Database {
         &self.url
     }
 
+    /// Makes a user that can log in to it and nothing else, with a password that nobody knows. The user's name begins with `name` and is
+    /// the server's only one: users are the server's, not a database's.
+    pub async fn create_user(&self, name: &str) -> Result<String> {
+        let user = format!("{name}_{}", &Uuid::new_v4().simple().to_string()[..8]);
+        let password = Uuid::new_v4().simple();
+        admin::execute(&self.url, &format!("CREATE USER \"{user}\" PASSWORD '{password}'")).await?;
+        Ok(user)
+    }
+
+    /// Whether the server lets this user in with this password. Whatever else fails is an error.
+    pub async fn lets_in(&self, user: &str, password: &str) -> Result<bool> {
+        admin::lets_in(&self.url, user, password).await
+    }
+
     /// Its name on the server.
     pub fn name(&self) -> &str {
         &self.name

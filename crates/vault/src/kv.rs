@@ -19,7 +19,7 @@ use crate::request::{Operation, Request};
 /// One version's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Data {
-    /// The version's own `created_time`, to be compared with the one that was observed.
+    /// The version's own `created_time`, or a role's last rotation, to be compared with the one that was observed.
     pub created: DateTime<Utc>,
     /// The values by key. A JSON string is its bytes; anything else its JSON text, as the server wrote it.
     pub keys: BTreeMap<String, Material>,
@@ -104,7 +104,7 @@ pub(crate) fn versioned(answer: &Answer, request: &Request) -> Result<Versioned,
 }
 
 /// A string is its bytes; anything else its JSON text.
-fn material(value: &RawValue) -> Option<Material> {
+pub(crate) fn material(value: &RawValue) -> Option<Material> {
     let text = value.get();
     if text.starts_with('"') {
         return serde_json::from_str::<String>(text).ok().map(|text| Material::new(text.into_bytes()));

@@ -1,10 +1,11 @@
-//! Lockstep's only way to a Vault (HashiCorp Vault 1.15 or newer, OpenBao 2.2 or newer): login, KV version 2, SCAN, PKI.
+//! Lockstep's only way to a Vault (HashiCorp Vault 1.15 or newer, OpenBao 2.2 or newer): login, KV, SCAN, static roles
+//! of databases, PKI.
 //!
 //! Nothing of vaultrs, rustify or reqwest shows in this crate's interface, and no token, body or material in any error, `Debug`
 //! or log line of it. Material goes from an answer's body, which is wiped, straight into [`lockstep_core::material::Material`].
 //!
-//! Code map: [`Vault`] (`client`) joins a `session` (who we are) and a `transport` (where it goes); `kv`, `scan`, `document`,
-//! `pki`, `rights` and `health` each hold one kind of call; [`budget`] and [`read_plan`] serve the watcher.
+//! Code map: [`Vault`] (`client`) joins a `session` (who we are) and a `transport` (where it goes); `kv`, `kv1`, `scan`, `static_role`,
+//! `document`, `pki`, `rights` and `health` each hold one kind of call; [`budget`] and [`read_plan`] serve the watcher.
 
 mod answer;
 mod body;
@@ -20,6 +21,7 @@ pub mod fuzzing;
 mod health;
 mod held_token;
 mod kv;
+mod kv1;
 mod lease;
 mod login;
 mod metadata;
@@ -33,6 +35,7 @@ mod rights;
 mod scan;
 mod session;
 mod settings;
+mod static_role;
 mod token;
 mod transport;
 
@@ -51,3 +54,4 @@ pub use pki::{Csr, Issuer, SignRequest, Signed};
 pub use rights::{Missing, Right, Secret, least_policy};
 pub use scan::ScanPage;
 pub use settings::{Credentials, DEFAULT_BODY_MAX_BYTES, DEFAULT_TIMEOUT, Login, LoginMethod, Settings, ShownToken};
+pub use static_role::{NEVER_ROTATED, StaticRole};

@@ -1,10 +1,11 @@
 //! The rights that watching and reading secrets takes: as a policy, and as the Vault says that they are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::Method;
+use lockstep_core::engine::{Engine, members};
 use lockstep_core::kv::{KvMount, KvPath};
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +19,17 @@ const ASKED_AT_ONCE: usize = 500;
 const SUFFICIENT: [&str; 3] = ["read", "root", "sudo"];
 
 /// A secret, as far as rights go.
-pub type Secret = (KvMount, KvPath);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Secret {
+    /// What it is drawn from.
+    pub engine: Engine,
+    /// The engine's mount.
+    pub mount: KvMount,
+    /// The path below it.
+    pub path: KvPath,
+}
 
-/// What is done with a secret. The capability is `read` for both; they differ in the path.
+/// What is done with a secret. The capability is `read` for both; they differ in the path, but for KV version 1, which has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
     /// To see when it changed.
@@ -33,13 +42,19 @@ impl Right {
     /// Both: what it takes where the server itself reads.
     pub const ALL: [Self; 2] = [Self::Watch, Self::Read];
 
-    /// The path, as a policy names it.
-    fn path(self, (mount, path): &Secret) -> String {
-        let kind = match self {
-            Self::Watch => "metadata",
-            Self::Read => "data",
+    /// The paths, as a policy names them.
+    fn paths(self, Secret { engine, mount, path }: &Secret) -> Vec<String> {
+        let of_role = |role: &KvPath| match self {
+            Self::Watch => format!("{mount}/static-roles/{role}"),
+            Self::Read => format!("{mount}/static-creds/{role}"),
         };
-        format!("{mount}/{kind}/{path}")
+        match (engine, self) {
+            (Engine::KvV2, Self::Watch) => vec![format!("{mount}/metadata/{path}")],
+            (Engine::KvV2, Self::Read) => vec![format!("{mount}/data/{path}")],
+            (Engine::KvV1, Self::Watch | Self::Read) => vec![format!("{mount}/{path}")],
+            (Engine::StaticRole, _) => vec![of_role(path)],
+            (Engine::RolePair, _) => members(path).into_iter().flat_map(|(a, b)| [of_role(&a), of_role(&b)]).collect(),
+        }
     }
 }
 
@@ -56,7 +71,7 @@ pub struct Missing {
 
 #[derive(Serialize)]
 struct Asked<'a> {
-    paths: &'a [String],
+    paths: &'a [&'a str],
 }
 
 #[derive(Deserialize)]
@@ -67,7 +82,11 @@ struct Capabilities {
 /// The least policy that gives these rights to these secrets, in HCL, each by its own path.
 pub fn least_policy(secrets: &[Secret], rights: &[Right]) -> String {
     let mut policy = String::new();
-    for path in rights.iter().flat_map(|right| secrets.iter().map(|secret| right.path(secret))) {
+    let mut named = BTreeSet::new();
+    for path in rights.iter().flat_map(|right| secrets.iter().flat_map(|secret| right.paths(secret))) {
+        if !named.insert(path.clone()) {
+            continue;
+        }
         // Vault takes a whole segment `+` for any.
         if path.split('/').any(|segment| segment == "+") {
             policy.push_str("# A segment of the next path is \"+\", which a policy takes for any segment.\n");
@@ -91,7 +110,9 @@ impl Vault {
     }
 
     async fn lacking(&self, right: Right, secrets: &[Secret]) -> Result<Vec<Missing>, VaultError> {
-        let asked: Vec<String> = secrets.iter().map(|secret| right.path(secret)).collect();
+        let of_each: Vec<(&Secret, String)> =
+            secrets.iter().flat_map(|secret| right.paths(secret).into_iter().map(move |path| (secret, path))).collect();
+        let asked: Vec<&str> = of_each.iter().map(|(_, path)| path.as_str()).collect();
         let mut request = Request {
             operation: Operation::Capabilities,
             method: Method::POST,
@@ -108,7 +129,7 @@ impl Vault {
         }
         let Capabilities { data } = answer.parse(&request)?;
         let may_read = |path: &String| data.get(path).is_some_and(|has| has.iter().any(|c| SUFFICIENT.contains(&c.as_str())));
-        let lacking = secrets.iter().zip(asked).filter(|(_, path)| !may_read(path));
+        let lacking = of_each.into_iter().filter(|(_, path)| !may_read(path));
         Ok(lacking.map(|(secret, path)| Missing { secret: secret.clone(), path, capability: "read" }).collect())
     }
 }
@@ -117,12 +138,18 @@ impl Vault {
 mod tests {
     use super::*;
 
+    fn secret(engine: Engine, mount: &str, path: &str) -> Secret {
+        Secret { engine, mount: mount.parse().unwrap(), path: path.parse().unwrap() }
+    }
+
+    fn lines(policy: &str) -> Vec<String> {
+        policy.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+
     #[test]
     fn the_least_policy_names_each_path_and_no_more() {
-        let secret = |mount: &str, path: &str| (mount.parse().unwrap(), path.parse().unwrap());
-        let secrets = [secret("kv", "payments/db"), secret("teams/kv", "a/+/b")];
+        let secrets = [secret(Engine::KvV2, "kv", "payments/db"), secret(Engine::KvV2, "teams/kv", "a/+/b")];
         let policy = least_policy(&secrets, &Right::ALL);
-        let lines = |policy: &str| policy.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(lines(&least_policy(&secrets, &[Right::Read])), lines(&policy)[2..]);
         assert_eq!(
             lines(&policy),
@@ -134,5 +161,25 @@ mod tests {
             ]
         );
         assert_eq!(policy.matches("takes for any segment").count(), 2);
+    }
+
+    #[test]
+    fn a_path_of_any_engine_is_named_once() {
+        let secrets = [
+            secret(Engine::KvV1, "old", "db"),
+            secret(Engine::StaticRole, "database", "app"),
+            secret(Engine::RolePair, "database", "app,app_b"),
+        ];
+        assert_eq!(
+            lines(&least_policy(&secrets, &Right::ALL)),
+            [
+                "old/db",
+                "database/static-roles/app",
+                "database/static-roles/app_b",
+                "database/static-creds/app",
+                "database/static-creds/app_b"
+            ]
+            .map(|path| format!("path \"{path}\" {{ capabilities = [\"read\"] }}"))
+        );
     }
 }

@@ -34,5 +34,5 @@ fn target(target: &Target) -> String {
 /// As in `corp/kv/payments/checkout/db`.
 fn items(binding: &Binding) -> String {
     let items = binding.spec.items.iter();
-    items.map(|item| format!("{}/{}/{}", item.source, item.mount, item.path)).collect::<Vec<_>>().join(",")
+    items.map(|item| format!("{}/{}/{}", item.source, item.mount, item.place())).collect::<Vec<_>>().join(",")
 }

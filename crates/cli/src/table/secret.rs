@@ -13,6 +13,7 @@ pub(super) const COLUMNS: &[Column<Secret>] = &[
     Column::usual("VERSION", |s| Cell::optional(s.version)),
     Column::usual("WRITTEN", |s| Cell::Age(s.version_created_at)),
     Column::usual("BINDINGS", |s| Cell::text(&s.bindings)),
+    Column::wide("ENGINE", |s| Cell::text(&s.engine)),
     Column::wide("INCARNATION", |s| Cell::optional(s.incarnation.map(|i| i.to_rfc3339()))),
     Column::wide("UID", |s| Cell::text(&s.uid)),
 ];

@@ -6,6 +6,7 @@ use lockstep_api::manifest::List;
 use lockstep_api::problem::Problem;
 use lockstep_api::secret::Secret;
 use lockstep_core::access::Action;
+use lockstep_core::version::Incarnation;
 use lockstep_store::StoreError;
 use lockstep_store::page::Page;
 use lockstep_store::secret::{self, Listed};
@@ -67,12 +68,13 @@ fn shown(listed: Listed) -> Secret {
     Secret {
         uid: record.id.uuid(),
         source,
+        engine: record.engine.as_str().to_owned(),
         mount: record.mount.to_string(),
         path: record.path.to_string(),
         state: record.known.state.as_str().to_owned(),
         version: delivered.map(|v| v.id.number.get()),
         version_created_at: delivered.map(|v| v.created),
-        incarnation: delivered.map(|v| v.id.incarnation.0),
+        incarnation: delivered.map(|v| v.id.incarnation).filter(|i| *i != Incarnation::COUNTED).map(|i| i.0),
         bindings,
     }
 }

@@ -29,7 +29,7 @@ use crate::config::Config;
 async fn bound(connection: &mut PgConnection, name: &str) -> Result<(Checked, Vec<Secret>), ApiError> {
     let found = source::get(connection, name).await?;
     let secrets = secret::bound(connection, found.id.into(), Bound::All).await?;
-    Ok((found.spec.spec, secrets.into_iter().map(|secret| (secret.mount, secret.path)).collect()))
+    Ok((found.spec.spec, secrets.into_iter().map(|s| Secret { engine: s.engine, mount: s.mount, path: s.path }).collect()))
 }
 
 /// What the server's own credentials need there.

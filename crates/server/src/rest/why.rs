@@ -7,7 +7,6 @@ use lockstep_api::why::{BindingReason, GrantReason, Why};
 use lockstep_core::access::{Action, Reach};
 use lockstep_core::binding::SecretRef;
 use lockstep_core::cluster::{ClusterFacts, ClusterState};
-use lockstep_core::engine::Engine;
 use lockstep_core::grant::Grant;
 use lockstep_core::kv::KvMount;
 use lockstep_core::name::{Namespace, SourceName};
@@ -104,12 +103,10 @@ async fn parse(connection: &mut PgConnection, text: &str, grants: &[Registered<G
     let first = rest.split('/').next().unwrap_or_default();
     let mount = fitting.max_by_key(|mount| mount.len()).unwrap_or(first);
     let path = below(mount).ok_or_else(|| wrong("it has two parts".to_owned()))?;
-    Ok(SecretRef {
-        source,
-        engine: Engine::KvV2,
-        mount: mount.parse().map_err(|e| wrong(format!("{e}")))?,
-        path: path.parse().map_err(|e| wrong(format!("{e}")))?,
-    })
+    let mount = mount.parse().map_err(|e| wrong(format!("{e}")))?;
+    let path = path.parse().map_err(|e| wrong(format!("{e}")))?;
+    let engine = secret::engine(connection, &source, &mount, &path).await?.unwrap_or_default();
+    Ok(SecretRef { source, engine, mount, path })
 }
 
 async fn of_binding(

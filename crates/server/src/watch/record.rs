@@ -42,14 +42,18 @@ async fn write(
     let seq = writing.seq;
     lease::fence(writing.connection(), lease).await?;
     let observations: BTreeMap<_, _> =
-        observations.into_iter().map(|(s, observation)| (s.id, (s.known.state, observation))).collect();
+        observations.into_iter().map(|(seen, observation)| (seen.id, (seen, observation))).collect();
     let ids: Vec<_> = observations.keys().copied().collect();
     let (mut changed, mut detail) = (Vec::new(), Vec::new());
     for record in secret::still_bound(writing.connection(), &ids).await? {
-        let Some((state, observation)) = observations.get(&record.id) else { continue };
+        let Some((then, observation)) = observations.get(&record.id) else { continue };
         let mut known = record.known;
+        // Drawn from something else by now, or a rotation chose another role: this look was one of before that.
+        if record.engine != then.engine || known.active_member() != then.known.active_member() {
+            continue;
+        }
         // Bound anew since it was read: this look was one of before that.
-        if known.state == SecretState::Unseen && *state != SecretState::Unseen {
+        if known.state == SecretState::Unseen && then.known.state != SecretState::Unseen {
             continue;
         }
         let Verdict::Changed(change) = observe(&known, observation) else { continue };
@@ -63,7 +67,7 @@ async fn write(
         let version = known.latest.map(|v| v.id.number.get());
         tracing::info!(mount = %record.mount, path = %record.path, state = known.state.as_str(), version, "secret changed");
         detail.push(json!({
-            "mount": record.mount.as_str(), "path": record.path.as_str(), "state": known.state.as_str(), "version": version,
+            "engine": record.engine.as_str(), "mount": record.mount.as_str(), "path": record.path.as_str(), "state": known.state.as_str(), "version": version,
         }));
     }
     if detail.is_empty() {

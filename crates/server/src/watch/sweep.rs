@@ -4,11 +4,13 @@ mod doubts;
 mod get;
 mod judge;
 mod scan;
+mod see;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lockstep_core::engine::Engine;
 use lockstep_core::id::SecretId;
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::name::SourceName;
@@ -84,6 +86,8 @@ struct Look<'a> {
     vault: &'a Vault,
     lease: &'a Lease,
     lease_end: Instant,
+    /// Whether material is read by the server, and not by each cluster.
+    server_reads: bool,
 }
 
 impl Sweeper {
@@ -171,14 +175,19 @@ impl Sweeper {
         if begins {
             self.schedule();
         }
-        let look = Look { vault: &vault, lease, lease_end };
+        let look = Look { vault: &vault, lease, lease_end, server_reads: spec.read_as.is_server() };
         let (mut suspects, trusted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|s| self.doubts.turn_of(s.id).is_some());
         let mut by_mount: BTreeMap<KvMount, BTreeMap<KvPath, SecretRecord>> = BTreeMap::new();
-        for secret in trusted {
+        // A scan shows what KV version 2 has, and nothing else.
+        let (listed, single): (Vec<_>, Vec<_>) = trusted.into_iter().partition(|s| s.engine == Engine::KvV2);
+        for secret in listed {
             by_mount.entry(secret.mount.clone()).or_default().insert(secret.path.clone(), secret);
         }
         for (mount, secrets) in by_mount {
             self.sweep_mount(&look, &mount, &secrets).await?;
+        }
+        for secret in single {
+            self.look_at(&look, &secret).await?;
         }
         suspects.sort_by_key(|s| self.doubts.turn_of(s.id));
         for secret in suspects {

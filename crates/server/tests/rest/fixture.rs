@@ -7,6 +7,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use lockstep_core::access::{Access, Role, Scope};
+use lockstep_core::digest::{DigestKeyId, RootKey};
+use lockstep_core::fingerprint::FingerprintKey;
 use lockstep_server::app::App;
 use lockstep_server::authority::Authority;
 use lockstep_server::config::Config;
@@ -120,6 +122,7 @@ impl Api {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             readers: Arc::default(),
+            fingerprints: FingerprintKey::of(&RootKey::new(DigestKeyId::new("test".to_owned()), [7; 32])),
             materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use lockstep_core::binding::{BindingSpec, DeletionPolicy, Delivered, Item, SecretRef, Target};
+use lockstep_core::digest::{DigestKeyId, RootKey};
 use lockstep_core::engine::Engine;
+use lockstep_core::fingerprint::FingerprintKey;
 use lockstep_core::label::Labels;
 use lockstep_core::selector::Selector;
 use lockstep_core::source::{ReadAs, SourceSpec};
@@ -105,6 +107,7 @@ impl Watched {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             readers: Arc::default(),
+            fingerprints: FingerprintKey::of(&RootKey::new(DigestKeyId::new("test".to_owned()), [7; 32])),
             materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),
             readiness: Arc::new(Readiness::new(pool.clone())),

@@ -1,5 +1,6 @@
 //! What a cluster reads for itself: sources say so.
 
+use lockstep_core::engine::Engine;
 use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::name::SourceName;
@@ -15,6 +16,8 @@ pub struct ReadAsCluster {
     pub binding: BindingId,
     /// The source.
     pub source: SourceName,
+    /// What the secret is drawn from.
+    pub engine: Engine,
     /// The engine's mount.
     pub mount: KvMount,
     /// The path below it.
@@ -25,8 +28,8 @@ pub struct ReadAsCluster {
 
 /// All of a cluster's. Where no source is read so, that is all that is asked: it is read whenever an agent connects.
 pub async fn read_as_cluster(connection: &mut PgConnection, cluster: ClusterId) -> Result<Vec<ReadAsCluster>> {
-    let rows: Vec<(Uuid, String, String, String, bool)> = sqlx::query_as(
-        "select p.binding_id, o.name, s.mount, s.path, coalesce(l.outcome = 'Denied', false) \
+    let rows: Vec<(Uuid, String, String, String, String, bool)> = sqlx::query_as(
+        "select p.binding_id, o.name, s.engine, s.mount, s.path, coalesce(l.outcome = 'Denied', false) \
          from placement p join binding_item i on i.binding_id = p.binding_id join secret s on s.id = i.secret_id \
          join source o on o.id = s.source_id \
          left join delivery l on l.binding_id = p.binding_id and l.cluster_id = p.cluster_id \
@@ -38,10 +41,11 @@ pub async fn read_as_cluster(connection: &mut PgConnection, cluster: ClusterId) 
     .fetch_all(connection)
     .await?;
     let corrupt = StoreError::corrupt("secret");
-    let one = |(binding, source, mount, path, is_denied): (Uuid, String, String, String, bool)| {
+    let one = |(binding, source, engine, mount, path, is_denied): (Uuid, String, String, String, String, bool)| {
         Ok(ReadAsCluster {
             binding: binding.into(),
             source: source.parse().map_err(|e| corrupt(&e))?,
+            engine: Engine::from_word(&engine).ok_or_else(|| corrupt(&engine))?,
             mount: mount.parse().map_err(|e| corrupt(&e))?,
             path: path.parse().map_err(|e| corrupt(&e))?,
             is_denied,

@@ -70,6 +70,6 @@ pub(crate) fn number(number: u64) -> VersionNumber {
 pub(crate) fn current(seen: Seen) -> CurrentVersion {
     match seen {
         Seen::Current(current) => current,
-        Seen::Nothing => panic!("nothing was seen"),
+        Seen::Nothing | Seen::Counted(_) => panic!("{seen:?} was seen"),
     }
 }

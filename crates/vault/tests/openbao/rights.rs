@@ -1,7 +1,8 @@
 //! The rights that watching and reading secrets takes.
 
+use lockstep_core::engine::Engine;
 use lockstep_testbed::OpenBao;
-use lockstep_vault::{Missing, Right, VaultError, least_policy};
+use lockstep_vault::{Missing, Right, Secret, VaultError, least_policy};
 use serde_json::json;
 
 use crate::fixture::{client, path};
@@ -21,10 +22,11 @@ async fn the_least_policy_is_enough_and_what_it_lacks_is_named() {
     for name in ["a", "b/c"] {
         bao.kv_put("kv", name, &json!({ "k": "v" })).await.unwrap();
     }
-    let secrets: Vec<_> = ["a", "b/c"].map(|name| ("kv".parse().unwrap(), path(name))).into();
+    let secret = |name| Secret { engine: Engine::KvV2, mount: "kv".parse().unwrap(), path: path(name) };
+    let secrets: Vec<_> = ["a", "b/c"].map(secret).into();
     let enough = client(&bao, &token(&bao, "enough", &least_policy(&secrets, &Right::ALL)).await);
     assert_eq!(enough.vault.missing_rights(&secrets, &Right::ALL).await, Ok(Vec::new()));
-    for (mount, path) in &secrets {
+    for Secret { mount, path, .. } in &secrets {
         enough.vault.metadata(mount, path).await.unwrap();
     }
     // And not more than that.

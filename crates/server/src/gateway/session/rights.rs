@@ -119,7 +119,7 @@ async fn ask(
         return Ok(BTreeMap::new());
     };
     let ReadAs::Cluster(login) = &spec.read_as else { return Ok(BTreeMap::new()) };
-    let secrets: BTreeSet<Secret> = reads.iter().map(|read| (read.mount.clone(), read.path.clone())).collect();
+    let secrets: BTreeSet<Secret> = reads.iter().map(secret).collect();
     let secrets: Vec<Secret> = secrets.into_iter().collect();
     let client = app.readers.client(&app.sources, reader, source, &spec, login).await?;
     match client.missing_rights(&secrets, &[Right::Read]).await {
@@ -138,10 +138,14 @@ async fn ask(
     }
 }
 
+fn secret(read: &ReadAsCluster) -> Secret {
+    Secret { engine: read.engine, mount: read.mount.clone(), path: read.path.clone() }
+}
+
 impl Looked {
     /// A binding is denied if one of its secrets is.
     fn judge(&mut self, reads: &[ReadAsCluster], denied: &BTreeMap<Secret, String>) {
-        let cause = |read: &ReadAsCluster| denied.get(&(read.mount.clone(), read.path.clone()));
+        let cause = |read: &ReadAsCluster| denied.get(&secret(read));
         let lacking: BTreeSet<BindingId> = reads.iter().filter(|read| cause(read).is_some()).map(|read| read.binding).collect();
         for read in reads {
             match cause(read) {
@@ -155,6 +159,7 @@ impl Looked {
 
 #[cfg(test)]
 mod tests {
+    use lockstep_core::engine::Engine;
     use uuid::Uuid;
 
     use super::*;
@@ -163,6 +168,7 @@ mod tests {
         ReadAsCluster {
             binding: Uuid::from_u128(binding).into(),
             source: "corp".parse().unwrap(),
+            engine: Engine::KvV2,
             mount: "kv".parse().unwrap(),
             path: path.parse().unwrap(),
             is_denied,
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn a_binding_is_denied_with_one_of_its_secrets_and_allowed_with_all_of_them() {
         let denied: BTreeMap<Secret, String> =
-            ["a", "b"].map(|path| (("kv".parse().unwrap(), path.parse().unwrap()), format!("no {path}"))).into();
+            ["a", "b"].map(|path| (secret(&read(0, path, false)), format!("no {path}"))).into();
         let reads = [
             read(1, "a", false),
             read(1, "x", false),

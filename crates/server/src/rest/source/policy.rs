@@ -69,6 +69,6 @@ async fn read_by(connection: &mut PgConnection, cluster: &str, source: &str) -> 
     let cluster = cluster::get(connection, cluster).await?;
     let reads = delivery::read_as_cluster(connection, cluster.id.into()).await?;
     let here = reads.into_iter().filter(|read| read.source.as_str() == source);
-    let secrets: BTreeSet<Secret> = here.map(|read| (read.mount, read.path)).collect();
+    let secrets: BTreeSet<Secret> = here.map(|read| Secret { engine: read.engine, mount: read.mount, path: read.path }).collect();
     Ok(secrets.into_iter().collect())
 }

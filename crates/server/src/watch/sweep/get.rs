@@ -20,8 +20,8 @@ impl Sweeper {
     /// Asks for one secret. What concerns only this one is noted there and stops no other; a failure of the source ends the sweep. Either
     /// way it had its turn: when the look is gone on with, the others come first.
     pub(super) async fn get(&mut self, look: &Look<'_>, secret: &SecretRecord) -> Result<Option<(Began, Seen)>, SweepError> {
-        let began = self.begin(look).await?;
-        let error = match look.vault.metadata(&secret.mount, &secret.path).await {
+        let (began, seen) = self.see(look, secret).await?;
+        let error = match seen {
             Ok(seen) => {
                 self.doubts.answered(Some(secret.id));
                 self.note_problem(look, secret, None).await?;
