@@ -73,7 +73,7 @@ impl Random {
         let needed = f64::from(ENTROPY_MIN_BITS);
         if bits < needed {
             // Not more than 64, at one bit each.
-            let enough = LENGTHS.skip_while(|length| f64::from(*length) * bits_each < needed).next().unwrap_or(length);
+            let enough = LENGTHS.into_iter().find(|length| f64::from(*length) * bits_each >= needed).unwrap_or(length);
             let of = alphabet.characters().len();
             return Err(RecipeError::Guessable { length, of, bits: bits.floor().to_string(), enough });
         }

@@ -91,6 +91,11 @@ impl Postgres {
         Ok(Database { name, url })
     }
 
+    /// Makes a user who may log in, without a password yet.
+    pub async fn create_user(&self, name: &str) -> Result<()> {
+        admin::execute(&self.admin_url, &format!("CREATE ROLE {name} LOGIN")).await
+    }
+
     /// Removes a database, also from under its clients.
     pub async fn drop_database(&self, database: Database) -> Result<()> {
         admin::execute(&self.admin_url, &format!("DROP DATABASE {} WITH (FORCE)", database.name)).await

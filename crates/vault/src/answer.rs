@@ -20,6 +20,8 @@ const REFUSALS: &[(&str, &str)] = &[
     ("cannot satisfy request, as TTL would result in notAfter", "the certificate would outlive its issuer: rotate the CA"),
     ("unable to find", "the PKI engine has no issuer: generate or import one"),
     ("no default issuer", "the PKI engine has no issuer: generate or import one"),
+    ("certificate with serial", "there is no certificate with this serial: the engine keeps none, or has tidied it away"),
+    ("no static role found", "there is no such static role: create it, or correct the rotation's role"),
     ("upgrading from non-versioned", "the KV engine is being upgraded: try again in a moment"),
     ("waiting for the primary", "the KV engine is being upgraded: try again in a moment"),
 ];
@@ -60,6 +62,8 @@ impl Answer {
             200 => false,
             // sys/health tells a node's state by its status: look for the active one.
             _ if request.operation == Operation::Health => true,
+            // A proxy says 503 also after it had passed the request on: then it may have been acted on.
+            503 if request.operation.acts_each_time() => self.errors().is_some(),
             307 | 472 | 473 | 503 => true,
             500 => self.says("local node not active"),
             502 | 504 => request.is_read(),
@@ -117,5 +121,25 @@ impl Answer {
     pub(crate) fn parse<'a, T: Deserialize<'a>>(&'a self, request: &Request) -> Result<T, VaultError> {
         serde_json::from_slice(&self.body)
             .map_err(|_| VaultError::Protocol { what: request.what(), why: "the body does not have the documented shape" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_done_twice_goes_to_another_node_only_where_this_one_says_that_it_did_nothing() {
+        let goes = |operation, body: &str| {
+            let body = Zeroizing::new(body.as_bytes().to_vec());
+            let answer =
+                Answer { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: None, body, address: "vault.test".to_owned() };
+            answer.is_for_another_node(&Request::post(operation, "kv/data/db".to_owned(), None))
+        };
+        let (sealed, proxys) = (r#"{"errors":["Vault is sealed"]}"#, "upstream connect error or disconnect/reset");
+        for operation in [Operation::Write, Operation::RotateRole, Operation::Issue] {
+            assert!(goes(operation, sealed) && !goes(operation, proxys), "{operation:?}");
+        }
+        assert!(goes(Operation::Login, sealed) && goes(Operation::Login, proxys));
     }
 }

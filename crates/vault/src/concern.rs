@@ -28,6 +28,7 @@ impl VaultError {
             | Self::Gone(_)
             | Self::Unsupported { .. }
             | Self::Refused { .. }
+            | Self::Cas { .. }
             | Self::TooLarge { .. }
             | Self::Protocol { .. } => Concern::Request,
             Self::Timeout { .. } => Concern::Either,

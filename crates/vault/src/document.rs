@@ -17,7 +17,7 @@ use crate::kv::{self, Envelope};
 use crate::request::{Operation, Request};
 
 /// Vault's sentence for a check-and-set that lost (HashiCorp Vault and OpenBao alike).
-const LOST: &str = "check-and-set parameter did not match the current version";
+pub(crate) const LOST: &str = "check-and-set parameter did not match the current version";
 
 /// A document as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

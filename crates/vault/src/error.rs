@@ -128,6 +128,12 @@ pub enum VaultError {
         /// One of this crate's sentences.
         why: &'static str,
     },
+    /// 400: a check-and-set lost. Somebody else wrote first.
+    #[error("the {what} was not made: somebody else has written there since it was read")]
+    Cas {
+        /// The operation and path.
+        what: String,
+    },
     /// 429: a quota.
     #[error("a quota of the Vault is used up: lower the source's request budget, or raise the quota")]
     Throttled {
@@ -196,6 +202,7 @@ impl VaultError {
             | Self::Gone(_)
             | Self::Unsupported { .. }
             | Self::Refused { .. }
+            | Self::Cas { .. }
             | Self::TooLarge { .. }
             | Self::Protocol { .. }
             | Self::Settings { .. } => false,
@@ -214,6 +221,7 @@ impl VaultError {
             Self::Gone(_) => "gone",
             Self::Unsupported { .. } => "unsupported",
             Self::Refused { .. } => "refused",
+            Self::Cas { .. } => "cas",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
             Self::Timeout { .. } => "timeout",

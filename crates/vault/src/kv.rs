@@ -75,15 +75,22 @@ struct VersionedBody<'a> {
     metadata: VersionMetadata,
 }
 
+/// What an answer says of a version, beside its data or after it was written.
 #[derive(Deserialize)]
-struct VersionMetadata {
-    version: u64,
+pub(crate) struct VersionMetadata {
+    pub(crate) version: u64,
     #[serde(flatten)]
-    fields: VersionFields,
+    pub(crate) fields: VersionFields,
+}
+
+/// A version's data as they stand in the answer.
+pub(crate) struct Found<'a> {
+    pub(crate) metadata: VersionMetadata,
+    pub(crate) keys: BTreeMap<String, &'a RawValue>,
 }
 
 /// Reads an answer of `<mount>/data/<path>`.
-pub(crate) fn versioned(answer: &Answer, request: &Request) -> Result<Versioned, VaultError> {
+pub(crate) fn found<'a>(answer: &'a Answer, request: &Request) -> Result<Found<'a>, VaultError> {
     if !answer.is_success() {
         // A version that is gone answers 404 with its metadata.
         if answer.status == http::StatusCode::NOT_FOUND
@@ -94,13 +101,22 @@ pub(crate) fn versioned(answer: &Answer, request: &Request) -> Result<Versioned,
         return Err(answer.failure(request));
     }
     let Envelope { data: VersionedBody { data, metadata } } = answer.parse::<Envelope<VersionedBody<'_>>>(request)?;
-    let unreadable = || VaultError::Protocol { what: request.what(), why: "the data is not an object of values" };
-    let keys = data.ok_or_else(unreadable)?.into_iter().map(|(key, value)| Some((key, material(value)?)));
+    Ok(Found { metadata, keys: data.ok_or_else(|| no_values(request))? })
+}
+
+/// As [`found`], each value as material.
+pub(crate) fn versioned(answer: &Answer, request: &Request) -> Result<Versioned, VaultError> {
+    let Found { metadata, keys } = found(answer, request)?;
+    let keys = keys.into_iter().map(|(key, value)| Some((key, material(value)?))).collect::<Option<_>>();
     Ok(Versioned {
         number: metadata.version,
         created: metadata.fields.created_time,
-        keys: keys.collect::<Option<_>>().ok_or_else(unreadable)?,
+        keys: keys.ok_or_else(|| no_values(request))?,
     })
+}
+
+fn no_values(request: &Request) -> VaultError {
+    VaultError::Protocol { what: request.what(), why: "the data is not an object of values" }
 }
 
 /// A string is its bytes; anything else its JSON text.

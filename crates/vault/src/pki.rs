@@ -14,8 +14,10 @@ use crate::error::VaultError;
 use crate::kv::Envelope;
 use crate::request::{Operation, Request};
 
+mod issue;
 mod issuers;
 
+pub use issue::{IssueRequest, Issued, PkiRole};
 pub use issuers::Issuer;
 
 const PEM_LINE_BYTES: usize = 64;

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use http::Method;
 use rustify::endpoint::Endpoint;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::VaultError;
@@ -28,6 +29,14 @@ pub(crate) enum Operation {
     Sign,
     CaRoots,
     Capabilities,
+    Current,
+    Write,
+    RotateRole,
+    DatabaseConnection,
+    Password,
+    Issue,
+    PkiRole,
+    Revoke,
 }
 
 impl Operation {
@@ -47,7 +56,20 @@ impl Operation {
             Self::Sign => "sign",
             Self::CaRoots => "ca_roots",
             Self::Capabilities => "capabilities",
+            Self::Current => "current",
+            Self::Write => "write",
+            Self::RotateRole => "rotate_role",
+            Self::DatabaseConnection => "database_connection",
+            Self::Password => "password",
+            Self::Issue => "issue",
+            Self::PkiRole => "pki_role",
+            Self::Revoke => "revoke",
         }
+    }
+
+    /// Whether a second request would do a second thing: another password, another certificate.
+    pub(crate) const fn acts_each_time(self) -> bool {
+        matches!(self, Self::Write | Self::RotateRole | Self::Issue)
     }
 }
 
@@ -64,6 +86,25 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// A GET.
+    pub(crate) fn get(operation: Operation, path: String) -> Self {
+        Self { operation, method: Method::GET, path, query: None, body: None }
+    }
+
+    /// A POST.
+    pub(crate) fn post(operation: Operation, path: String, body: Option<Bytes>) -> Self {
+        Self { operation, method: Method::POST, path, query: None, body }
+    }
+
+    /// A POST of fields that are no material.
+    pub(crate) fn post_json(operation: Operation, path: String, fields: &impl Serialize) -> Result<Self, VaultError> {
+        let mut request = Self::post(operation, path, None);
+        let why = "the request could not be written";
+        let body = serde_json::to_vec(fields).map_err(|_| VaultError::Protocol { what: request.what(), why })?;
+        request.body = Some(Bytes::from(body));
+        Ok(request)
+    }
+
     /// From a description of vaultrs's.
     pub(crate) fn of(operation: Operation, endpoint: &impl Endpoint) -> Result<Self, VaultError> {
         // Some of vaultrs's paths begin with a slash, and two with a tab.

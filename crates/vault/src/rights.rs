@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use bytes::Bytes;
-use http::Method;
 use lockstep_core::engine::{Engine, members};
 use lockstep_core::kv::{KvMount, KvPath};
 use serde::{Deserialize, Serialize};
@@ -71,7 +69,7 @@ pub struct Missing {
 
 #[derive(Serialize)]
 struct Asked<'a> {
-    paths: &'a [&'a str],
+    paths: &'a [String],
 }
 
 #[derive(Deserialize)]
@@ -112,25 +110,22 @@ impl Vault {
     async fn lacking(&self, right: Right, secrets: &[Secret]) -> Result<Vec<Missing>, VaultError> {
         let of_each: Vec<(&Secret, String)> =
             secrets.iter().flat_map(|secret| right.paths(secret).into_iter().map(move |path| (secret, path))).collect();
-        let asked: Vec<&str> = of_each.iter().map(|(_, path)| path.as_str()).collect();
-        let mut request = Request {
-            operation: Operation::Capabilities,
-            method: Method::POST,
-            path: "sys/capabilities-self".to_owned(),
-            query: None,
-            body: None,
-        };
-        let why = "the question could not be written";
-        let body = serde_json::to_vec(&Asked { paths: &asked });
-        request.body = Some(body.map(Bytes::from).map_err(|_| VaultError::Protocol { what: request.what(), why })?);
+        let asked: Vec<String> = of_each.iter().map(|(_, path)| path.clone()).collect();
+        let has = self.capabilities(&asked).await?;
+        let may_read = |path: &String| has.get(path).is_some_and(|has| has.iter().any(|c| SUFFICIENT.contains(&c.as_str())));
+        let lacking = of_each.into_iter().filter(|(_, path)| !may_read(path));
+        Ok(lacking.map(|(secret, path)| Missing { secret: secret.clone(), path, capability: "read" }).collect())
+    }
+
+    /// What our token may do at each of these paths.
+    pub(crate) async fn capabilities(&self, paths: &[String]) -> Result<BTreeMap<String, Vec<String>>, VaultError> {
+        let request = Request::post_json(Operation::Capabilities, "sys/capabilities-self".to_owned(), &Asked { paths })?;
         let answer = self.call(&request).await?;
         if !answer.is_success() {
             return Err(answer.failure(&request));
         }
         let Capabilities { data } = answer.parse(&request)?;
-        let may_read = |path: &String| data.get(path).is_some_and(|has| has.iter().any(|c| SUFFICIENT.contains(&c.as_str())));
-        let lacking = of_each.into_iter().filter(|(_, path)| !may_read(path));
-        Ok(lacking.map(|(secret, path)| Missing { secret: secret.clone(), path, capability: "read" }).collect())
+        Ok(data)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use lockstep_core::material::Material;
-use lockstep_vault::NOISY_TARGETS;
+use lockstep_vault::{Json, NOISY_TARGETS};
 use serde_json::json;
 use tempfile::TempDir;
 use tracing_subscriber::EnvFilter;
@@ -46,6 +46,9 @@ async fn nothing_shows_a_token_or_material() {
     let _guard = tracing::subscriber::set_default(subscriber.finish());
 
     let (bao, mount, admin) = kv("secrecy").await;
+    // A policy that makes the same password each time.
+    let policy = json!({ "policy": "length = 20\nrule \"charset\" { charset = \"Q\" }" });
+    bao.request("POST", "sys/policies/password/secrecy", Some(policy)).await.unwrap();
     let weak = bao.create_token(&["default"]).await.unwrap();
     bao.kv_put("secrecy", "db", &json!({ "p": CANARY, "o": { "nested": CANARY } })).await.unwrap();
     let fields = BTreeMap::from([("k".to_owned(), Material::new(CANARY.as_bytes().to_vec()))]);
@@ -66,15 +69,22 @@ async fn nothing_shows_a_token_or_material() {
         texts.push(shown(vault.put_document(&mount, &path("doc"), &fields, 0).await));
         texts.push(shown(vault.put_document(&mount, &path("doc"), &fields, 7).await));
         texts.push(shown(vault.document(&mount, &path("doc")).await));
+        texts.push(shown(vault.current(&mount, &path("db")).await));
+        let keys = BTreeMap::from([("k".to_owned(), Json::text(&fields["k"]).unwrap())]);
+        texts.push(shown(vault.write(&mount, &path("doc2"), &keys, 0).await));
+        texts.push(shown(vault.write(&mount, &path("doc2"), &keys, 7).await));
+        texts.push(shown(vault.write(&"sys".parse().unwrap(), &path("x"), &keys, 0).await));
+        texts.push(shown(vault.generate_password(&path("secrecy")).await));
         // An engine that quotes what it was given.
         texts.push(shown(vault.put_document(&"sys".parse().unwrap(), &path("x"), &fields, 0).await));
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("logged in"), "the log was not collected: {logged}");
     texts.push(logged);
+    assert!(texts.iter().any(|text| text == "Material(20 bytes)"), "a password was made");
     assert!(texts[2].contains("Material(11 bytes)"), "{}", texts[2]);
     for text in &texts {
-        for secret in [CANARY, bao.root_token(), &weak, &secret_id] {
+        for secret in [CANARY, "QQQQQ", bao.root_token(), &weak, &secret_id] {
             assert!(!text.contains(secret), "a secret shows in: {text}");
         }
     }
