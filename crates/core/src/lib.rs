@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod database;
 pub mod delivery;
 pub mod digest;
+pub mod duration;
 pub mod engine;
 pub mod exposure;
 pub mod fingerprint;
@@ -20,6 +21,8 @@ pub mod history;
 pub mod id;
 pub mod kv;
 pub mod label;
+#[cfg(feature = "schedule")]
+pub mod maintenance;
 pub mod material;
 pub mod name;
 pub mod namespaces;
@@ -28,7 +31,10 @@ pub mod plan;
 pub mod recipe;
 pub mod render;
 pub mod revision;
-pub mod rotation_key;
+#[cfg(feature = "schedule")]
+pub mod rotation;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 pub mod selector;
 pub mod source;
 pub mod spiffe;

@@ -108,6 +108,8 @@ name! { is_dns_label, NameError, NAME_MAX_BYTES:
     BindingName;
     /// The name of a role assignment.
     RoleAssignmentName;
+    /// The name of a maintenance window.
+    MaintenanceWindowName;
     /// The name of an API token.
     TokenName;
     /// The name of an OIDC issuer in the server's configuration.
