@@ -15,6 +15,7 @@ mod error;
 pub mod grant;
 pub mod join_token;
 pub mod lease;
+pub mod login_check;
 pub mod meta;
 pub mod notify;
 pub mod page;

@@ -6,6 +6,7 @@ mod fixture;
 mod guard;
 mod leases;
 mod leave;
+mod logins;
 mod migrations;
 mod noticed;
 mod pages;
