@@ -27,6 +27,7 @@ pub mod oidc;
 pub mod readiness;
 pub mod reports;
 pub mod rest;
+pub mod rotate;
 pub mod run;
 pub mod schedule;
 pub mod sources;
