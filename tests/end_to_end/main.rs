@@ -12,6 +12,7 @@ mod cli;
 mod closed_pipe;
 mod deletions;
 mod drift;
+mod engines;
 mod joining;
 mod load;
 mod memory;

@@ -1,6 +1,7 @@
 //! The registry on a real Postgres: one file per aspect.
 
 mod api_tokens;
+mod engines;
 mod fixture;
 
 mod guard;

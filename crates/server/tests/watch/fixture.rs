@@ -136,8 +136,13 @@ impl Watched {
 
     /// Binds these paths, each with its mount.
     pub(crate) async fn bind_of(&self, paths: &[(&str, &str)]) -> Result<()> {
-        let item = |(mount, path): &(&str, &str)| {
-            let secret = SecretRef { source: "corp".parse()?, engine: Engine::KvV2, mount: mount.parse()?, path: path.parse()? };
+        self.bind_drawn(&paths.iter().map(|(mount, path)| (Engine::KvV2, *mount, *path)).collect::<Vec<_>>()).await
+    }
+
+    /// Binds these paths, each with its engine and mount.
+    pub(crate) async fn bind_drawn(&self, paths: &[(Engine, &str, &str)]) -> Result<()> {
+        let item = |(engine, mount, path): &(Engine, &str, &str)| {
+            let secret = SecretRef { source: "corp".parse()?, engine: *engine, mount: mount.parse()?, path: path.parse()? };
             Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
         };
         let spec = BindingSpec {

@@ -46,6 +46,14 @@ impl OpenBao {
         self.request("PUT", &format!("sys/policies/acl/{name}"), Some(json!({ "policy": hcl }))).await.map(drop)
     }
 
+    /// Adds to an ACL policy that is there. Tokens that have it may do more at once.
+    pub async fn extend_policy(&self, name: &str, hcl: &str) -> Result<()> {
+        let path = format!("sys/policies/acl/{name}");
+        let answer = self.request("GET", &path, None).await?;
+        let present = answer["data"]["policy"].as_str().with_context(|| format!("there is no policy {name}"))?;
+        self.write_policy(name, &format!("{present}\n{hcl}")).await
+    }
+
     /// Makes a token that has these policies and no parent; valid for 32 days unless it is revoked.
     pub async fn create_token(&self, policies: &[&str]) -> Result<String> {
         let token = json!({ "policies": policies, "no_parent": true });
