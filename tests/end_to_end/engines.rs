@@ -97,7 +97,7 @@ async fn a_roles_new_password_and_a_value_written_over_reach_every_cluster() -> 
     both_log_in(&fleet, &database, "pair", "pair_a", keys).await?;
     let shown = fleet.cli(&["get", "secret", "corp/database/pair_a,pair_b", "-o", "json"]).await?.json()?;
     assert_eq!((&shown["engine"], &shown["version"]), (&json!("RolePair"), &json!(2)));
-    let table = fleet.cli(&["get", "bindings"]).await?.stdout;
+    let table = fleet.cli(&["get", "bindings", "-o", "wide"]).await?.stdout;
     assert!(table.contains("pair_a,pair_b"), "{table}");
 
     fleet.bao.kv1_put(KV1, "shop/licence", &json!({ "key": "two" })).await?;
@@ -121,7 +121,7 @@ async fn a_grant_must_allow_both_roles_of_a_pair_and_what_cannot_be_is_refused_w
     fleet.apply(&[grant("app, pair_a"), bindings()].join("---\n")).await?;
     let denied = fleet.await_delivery("cluster-1", "pair", "Denied").await?;
     assert!(denied["cause"].as_str().unwrap_or_default().contains("pair_a,pair_b"), "{denied}");
-    let why = fleet.cli_any(&["why", "corp/database/pair_a,pair_b", "--cluster", "cluster-1"]).await?;
+    let why = fleet.cli_any(&["why", "cluster-1", "corp/database/pair_a,pair_b"]).await?;
     assert!(why.stdout.contains("no grant of project shop allows it"), "{}{}", why.stdout, why.stderr);
 
     for (name, item, reason) in [

@@ -8,6 +8,7 @@ mod certificate_authority;
 mod clusters;
 mod deletions;
 mod deliveries;
+mod engines;
 mod fixture;
 mod health;
 mod history;
