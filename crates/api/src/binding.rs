@@ -2,6 +2,7 @@
 
 mod base64;
 mod item;
+mod pin;
 mod restart;
 mod target;
 mod templates;
@@ -18,6 +19,7 @@ use crate::field::{FieldError, Mistakes};
 use crate::manifest::{Condition, Manifest};
 use crate::selector::Selector;
 
+pub use pin::{Pinned, Rollback, Unpin};
 pub use restart::{Restart, Workload};
 pub use target::{DirectoryTarget, SecretTarget, Target};
 
@@ -106,6 +108,9 @@ pub struct BindingStatus {
     /// What delivering would change, if it only observes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<ObservedStatus>,
+    /// Items that are pinned to a version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<Pinned>,
     /// `InSync`.
     pub conditions: Vec<Condition>,
 }

@@ -31,6 +31,7 @@ pub mod plan;
 pub mod recipe;
 pub mod render;
 pub mod revision;
+pub mod rollback;
 #[cfg(feature = "schedule")]
 pub mod rotation;
 #[cfg(feature = "schedule")]

@@ -70,6 +70,8 @@ pub fn router(app: App) -> Router {
             "/clusters/{name}/join-tokens",
             post(cluster::mint_join_token::mint_join_token).delete(cluster::revoke_join_tokens::revoke_join_tokens),
         )
+        .route("/bindings/{name}/rollback", post(binding::rollback::rollback))
+        .route("/bindings/{name}/unpin", post(binding::unpin::unpin))
         .route("/sources/{name}/check", post(source::check::check_source))
         .route("/sources/{name}/policy", get(source::policy::show_policy))
         .route("/secrets", get(secrets::list_secrets))

@@ -19,6 +19,7 @@ pub mod login_check;
 pub mod meta;
 pub mod notify;
 pub mod page;
+pub mod pin;
 pub mod placement;
 pub mod pool;
 pub mod project;

@@ -42,6 +42,7 @@ mod settings;
 mod static_role;
 mod token;
 mod transport;
+mod versions;
 mod write;
 
 pub use acts::{Act, Lacking, least_policy_of};

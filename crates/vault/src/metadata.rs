@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
+use lockstep_core::rollback::{Fate, Versions};
 use lockstep_core::version::{CurrentVersion, Incarnation, Mark, Seen, Version, VersionId, VersionNumber};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -58,6 +59,21 @@ impl Metadata<'_> {
             deletion_time: fields.deletion_time,
             destroyed: fields.destroyed,
         }))
+    }
+
+    /// All that are kept; `None` when one cannot be read.
+    pub(crate) fn versions_at(&self, now: DateTime<Utc>) -> Option<Versions> {
+        let one = |(number, fields): (&Cow<'_, str>, &&RawValue)| {
+            let fields: VersionFields = serde_json::from_str(fields.get()).ok()?;
+            let fate = match fields.deletion_time {
+                _ if fields.destroyed => Fate::Destroyed,
+                Some(time) if time <= now => Fate::Deleted,
+                _ => Fate::Live,
+            };
+            Some((VersionNumber::new(number.parse().ok()?)?, fate))
+        };
+        let fates = self.versions.iter().map(one).collect::<Option<_>>()?;
+        Some(Versions { incarnation: Incarnation(self.created_time), fates })
     }
 }
 

@@ -1,8 +1,11 @@
 //! Bindings.
 
 mod overlap;
+pub(crate) mod pinning;
 mod reference;
+pub(crate) mod rollback;
 mod status;
+pub(crate) mod unpin;
 
 use lockstep_api::binding::{BindingSpec, BindingStatus, CheckedBinding};
 use lockstep_api::field::FieldError;

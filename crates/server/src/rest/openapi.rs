@@ -34,6 +34,8 @@ use super::{
         cluster::confirm_deletions::confirm_deletions,
         cluster::mint_join_token::mint_join_token,
         cluster::revoke_join_tokens::revoke_join_tokens,
+        binding::rollback::rollback,
+        binding::unpin::unpin,
         source::check::check_source,
         source::policy::show_policy,
         secrets::list_secrets,

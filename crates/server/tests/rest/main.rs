@@ -23,6 +23,7 @@ mod mistakes;
 mod oidc;
 mod refusals;
 mod roles;
+mod rollbacks;
 mod sources;
 mod teams;
 mod tokens;

@@ -49,6 +49,8 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("GET", "/v1/bindings/{name}", "voua"),
     ("PUT", "/v1/bindings/{name}", "oa"),
     ("DELETE", "/v1/bindings/{name}", "oa"),
+    ("POST", "/v1/bindings/{name}/rollback", "oa"),
+    ("POST", "/v1/bindings/{name}/unpin", "oa"),
     ("GET", "/v1/roleassignments", "vouaxc"),
     ("POST", "/v1/roleassignments", "a"),
     ("GET", "/v1/roleassignments/{name}", "voua"),
@@ -96,6 +98,9 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
         ("POST", "epoch", _) => (template.to_owned(), Some(json!({"reason": "to see who may"}))),
         ("POST" | "DELETE", "clusters", Some(&"join-tokens")) => (template.replace("{name}", "eu-1"), None),
         ("POST" | "GET", "sources", Some(_)) => (template.replace("{name}", "corp"), None),
+        // It is pinned there already.
+        ("POST", "bindings", Some(&"rollback")) => (template.replace("{name}", "held"), Some(json!({"to": 1}))),
+        ("POST", "bindings", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "held")), None),
         ("POST", "clusters", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "eu-1")), None),
         ("GET", "why", _) => (format!("{template}?cluster=eu-1&secret=corp/kv/payments/db"), None),
         ("GET", ..) if !template.contains("{name}") => (template.to_owned(), None),
@@ -127,7 +132,11 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
 async fn each_role_may_use_exactly_the_endpoints_that_are_written_here() -> Result<()> {
     let api = Api::start().await?;
     api.furnish().await?;
-    for manifest in [binding(), role_assignment()] {
+    let mut held = binding();
+    held["metadata"]["name"] = json!("held");
+    held["spec"]["items"][0]["version"] = json!(1);
+    held["spec"]["target"]["secret"]["name"] = json!("held");
+    for manifest in [binding(), held, role_assignment()] {
         api.apply(&manifest).await?;
     }
     for (name, mut other) in [("spare", project()), ("spare", source()), ("billing", project())] {

@@ -1,8 +1,11 @@
 //! Writes with check-and-set, and the reads before them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use chrono::Utc;
 use lockstep_core::material::Material;
+use lockstep_core::rollback::Fate;
 use lockstep_vault::{Gone, Json, VaultError};
 use serde_json::json;
 
@@ -84,4 +87,27 @@ async fn a_deleted_newest_version_is_gone_and_its_number_still_counts() {
     bao.kv_destroy("write-gone", "db", &[1]).await.unwrap();
     assert_eq!(client.vault.current(&mount, &at).await, Err(VaultError::Gone(Gone::Destroyed)));
     assert_eq!(client.vault.write(&mount, &at, &one("b"), 1).await.unwrap().number, number(2));
+}
+
+#[tokio::test]
+async fn the_versions_that_are_kept_each_have_their_fate() {
+    let (bao, mount, client) = kv("write-versions").await;
+    let at = path("db");
+    let none = client.vault.versions(&mount, &at, Utc::now()).await;
+    assert!(matches!(none, Err(VaultError::NotFound { .. })), "{none:?}");
+    bao.request("POST", "write-versions/metadata/db", Some(json!({ "max_versions": 4, "delete_version_after": "1h" })))
+        .await
+        .unwrap();
+    for cas in 0..5 {
+        client.vault.write(&mount, &at, &one("a"), cas).await.unwrap();
+    }
+    bao.kv_soft_delete("write-versions", "db", &[3]).await.unwrap();
+    bao.kv_destroy("write-versions", "db", &[4]).await.unwrap();
+    let versions = client.vault.versions(&mount, &at, Utc::now()).await.unwrap();
+    let seen = current(client.vault.metadata(&mount, &at).await.unwrap());
+    assert_eq!(versions.incarnation, seen.version.id.incarnation);
+    let fates: Vec<_> = versions.fates.into_iter().map(|(number, fate)| (number.get(), fate)).collect();
+    assert_eq!(fates, [(2, Fate::Live), (3, Fate::Deleted), (4, Fate::Destroyed), (5, Fate::Live)]);
+    let later = client.vault.versions(&mount, &at, Utc::now() + Duration::from_hours(2)).await.unwrap();
+    assert_eq!(later.fates[&number(5)], Fate::Deleted, "a time in the future comes");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_api::binding::{BindingStatus, ObservedStatus};
+use lockstep_api::binding::{BindingStatus, ObservedStatus, Pinned};
 use lockstep_api::manifest::Condition;
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::DeliveryStatus;
@@ -10,18 +10,20 @@ use lockstep_core::id::BindingId;
 use lockstep_store::binding::BindingRecord;
 use lockstep_store::delivery::OfBinding;
 use lockstep_store::meta::Registered;
+use lockstep_store::pin::{self, Pin};
 use lockstep_store::{PgConnection, cluster, delivery};
 
 use crate::rest::condition;
 use crate::rest::problem::ApiError;
 
-/// In two queries, however many they are.
+/// In three queries, however many they are.
 pub(super) async fn statuses(
     connection: &mut PgConnection,
     records: &[Registered<BindingRecord>],
 ) -> Result<Vec<BindingStatus>, ApiError> {
     let ids: Vec<BindingId> = records.iter().map(|r| r.spec.binding.id).collect();
     let mut of_bindings = delivery::of_bindings(connection, &ids).await?;
+    let mut pins = pin::of_bindings(connection, &ids).await?;
     let mut clusters = cluster::facts(connection).await?;
     clusters.retain(|c| c.state != ClusterState::Removing);
     let one = |r: &Registered<BindingRecord>| {
@@ -33,9 +35,14 @@ pub(super) async fn statuses(
             conditions: vec![in_sync(selected, &statuses)],
             deliveries: statuses,
             observed,
+            pinned: pins.remove(&r.spec.binding.id).unwrap_or_default().into_iter().map(pinned).collect(),
         }
     };
     Ok(records.iter().map(one).collect())
+}
+
+fn pinned(pin: Pin) -> Pinned {
+    Pinned { secret: pin.secret, version: pin.version, newest: pin.newest }
 }
 
 fn in_sync(selected: usize, deliveries: &BTreeMap<String, u64>) -> Condition {
