@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod field;
 pub mod grant;
 pub mod login;
+pub mod maintenance_window;
 pub mod manifest;
 pub mod problem;
 pub mod project;

@@ -14,6 +14,8 @@ pub(crate) enum Registered {
     Grant,
     Binding,
     RoleAssignment,
+    Rotation,
+    MaintenanceWindow,
 }
 
 /// Everything that can be listed.
@@ -42,8 +44,16 @@ pub(crate) enum KindError {
 
 impl Registered {
     /// All of them, in the order they are applied.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Project, Self::Source, Self::Cluster, Self::Grant, Self::Binding, Self::RoleAssignment];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Project,
+        Self::Source,
+        Self::Cluster,
+        Self::Grant,
+        Self::Binding,
+        Self::RoleAssignment,
+        Self::Rotation,
+        Self::MaintenanceWindow,
+    ];
 
     /// A manifest's `kind`.
     pub(crate) const fn title(self) -> &'static str {
@@ -54,6 +64,8 @@ impl Registered {
             Self::Grant => "Grant",
             Self::Binding => "Binding",
             Self::RoleAssignment => "RoleAssignment",
+            Self::Rotation => "Rotation",
+            Self::MaintenanceWindow => "MaintenanceWindow",
         }
     }
 
@@ -68,7 +80,8 @@ impl Registered {
             Self::Cluster => &["Ready", "Purged"],
             Self::Source => &["Ready"],
             Self::Binding => &["InSync"],
-            Self::Project | Self::Grant | Self::RoleAssignment => &[],
+            Self::Rotation => &["OnTime"],
+            Self::Project | Self::Grant | Self::RoleAssignment | Self::MaintenanceWindow => &[],
         }
     }
 
@@ -85,13 +98,15 @@ impl Registered {
 
 impl Kind {
     /// All of them, in the order that help shows.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Registered(Registered::Project),
         Self::Registered(Registered::Cluster),
         Self::Registered(Registered::Source),
         Self::Registered(Registered::Grant),
         Self::Registered(Registered::Binding),
         Self::Registered(Registered::RoleAssignment),
+        Self::Registered(Registered::Rotation),
+        Self::Registered(Registered::MaintenanceWindow),
         Self::Secret,
         Self::Placement,
         Self::Delivery,
@@ -122,6 +137,8 @@ impl Kind {
             Self::Registered(Registered::Grant) => ("grant", "grants", "gr"),
             Self::Registered(Registered::Binding) => ("binding", "bindings", "bd"),
             Self::Registered(Registered::RoleAssignment) => ("roleassignment", "roleassignments", "ra"),
+            Self::Registered(Registered::Rotation) => ("rotation", "rotations", "rot"),
+            Self::Registered(Registered::MaintenanceWindow) => ("maintenancewindow", "maintenancewindows", "mw"),
             Self::Secret => ("secret", "secrets", "sec"),
             Self::Placement => ("placement", "placements", "pl"),
             Self::Delivery => ("delivery", "deliveries", "dl"),

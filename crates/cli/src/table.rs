@@ -9,6 +9,7 @@ mod condition;
 mod delivery;
 mod grant;
 mod layout;
+mod maintenance_window;
 mod placement;
 mod project;
 mod refusal;
@@ -36,6 +37,8 @@ pub(crate) fn of(kind: Kind, items: &[Value], width: Width) -> anyhow::Result<Ta
         Kind::Registered(Registered::Grant) => rows(grant::COLUMNS, items, width),
         Kind::Registered(Registered::Binding) => rows(binding::COLUMNS, items, width),
         Kind::Registered(Registered::RoleAssignment) => rows(role_assignment::COLUMNS, items, width),
+        Kind::Registered(Registered::Rotation) => rows(rotation::COLUMNS, items, width),
+        Kind::Registered(Registered::MaintenanceWindow) => rows(maintenance_window::COLUMNS, items, width),
         Kind::Secret => rows(secret::COLUMNS, items, width),
         Kind::Placement => rows(placement::COLUMNS, items, width),
         Kind::Delivery => rows(delivery::COLUMNS, items, width),

@@ -1,7 +1,8 @@
 //! Maintenance windows and freezes: when a rotation may act at all, whatever its own schedule says.
 //!
-//! A rotation reaches clusters. Where windows that allow cover a cluster, one of them must be open; where a freeze covers the project or
-//! any of the clusters, nothing happens. What no window covers is open.
+//! A rotation is a project's and reaches clusters. Each scope that windows allow at, and that covers the project or any of these clusters, has a
+//! say of its own: one of the windows of that very scope must be open, so that nobody opens what others keep shut. Where a freeze covers
+//! the project or any of the clusters, nothing happens. What no window covers is open.
 
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub use check::{OCCURRENCES_MAX, WindowError};
 /// The most steps from one window to the next that a common opening is looked for.
 pub const OPENINGS_LOOKED_AT: usize = 1_000;
 
+const NEVER: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
+
 /// The most occurrences of one window that are taken together, where one begins as the one before it ends.
 const JOINED_MAX: usize = 1_000;
 
@@ -27,7 +30,7 @@ const JOINED_MAX: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Window {
-    /// Whom it is for.
+    /// Whom it is for, which is also who may write it: an admin there.
     pub scope: Scope,
     /// What it says.
     pub rule: Rule,
@@ -127,7 +130,7 @@ fn allowed(schedule: &Schedule, duration: Duration, now: DateTime<Utc>) -> State
     State { active: true, changes: Some(last + duration) }
 }
 
-/// Whether `project` may act on these clusters at `now`. Without clusters, what is said of the project and of everything still holds.
+/// Whether `project` may act on all these clusters at `now`. Without clusters, what is said of the project and of everything still holds.
 pub fn open_at(windows: &[Named], project: &ProjectName, clusters: &[(ClusterName, Labels)], now: DateTime<Utc>) -> Opening {
     let concerned: Vec<Option<&Labels>> =
         if clusters.is_empty() { vec![None] } else { clusters.iter().map(|(_, labels)| Some(labels)).collect() };
@@ -138,23 +141,25 @@ pub fn open_at(windows: &[Named], project: &ProjectName, clusters: &[(ClusterNam
     if let Some((until, because)) = frozen.map(|(name, window)| (window.state(now).changes, name)).max() {
         return Opening::Closed { because: because.clone(), until };
     }
-    let states: Vec<(&Named, State)> =
-        windows.iter().filter(|(_, window)| !window.freezes()).map(|named| (named, named.1.state(now))).collect();
-    let mut latest: Option<(DateTime<Utc>, &MaintenanceWindowName)> = None;
-    for cluster in concerned {
-        let mut covering = states.iter().filter(|((_, window), _)| window.covers(project, cluster)).peekable();
-        if covering.peek().is_none() || covering.clone().any(|(_, state)| state.active) {
-            continue;
-        }
-        let first = covering.map(|((name, _), state)| (state.changes.unwrap_or(DateTime::<Utc>::MAX_UTC), name)).min();
-        latest = latest.max(first);
-    }
-    match latest {
-        Some((until, because)) => {
-            Opening::Closed { because: because.clone(), until: Some(until).filter(|at| *at < DateTime::<Utc>::MAX_UTC) }
-        }
+    let allowing: Vec<(&Named, State)> = windows
+        .iter()
+        .filter(|(_, window)| !window.freezes() && concerned.iter().any(|cluster| window.covers(project, *cluster)))
+        .map(|named| (named, named.1.state(now)))
+        .collect();
+    let shut = allowing.iter().filter_map(|((_, window), _)| shut_until(&allowing, &window.scope));
+    match shut.max() {
+        Some((until, because)) => Opening::Closed { because: because.clone(), until: Some(until).filter(|at| *at < NEVER) },
         None => Opening::Open,
     }
+}
+
+/// Which window of this scope opens first, and when; `None` while one is open.
+fn shut_until<'a>(allowing: &[(&'a Named, State)], scope: &Scope) -> Option<(DateTime<Utc>, &'a MaintenanceWindowName)> {
+    let of_scope = || allowing.iter().filter(|((_, window), _)| window.scope == *scope);
+    if of_scope().any(|(_, state)| state.active) {
+        return None;
+    }
+    of_scope().map(|((name, _), state)| (state.changes.unwrap_or(NEVER), name)).min()
 }
 
 /// The first instant from `now` on at which it is open; `None` where [`OPENINGS_LOOKED_AT`] steps did not find one.

@@ -19,6 +19,7 @@ mod health;
 mod limit;
 mod login_methods;
 mod logins;
+mod maintenance_window;
 mod metrics;
 mod name;
 mod observe;
@@ -61,6 +62,8 @@ pub fn router(app: App) -> Router {
         .merge(resource::routes::<grant::Grants>())
         .merge(resource::routes::<binding::Bindings>())
         .merge(resource::routes::<role_assignment::RoleAssignments>())
+        .merge(resource::routes::<rotation::Rotations>())
+        .merge(resource::routes::<maintenance_window::MaintenanceWindows>())
         .route("/clusters/{name}/pause", post(cluster::pause::pause))
         .route("/clusters/{name}/resume", post(cluster::resume::resume))
         .route("/clusters/{name}/revoke", post(cluster::revoke::revoke))

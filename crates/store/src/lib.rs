@@ -16,6 +16,7 @@ pub mod grant;
 pub mod join_token;
 pub mod lease;
 pub mod login_check;
+pub mod maintenance_window;
 pub mod meta;
 pub mod notify;
 pub mod page;

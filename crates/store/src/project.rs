@@ -102,10 +102,15 @@ pub async fn delete(connection: &mut PgConnection, name: &str) -> Result<()> {
     .bind(name)
     .fetch_one(&mut *connection)
     .await?;
+    let windows: i64 = sqlx::query_scalar("select count(*) from maintenance_window where spec -> 'scope' ->> 'project' = $1")
+        .bind(name)
+        .fetch_one(&mut *connection)
+        .await?;
     let used: Vec<String> = [
         (bindings, "binding", ""),
         (grants, "grant", ""),
         (roles.cast_unsigned(), "role", " in role assignments or API tokens"),
+        (windows.cast_unsigned(), "maintenance window", ""),
         (deleted.cast_unsigned(), "deleted binding", " that not every cluster has given up yet"),
     ]
     .into_iter()

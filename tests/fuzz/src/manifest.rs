@@ -7,12 +7,14 @@ use lockstep_api::cluster::ClusterSpec;
 use lockstep_api::decode::decode;
 use lockstep_api::field::FieldError;
 use lockstep_api::grant::{CheckedGrant as Grant, GrantSpec};
+use lockstep_api::maintenance_window::MaintenanceWindowSpec;
 use lockstep_api::manifest::Manifest;
 use lockstep_api::project::ProjectSpec;
 use lockstep_api::role_assignment::RoleAssignmentSpec;
 use lockstep_api::source::SourceSpec;
 use lockstep_api::token::TokenRequest;
 use lockstep_core::access::Assignment;
+use lockstep_core::maintenance::Window;
 use lockstep_core::source::SourceSpec as Source;
 use serde_json::{Value, json};
 
@@ -30,6 +32,7 @@ fn run(data: &[u8]) {
         Some("Grant") => checked::<GrantSpec, Grant>(json),
         Some("Source") => checked::<SourceSpec, Source>(json),
         Some("RoleAssignment") => checked::<RoleAssignmentSpec, Assignment>(json),
+        Some("MaintenanceWindow") => checked::<MaintenanceWindowSpec, Window>(json),
         Some("Cluster") => drop(decoded::<Manifest<ClusterSpec, Value>>(json)),
         Some("Project") => drop(decoded::<Manifest<ProjectSpec, Value>>(json)),
         _ => drop(decoded::<TokenRequest>(json)),
@@ -83,12 +86,19 @@ fn seeds() -> Vec<Vec<u8>> {
         "role": "operator", "scope": {"project": "p"},
         "subjects": [{"issuer": "corp", "group": "team"}, {"issuer": "corp", "user": "ann"}],
     });
+    let window = json!({
+        "clusters": {"matchLabels": {"env": "prod"}},
+        "allow": {"schedule": "*/5 1-4 L * MON#1,5L", "timeZone": "Europe/Berlin", "duration": "1m30s"},
+    });
+    let freeze = json!({"project": "p", "freeze": {"from": "2026-12-20T00:00:00Z", "until": "2027-01-02T00:00:00.5+01:00"}});
     let source = json!({"addresses": ["https://vault.test:8200"], "namespace": "team", "credentials": "home"});
     let made = [
         manifest("Binding", binding),
         manifest("Binding", to_directory),
         manifest("Grant", grant),
         manifest("RoleAssignment", role),
+        manifest("MaintenanceWindow", window),
+        manifest("MaintenanceWindow", freeze),
         manifest("Source", source),
         manifest("Cluster", json!({"paused": true})),
         manifest("Project", json!({"description": "d"})),

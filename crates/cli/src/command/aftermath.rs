@@ -23,7 +23,12 @@ pub(super) async fn tell(client: &Client, kind: Registered, left: &Value, mode: 
     match kind {
         Registered::Binding => terminal::hint(&of_binding(left)),
         Registered::Cluster => tell_of_cluster(client, name, Secrets::default()).await,
-        Registered::Project | Registered::Source | Registered::Grant | Registered::RoleAssignment => {}
+        Registered::Project
+        | Registered::Source
+        | Registered::Grant
+        | Registered::RoleAssignment
+        | Registered::Rotation
+        | Registered::MaintenanceWindow => {}
     }
 }
 

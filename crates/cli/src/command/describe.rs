@@ -94,7 +94,12 @@ async fn describe_registered(client: &Client, kind: Registered, name: &str) -> a
             };
             sections.table("Deliveries", &table, more)
         }
-        Registered::Project | Registered::Source | Registered::Grant | Registered::RoleAssignment => sections,
+        Registered::Project
+        | Registered::Source
+        | Registered::Grant
+        | Registered::RoleAssignment
+        | Registered::Rotation
+        | Registered::MaintenanceWindow => sections,
     };
     let subject = title(kind, name);
     let by_somebody = |change: &Value| !item::is_minor(Kind::Change, change);

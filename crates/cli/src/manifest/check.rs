@@ -7,12 +7,14 @@ use lockstep_api::binding::{BindingSpec, CheckedBinding};
 use lockstep_api::cluster::{CheckedCluster, ClusterSpec};
 use lockstep_api::field::FieldError;
 use lockstep_api::grant::{CheckedGrant, GrantSpec};
+use lockstep_api::maintenance_window::MaintenanceWindowSpec;
 use lockstep_api::manifest::Manifest;
 use lockstep_api::project::ProjectSpec;
 use lockstep_api::role_assignment::RoleAssignmentSpec;
 use lockstep_api::source::SourceSpec;
 use lockstep_core::access::Assignment;
 use lockstep_core::label::{LABELS_MAX, check_key, check_value};
+use lockstep_core::maintenance::Window;
 use lockstep_core::name::BindingName;
 use lockstep_core::source::SourceSpec as CheckedSource;
 use serde::de::DeserializeOwned;
@@ -85,6 +87,8 @@ fn mistakes_within(kind: Registered, manifest: &Value) -> Vec<FieldError> {
         Registered::Grant => errors_in::<GrantSpec>(manifest, |spec| CheckedGrant::try_from(spec).map(drop)),
         Registered::Binding => errors_in::<BindingSpec>(manifest, |spec| CheckedBinding::try_from(spec).map(drop)),
         Registered::RoleAssignment => errors_in::<RoleAssignmentSpec>(manifest, |spec| Assignment::try_from(spec).map(drop)),
+        Registered::Rotation => errors_in::<RotationSpec>(manifest, |spec| CheckedRotation::try_from(spec).map(drop)),
+        Registered::MaintenanceWindow => errors_in::<MaintenanceWindowSpec>(manifest, |spec| Window::try_from(spec).map(drop)),
     }
 }
 

@@ -65,9 +65,9 @@ impl Cell {
     pub(super) fn colour(&self) -> Option<Color> {
         let Self::Word(word) = self else { return None };
         match word.as_str() {
-            "InSync" | "Active" | "True" | "Connected" | "Live" | "Placed" => Some(Color::Green),
-            "Pending" | "Sending" | "Stale" | "Unknown" | "Removing" | "Unseen" => Some(Color::Yellow),
-            "Paused" => Some(Color::Blue),
+            "InSync" | "Done" | "Active" | "True" | "Connected" | "Live" | "Placed" | "Open" => Some(Color::Green),
+            "Pending" | "Running" | "Sending" | "Stale" | "Unknown" | "Removing" | "Unseen" | "Closed" => Some(Color::Yellow),
+            "Paused" | "Frozen" => Some(Color::Blue),
             "Denied" | "Conflict" | "Failed" | "Held" | "False" | "Revoked" | "WentBack" | "Missing" => Some(Color::Red),
             _ => None,
         }

@@ -85,10 +85,26 @@ fn a_thing_without_status_still_has_a_row() {
         (Registered::Source, json!({"addresses": ["https://v"], "credentials": "c"})),
         (Registered::Grant, json!({"project": "p", "paths": [], "clusters": {}})),
         (Registered::RoleAssignment, json!({"role": "viewer", "scope": {"everything": true}, "subjects": []})),
+        (Registered::Rotation, json!({"project": "p", "schedule": "@daily"})),
+        (Registered::MaintenanceWindow, json!({"allow": {"schedule": "@daily", "duration": "2h"}})),
     ] {
         let item = json!({"apiVersion": "lockstep.dev/v1", "kind": kind.title(), "metadata": {"name": "x"}, "spec": spec});
         let table = of(Kind::Registered(kind), &[item], Width::All).unwrap();
         assert_eq!(table.rows[0][0], Cell::Text("x".to_owned()), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_window_is_shown_with_whom_it_is_for_and_when_it_changes() {
+    let item = json!({
+        "apiVersion": "lockstep.dev/v1", "kind": "MaintenanceWindow", "metadata": {"name": "night"},
+        "spec": {"clusters": {"matchLabels": {"env": "prod"}}, "allow": {"schedule": "0 2 * * SAT", "timeZone": "Europe/Berlin", "duration": "2h"}},
+        "status": {"state": "Closed", "nextChange": "2020-01-01T00:00:00Z"},
+    });
+    let table = of(Kind::Registered(Registered::MaintenanceWindow), &[item], Width::Usual).unwrap();
+    let text = table.render(style(false));
+    for cell in ["night", "clusters/env=prod", "allow 2h from 0 2 * * SAT Europe/Berlin", "Closed", "over"] {
+        assert!(text.contains(cell), "{cell} is not in\n{text}");
     }
 }
 

@@ -52,8 +52,8 @@ pub enum WindowError {
 }
 
 impl Window {
-    /// Checks it by itself.
-    pub fn check(&self, now: DateTime<Utc>) -> Result<(), WindowError> {
+    /// Checks it by itself, whenever that is.
+    pub fn check(&self) -> Result<(), WindowError> {
         match &self.rule {
             Rule::Allow { duration, .. } if duration.is_zero() => Err(WindowError::Empty),
             Rule::Allow { schedule, duration } => {
@@ -61,8 +61,15 @@ impl Window {
                 if *duration > interval { Err(WindowError::OverlapsItself { duration: *duration, interval }) } else { Ok(()) }
             }
             Rule::Freeze { from, until } if until <= from => Err(WindowError::Backwards { from: *from, until: *until }),
-            Rule::Freeze { until, .. } if *until <= now => Err(WindowError::Over(*until)),
             Rule::Freeze { .. } => Ok(()),
+        }
+    }
+
+    /// Checks that it is of any use to write it now.
+    pub fn check_at(&self, now: DateTime<Utc>) -> Result<(), WindowError> {
+        match &self.rule {
+            Rule::Freeze { until, .. } if *until <= now => Err(WindowError::Over(*until)),
+            Rule::Freeze { .. } | Rule::Allow { .. } => Ok(()),
         }
     }
 

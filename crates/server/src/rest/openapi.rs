@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::code::Code;
 use super::resource::document as resource;
 use super::{
-    binding, certificate_authority, changes, cluster, deliveries, epoch, grant, health, login_methods, placements, project,
-    refusals, role_assignment, secrets, source, token, whoami, why,
+    binding, certificate_authority, changes, cluster, deliveries, epoch, grant, health, login_methods, maintenance_window,
+    placements, project, refusals, role_assignment, rotation, secrets, source, token, whoami, why,
 };
 
 #[derive(OpenApi)]
@@ -91,6 +91,8 @@ fn write() -> String {
     resource::describe::<grant::Grants>(&mut document);
     resource::describe::<binding::Bindings>(&mut document);
     resource::describe::<role_assignment::RoleAssignments>(&mut document);
+    resource::describe::<rotation::Rotations>(&mut document);
+    resource::describe::<maintenance_window::MaintenanceWindows>(&mut document);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     rename(text)

@@ -290,6 +290,12 @@ pub(crate) fn role_assignment() -> Value {
     manifest("RoleAssignment", "payments-deploy", &spec)
 }
 
+pub(crate) fn maintenance_window() -> Value {
+    let spec =
+        json!({"project": "payments", "allow": {"schedule": "0 2 * * SAT", "timeZone": "Europe/Berlin", "duration": "2h"}});
+    manifest("MaintenanceWindow", "payments-nights", &spec)
+}
+
 pub(crate) fn binding() -> Value {
     let spec = json!({
         "project": "payments",

@@ -19,6 +19,7 @@ mod join_tokens;
 mod lists;
 mod login_methods;
 mod logins;
+mod maintenance_windows;
 mod mistakes;
 mod oidc;
 mod refusals;

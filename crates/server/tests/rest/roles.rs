@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::fixture::{Api, binding, cluster, grant, project, role_assignment, source};
+use crate::fixture::{Api, binding, cluster, grant, maintenance_window, project, role_assignment, source};
 
 /// `v`iewer, `o`perator, a`u`ditor and `a`dmin, each of everything; an admin of another project, `x`, and of other clusters, `c`; and a
 /// caller without any role, `n`.
@@ -56,6 +56,11 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("GET", "/v1/roleassignments/{name}", "voua"),
     ("PUT", "/v1/roleassignments/{name}", "a"),
     ("DELETE", "/v1/roleassignments/{name}", "a"),
+    ("GET", "/v1/maintenancewindows", "vouaxc"),
+    ("POST", "/v1/maintenancewindows", "a"),
+    ("GET", "/v1/maintenancewindows/{name}", "voua"),
+    ("PUT", "/v1/maintenancewindows/{name}", "a"),
+    ("DELETE", "/v1/maintenancewindows/{name}", "a"),
     ("GET", "/v1/secrets", "vouaxc"),
     ("GET", "/v1/placements", "vouaxc"),
     ("GET", "/v1/deliveries", "vouaxc"),
@@ -81,6 +86,7 @@ fn present(plural: &str) -> Value {
         "grants" => grant(),
         "bindings" => binding(),
         "roleassignments" => role_assignment(),
+        "maintenancewindows" => maintenance_window(),
         other => panic!("no manifest of {other}"),
     }
 }
@@ -108,8 +114,10 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
         ("POST", ..) => {
             let mut manifest = present(plural);
             manifest["metadata"]["name"] = json!("another");
-            if plural == "bindings" {
-                manifest["spec"]["target"]["secret"]["name"] = json!("another");
+            match plural {
+                "bindings" => manifest["spec"]["target"]["secret"]["name"] = json!("another"),
+                "maintenancewindows" => manifest["spec"]["allow"]["schedule"] = json!("0 2 * * SUN"),
+                _ => {}
             }
             (format!("{template}?dryRun=All"), Some(manifest))
         }
@@ -136,7 +144,7 @@ async fn each_role_may_use_exactly_the_endpoints_that_are_written_here() -> Resu
     held["metadata"]["name"] = json!("held");
     held["spec"]["items"][0]["version"] = json!(1);
     held["spec"]["target"]["secret"]["name"] = json!("held");
-    for manifest in [binding(), held, role_assignment()] {
+    for manifest in [binding(), held, role_assignment(), maintenance_window()] {
         api.apply(&manifest).await?;
     }
     for (name, mut other) in [("spare", project()), ("spare", source()), ("billing", project())] {

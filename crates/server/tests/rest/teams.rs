@@ -157,8 +157,8 @@ async fn a_label_that_grants_or_roles_depend_on_is_an_administrators() -> Result
     let seq = api.seq().await?;
     for (labels, why) in [
         // It would get what is granted to production.
-        (json!({"env": "prod", "region": "us"}), "grants or roles depend on the label env"),
-        (json!({"region": "us"}), "grants or roles depend on the label env"),
+        (json!({"env": "prod", "region": "us"}), "grants, roles or maintenance windows depend on the label env"),
+        (json!({"region": "us"}), "grants, roles or maintenance windows depend on the label env"),
         // It would leave its own team, or be another's.
         (json!({"env": "dev", "region": "eu"}), "operator or admin of clusters with its labels (env=dev,region=eu)"),
     ] {

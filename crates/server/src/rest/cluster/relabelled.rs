@@ -1,17 +1,17 @@
-//! Who may give a cluster which labels. Grants and roles count where labels say, so whoever changes such a label gives or takes away what
-//! others decided about.
+//! Who may give a cluster which labels. Grants, roles and maintenance windows count where labels say, so whoever changes such a
+//! label gives or takes away what others decided about.
 
 use std::collections::BTreeSet;
 
 use lockstep_core::access::{Action, Permissions, Place};
 use lockstep_core::label::Labels;
 use lockstep_core::selector::{Requirement, Selector};
-use lockstep_store::{PgConnection, grant, role_assignment};
+use lockstep_store::{PgConnection, grant, maintenance_window, role_assignment};
 
 use crate::rest::code::Code;
 use crate::rest::problem::ApiError;
 
-/// An operator of the cluster may, both as it was and as it is to be; of keys that grants or roles use, only an admin of everything.
+/// An operator of the cluster may, both as it was and as it is to be; of keys that those use, only an admin of everything.
 pub(super) async fn check(
     connection: &mut PgConnection,
     permissions: &Permissions,
@@ -26,12 +26,15 @@ pub(super) async fn check(
     }
     let mut selectors = grant::cluster_selectors(connection).await?;
     selectors.extend(role_assignment::cluster_selectors(connection).await?);
+    selectors.extend(maintenance_window::cluster_selectors(connection).await?);
     let used: BTreeSet<&str> = selectors.iter().flat_map(Selector::requirements).map(Requirement::key).collect();
     let changed: Vec<&str> = used.into_iter().filter(|key| before.and_then(|labels| labels.get(key)) != after.get(key)).collect();
     if changed.is_empty() {
         return Ok(());
     }
     let (keys, noun) = (changed.join(", "), if changed.len() == 1 { "label" } else { "labels" });
-    let detail = format!("grants or roles depend on the {noun} {keys}: only an admin of everything may change that; ask one");
+    let detail = format!(
+        "grants, roles or maintenance windows depend on the {noun} {keys}: only an admin of everything may change that; ask one"
+    );
     Err(ApiError::new(Code::Forbidden, detail))
 }

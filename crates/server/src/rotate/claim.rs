@@ -1,0 +1,151 @@
+//! Which runs begin: one for each due time, whoever finds it first.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use lockstep_core::id::RotationId;
+use lockstep_core::label::Labels;
+use lockstep_core::maintenance::{self, Opening};
+use lockstep_core::name::ClusterName;
+use lockstep_core::schedule::{due, start_of};
+use lockstep_store::change::{Entry, Writing};
+use lockstep_store::meta::Registered;
+use lockstep_store::rotation::{self, RotationRecord, Timetable};
+use lockstep_store::rotation_run::{self, SCHEDULE, consumers};
+use lockstep_store::{PgConnection, Result, cluster, maintenance_window, pool};
+use serde_json::json;
+
+use super::fail_point;
+use crate::actor;
+use crate::app::App;
+
+/// The most rotations looked at in one round.
+const ROUND_MAX: u32 = 200;
+/// How soon one that cannot begin yet is looked at again, at most.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
+/// The longest time that one is left alone: what it waits for may change.
+const LOOK_AT_LEAST: TimeDelta = TimeDelta::seconds(60);
+/// The same of one for which nothing is due, ever.
+const LOOK_SELDOM: TimeDelta = TimeDelta::hours(1);
+
+/// Begins what is due. How many runs began.
+pub(super) async fn claim(app: &App) -> Result<usize> {
+    let ids = {
+        let mut connection = pool::acquire(&app.pool).await?;
+        rotation::to_look_at(&mut connection, ROUND_MAX).await?
+    };
+    let mut begun = 0;
+    for id in ids {
+        begun += usize::from(look(app, id).await?);
+    }
+    Ok(begun)
+}
+
+/// What is to be done about a rotation now.
+enum Verdict {
+    /// Nothing before the timetable's next look.
+    Later(Timetable),
+    /// The run of this due time begins.
+    Begin {
+        due_at: DateTime<Utc>,
+        missed: u64,
+        timetable: Timetable,
+    },
+}
+
+async fn look(app: &App, id: RotationId) -> Result<bool> {
+    let verdict = {
+        let mut connection = pool::acquire(&app.pool).await?;
+        let Some(found) = rotation::by_id(&mut connection, id).await? else { return Ok(false) };
+        let verdict = judge(app, &mut connection, &found).await?;
+        if let Verdict::Later(timetable) = &verdict {
+            rotation::note(&mut connection, id, &found.spec.timetable, timetable).await?;
+        }
+        (found, verdict)
+    };
+    let (found, Verdict::Begin { due_at, missed, timetable }) = verdict else { return Ok(false) };
+    let mut writing = Writing::begin(&app.pool).await?;
+    let same = rotation::by_id(writing.connection(), id).await?.is_some_and(|now| now.seq == found.seq);
+    let is_free = rotation_run::count_open(writing.connection()).await? < u64::from(app.config.rotation.concurrent_runs);
+    let begun = match same && is_free {
+        true => rotation_run::begin(writing.connection(), id, due_at, SCHEDULE).await?,
+        false => None,
+    };
+    let Some(run) = begun else {
+        writing.abandon().await?;
+        return Ok(false);
+    };
+    rotation::note(writing.connection(), id, &found.spec.timetable, &timetable).await?;
+    let entry = Entry {
+        actor: actor::server(&app.config.replica),
+        kind: "RotationStarted",
+        subject: format!("rotation/{}", found.name),
+        detail: json!({"project": found.spec.project, "run": run.to_string(), "dueAt": due_at, "missed": missed}),
+    };
+    writing.commit(&entry).await?;
+    tracing::info!(rotation = found.name, %run, due = %due_at, missed, "rotation run began");
+    fail_point::hit(found.spec.spec.kind.as_str(), "begun");
+    Ok(true)
+}
+
+async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<RotationRecord>) -> Result<Verdict> {
+    let RotationRecord { spec, timetable, .. } = &found.spec;
+    let now = rotation::now(connection).await?;
+    let timing = &spec.timing;
+    let decided = due(&timing.schedule, timing.starting_deadline, timing.missed, timetable.settled_at, now);
+    let start = |due_at| start_of(found.id, due_at, timing.jitter);
+    if spec.suspend {
+        let suspended = Timetable { settled_at: now, due_at: None, look_at: now + LOOK_SELDOM, waits_for: None };
+        return Ok(Verdict::Later(suspended));
+    }
+    let after = |settled_at| Timetable {
+        settled_at,
+        due_at: decided.next,
+        look_at: decided.next.map_or(now + LOOK_SELDOM, start),
+        waits_for: None,
+    };
+    let Some(due_at) = decided.claim else {
+        if let Some(skipped) = decided.skipped_through {
+            tracing::warn!(rotation = found.name, through = %skipped, missed = decided.missed, "due times passed without a run");
+        }
+        return Ok(Verdict::Later(after(decided.skipped_through.unwrap_or(timetable.settled_at))));
+    };
+    let wait = |until: DateTime<Utc>, waits_for| {
+        let look_at = until.clamp(now, now + LOOK_AT_LEAST);
+        Ok(Verdict::Later(Timetable { settled_at: timetable.settled_at, due_at: Some(due_at), look_at, waits_for }))
+    };
+    if start(due_at) > now {
+        return wait(start(due_at), None);
+    }
+    if let Some(run) = rotation_run::open(connection, found.id.into()).await? {
+        let why = format!("the run of {} is still {}", run.due_at.format("%F %T"), run.stage.as_str());
+        return wait(now + LOOK_AGAIN, Some(why));
+    }
+    if rotation_run::count_open(connection).await? >= u64::from(app.config.rotation.concurrent_runs) {
+        return wait(now + TimeDelta::seconds(1), Some("as many runs as may be are under way".to_owned()));
+    }
+    if let Opening::Closed { because, until } = open(connection, found, now).await? {
+        let why = match until {
+            Some(until) => format!("maintenance window {because}, until {} UTC", until.format("%F %T")),
+            None => format!("maintenance window {because}"),
+        };
+        return wait(until.unwrap_or(now + LOOK_AT_LEAST), Some(why));
+    }
+    Ok(Verdict::Begin { due_at, missed: decided.missed, timetable: after(due_at) })
+}
+
+/// Whether the windows of all clusters concerned, and of the project, let a run begin.
+async fn open(connection: &mut PgConnection, found: &Registered<RotationRecord>, now: DateTime<Utc>) -> Result<Opening> {
+    let windows = maintenance_window::all(connection).await?;
+    if windows.is_empty() {
+        return Ok(Opening::Open);
+    }
+    let users = consumers(connection, found.spec.spec.kind.secret()).await?;
+    let labels: BTreeMap<String, Labels> = cluster::labels(connection).await?;
+    let concerned: BTreeMap<ClusterName, Labels> = users
+        .into_iter()
+        .filter_map(|user| Some((user.cluster.parse().ok()?, labels.get(&user.cluster)?.clone())))
+        .collect();
+    let concerned: Vec<_> = concerned.into_iter().collect();
+    Ok(maintenance::open_at(&windows, &found.spec.project, &concerned, now))
+}
