@@ -32,6 +32,7 @@ pub enum Member {
 
 impl Member {
     /// The other one of the pair.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::First => Self::Second,

@@ -62,9 +62,8 @@ pub(super) fn observe(known: &Known, observation: &Observation, counted: Counted
         }
     };
     let order = match (known.counted_from(), counted) {
-        (None, _) => Ordering::Greater,
         (Some(before), Counted::Fingerprint(_)) if before.mark == mark => Ordering::Equal,
-        (Some(_), Counted::Fingerprint(_)) => Ordering::Greater,
+        (None, _) | (Some(_), Counted::Fingerprint(_)) => Ordering::Greater,
         (Some(before), Counted::Rotated(_) | Counted::Pair { .. }) => created.cmp(&before.created),
     };
     let changed = |state, latest| Verdict::Changed(Change { state, latest });

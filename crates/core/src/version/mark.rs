@@ -34,7 +34,7 @@ impl Mark {
     pub fn to_text(self) -> Option<String> {
         match self {
             Self::None => None,
-            Self::Fingerprint(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+            Self::Fingerprint(bytes) => Some(hex::encode(bytes)),
             Self::Member(Member::First) => Some("First".to_owned()),
             Self::Member(Member::Second) => Some("Second".to_owned()),
         }
@@ -48,13 +48,7 @@ impl Mark {
             _ => {}
         }
         let mut bytes = [0; 16];
-        if text.len() != 2 * bytes.len() || !text.is_ascii() {
-            return None;
-        }
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-        }
-        Some(Self::Fingerprint(bytes))
+        hex::decode_to_slice(text, &mut bytes).ok().map(|()| Self::Fingerprint(bytes))
     }
 }
 
