@@ -80,7 +80,7 @@ async fn what_makes_no_sense_is_refused_at_the_field_it_is_in() -> Result<()> {
         (json!({}), "spec", "exactly one of allow and freeze"),
     ] {
         let answer = api.put("/v1/maintenancewindows/bad", &window("bad", &spec)).await?;
-        assert_eq!((answer.code(), answer.fields()), ("invalid", vec![field]), "{spec}: {}", answer.text);
+        assert_eq!((answer.code(), answer.fields()), ("invalid-manifest", vec![field]), "{spec}: {}", answer.text);
         assert!(answer.text.contains(said), "{spec}: {}", answer.text);
     }
     // Itself it may overlap, when it is written anew; and others that are for others.

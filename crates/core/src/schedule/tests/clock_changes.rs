@@ -36,6 +36,7 @@ fn a_time_of_day_is_met_once_also_where_the_clocks_leave_it_out_or_repeat_it() {
         ("2026-10-25", berlin, "0 2 * * *", vec!["02:00+02:00"]),
         ("2026-10-25", berlin, "30 2 * * *", vec!["02:30+02:00"]),
         ("2026-10-25", berlin, "0,30 2 * * *", vec!["02:00+02:00", "02:30+02:00"]),
+        ("2026-10-25", berlin, "0 2,14 * * *", vec!["02:00+02:00", "14:00+01:00"]),
         ("2026-10-25", berlin, "0 3 * * *", vec!["03:00+01:00"]),
         ("2026-10-25", berlin, "0 1-4 * * *", vec!["01:00+02:00", "02:00+02:00", "03:00+01:00", "04:00+01:00"]),
         ("2026-11-01", york, "30 1 * * *", vec!["01:30-04:00"]),
@@ -56,6 +57,8 @@ fn a_beat_goes_on_by_the_clock_on_the_wall() {
         ("2026-10-25", berlin, "*/15 * * * *", 100, vec!["02:45+02:00", "02:00+01:00", "02:15+01:00"]),
         ("2026-10-25", berlin, "0 * * * *", 25, vec!["02:00+02:00", "02:00+01:00", "03:00+01:00"]),
         ("2026-10-25", berlin, "*/30 2 * * *", 4, vec!["02:00+02:00", "02:30+02:00", "02:00+01:00", "02:30+01:00"]),
+        ("2026-10-25", berlin, "*/15 2 * * *", 8, vec!["02:45+02:00", "02:00+01:00"]),
+        ("2026-10-25", berlin, "0 */2 * * *", 13, vec!["02:00+02:00", "02:00+01:00", "04:00+01:00"]),
         ("2026-03-08", york, "*/15 * * * *", 92, vec!["01:45-05:00", "03:00-04:00"]),
         ("2026-11-01", york, "*/15 * * * *", 100, vec!["01:45-04:00", "01:00-05:00"]),
     ] {
@@ -105,10 +108,12 @@ fn no_time_of_day_is_due_twice_or_lost_in_a_year_of_any_zone() {
 
 /// Why the walk is ours. When this fails, croner has learnt it, and `walk` may go.
 #[test]
-fn croners_own_search_goes_back_in_time_within_a_repeated_hour() {
+fn croners_own_search_and_iterator_go_back_in_time_within_a_repeated_hour() {
     let cron = Cron::from_str("*/15 * * * *").unwrap();
     let second_pass = at("2026-10-25T01:05:00Z").with_timezone(&Tz::Europe__Berlin);
     let next = cron.find_next_occurrence(&second_pass, false).unwrap();
     assert!(next < second_pass, "croner gives {next}");
+    let passes: Vec<_> = cron.iter_after(at("2026-10-24T23:50:00Z").with_timezone(&Tz::Europe__Berlin)).take(8).collect();
+    assert!(!passes.is_sorted(), "croner gives {passes:?}");
     assert_eq!(schedule("*/15 * * * *", "Europe/Berlin").next_after(second_pass.to_utc()), Some(at("2026-10-25T01:15:00Z")));
 }
