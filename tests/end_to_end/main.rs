@@ -20,5 +20,6 @@ mod metrics_and_logs;
 mod one_write;
 mod quiet;
 mod revoking;
+mod rollback;
 mod rotating;
 mod versions;

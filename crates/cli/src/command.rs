@@ -14,9 +14,13 @@ mod diff;
 mod epoch;
 mod get;
 mod login;
+mod pinned;
+mod rollback;
+mod rotation;
 mod source;
 mod status;
 mod token;
+mod unpin;
 mod version;
 mod wait;
 mod watch;
@@ -44,6 +48,8 @@ pub(crate) enum Command {
     Wait(wait::Args),
     Cluster(cluster::Args),
     Confirm(confirm::Args),
+    Rollback(rollback::Args),
+    Unpin(unpin::Args),
     Why(why::Args),
     Token(token::Args),
     Source(source::Args),
@@ -67,6 +73,8 @@ impl Command {
             Self::Wait(args) => args.run(connection).await?,
             Self::Cluster(args) => args.run(connection).await?,
             Self::Confirm(args) => args.run(connection).await?,
+            Self::Rollback(args) => args.run(connection).await?,
+            Self::Unpin(args) => args.run(connection).await?,
             Self::Why(args) => args.run(connection).await?,
             Self::Source(args) => args.run(connection).await?,
             Self::Token(args) => args.run(connection).await?,

@@ -8,6 +8,7 @@ use lockstep_api::binding::ObservedStatus;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::pinned;
 use crate::connection::ConnectionArgs;
 use crate::item;
 use crate::kind::{Kind, Registered};
@@ -92,6 +93,7 @@ async fn describe_registered(client: &Client, kind: Registered, name: &str) -> a
                 Some(observed) => sections.line("Observed", &observed),
                 None => sections,
             };
+            let sections = pinned::lines(&manifest).iter().fold(sections, |sections, line| sections.line("Pinned", line));
             sections.table("Deliveries", &table, more)
         }
         Registered::Project

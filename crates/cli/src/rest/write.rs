@@ -3,8 +3,9 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use lockstep_api::binding::{Rollback, Unpin};
 use lockstep_api::cluster::ConfirmedDeletions;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use super::client::Client;
@@ -75,7 +76,20 @@ impl Client {
         manifest: &Value,
         mode: Mode,
     ) -> Result<(Outcome, Value), Failure> {
-        let request = self.request(Method::PUT, &[kind.plural(), name]).query(mode.query()).json(manifest);
+        self.written(self.request(Method::PUT, &[kind.plural(), name]).query(mode.query()).json(manifest)).await
+    }
+
+    /// Pins a binding's secret to an earlier version; gives the manifest as it is then.
+    pub(crate) async fn rollback(&self, name: &str, wanted: &Rollback, mode: Mode) -> Result<(Outcome, Value), Failure> {
+        self.written(self.request(Method::POST, &["bindings", name, "rollback"]).query(mode.query()).json(wanted)).await
+    }
+
+    /// Lets a binding's secrets follow their newest versions again; gives the manifest as it is then.
+    pub(crate) async fn unpin(&self, name: &str, wanted: &Unpin, mode: Mode) -> Result<(Outcome, Value), Failure> {
+        self.written(self.request(Method::POST, &["bindings", name, "unpin"]).query(mode.query()).json(wanted)).await
+    }
+
+    async fn written(&self, request: RequestBuilder) -> Result<(Outcome, Value), Failure> {
         let response = self.send(request).await?;
         let created = response.status() == reqwest::StatusCode::CREATED;
         let outcome = match response.headers().get(RESULT_HEADER).and_then(|value| value.to_str().ok()) {

@@ -1,6 +1,6 @@
 //! A binding's columns.
 
-use lockstep_api::binding::{Binding, Target};
+use lockstep_api::binding::{Binding, BindingStatus, Target};
 use lockstep_api::manifest::Condition;
 
 use super::cell::{Cell, NOTHING};
@@ -13,7 +13,7 @@ pub(super) const COLUMNS: &[Column<Binding>] = &[
     Column::usual("PROJECT", |b| Cell::text(&b.spec.project)),
     Column::usual("CLUSTERS", |b| Cell::optional(b.status.as_ref().map(|s| s.clusters))),
     Column::usual("IN-SYNC", |b| condition::status(conditions(b), "InSync")),
-    Column::usual("DELIVERIES", |b| Cell::text(&b.status.as_ref().map_or(NOTHING.to_owned(), |s| in_sync(&s.deliveries)))),
+    Column::usual("DELIVERIES", |b| Cell::text(&b.status.as_ref().map_or(NOTHING.to_owned(), deliveries))),
     Column::usual("TARGET", |b| Cell::text(&target(&b.spec.target))),
     Column::usual("AGE", |b| Cell::Age(b.metadata.creation_timestamp)),
     Column::wide("ITEMS", |b| Cell::text(&items(b))),
@@ -23,6 +23,12 @@ pub(super) const COLUMNS: &[Column<Binding>] = &[
 
 fn conditions(binding: &Binding) -> Option<&[Condition]> {
     binding.status.as_ref().map(|s| s.conditions.as_slice())
+}
+
+/// As in `2/2, pinned to 3`.
+fn deliveries(status: &BindingStatus) -> String {
+    let pinned = status.pinned.iter().map(|pinned| format!(", pinned to {}", pinned.version));
+    in_sync(&status.deliveries) + &pinned.collect::<String>()
 }
 
 /// As in `secret/checkout-db`.

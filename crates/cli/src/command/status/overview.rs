@@ -24,6 +24,8 @@ pub(super) struct Overview {
     pub(super) deliveries: Vec<Value>,
     /// Bindings that select no cluster.
     pub(super) unmatched: Vec<Value>,
+    /// Bindings that are pinned to a version.
+    pub(super) pinned: Vec<Value>,
     /// How many have which status, over all clusters.
     pub(super) counts: BTreeMap<String, u64>,
 }
@@ -47,8 +49,10 @@ impl Overview {
             deliveries.extend(client.first(Kind::Delivery, &[("status", status)], READ_OF_EACH).await?);
         }
         let bindings = client.list(Kind::Registered(Registered::Binding), &[]).await?;
+        let is_pinned = |binding: &&Value| binding.pointer("/status/pinned").is_some();
+        let pinned = bindings.iter().filter(is_pinned).cloned().collect();
         let unmatched = bindings.into_iter().filter(|binding| binding.pointer("/status/clusters") == Some(&json!(0))).collect();
-        Ok(Self { epoch, clusters, deliveries, unmatched, counts })
+        Ok(Self { epoch, clusters, deliveries, unmatched, pinned, counts })
     }
 
     /// For programs.
@@ -59,6 +63,7 @@ impl Overview {
             "counts": self.counts,
             "deliveries": self.deliveries,
             "bindingsInNoCluster": self.unmatched,
+            "bindingsPinned": self.pinned,
         })
     }
 

@@ -10,6 +10,7 @@ use lockstep_core::delivery::DeliveryStatus;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::pinned;
 use super::group::{self, Group};
 use super::overview::Overview;
 use crate::table::cell::Cell;
@@ -27,6 +28,8 @@ pub(super) struct Picture {
     hidden: u64,
     /// Bindings that select no cluster, and what they select by.
     unmatched: Table,
+    /// What is pinned, a line for each secret.
+    pinned: Vec<String>,
 }
 
 /// Draws `overview`.
@@ -37,6 +40,7 @@ pub(super) fn draw(overview: &Overview) -> anyhow::Result<Picture> {
         wrong: Group::of(&deliveries(overview)?),
         hidden: overview.hidden(),
         unmatched: unmatched(overview)?,
+        pinned: overview.pinned.iter().flat_map(pinned).collect(),
     })
 }
 
@@ -52,6 +56,11 @@ fn unmatched(overview: &Overview) -> anyhow::Result<Table> {
         table.rows.push(vec![Cell::text(&binding.metadata.name), Cell::text(&selector)]);
     }
     Ok(table)
+}
+
+fn pinned(binding: &Value) -> Vec<String> {
+    let name = binding.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    pinned::lines(binding).iter().map(|line| format!("binding {name}: {line}")).collect()
 }
 
 /// A row for each cluster, a column for each status that any of them counts.
@@ -131,6 +140,9 @@ impl Picture {
             let _ = write!(text, "\nIn no cluster, because none has such labels:\n{}", self.unmatched.render(style));
             text.push_str("Labels are shown by: lockstep get clusters -o wide\n");
         }
+        if !self.pinned.is_empty() {
+            let _ = write!(text, "\nPinned, until lockstep unpin BINDING:\n{}\n", self.pinned.join("\n"));
+        }
         let Some(first) = self.wrong.first() else { return text };
         let (wrong, undrawn) = group::render(&self.wrong, style, width);
         let _ = write!(text, "\nNot in sync:\n{wrong}");
@@ -171,6 +183,10 @@ mod tests {
                 "apiVersion": "lockstep.dev/v1", "kind": "Binding", "metadata": {"name": "stray"},
                 "spec": {"project": "p", "clusters": {"matchLabels": {"env": "qa"}}, "items": [], "target": {}},
             })],
+            pinned: vec![json!({
+                "metadata": {"name": "checkout-db"},
+                "status": {"pinned": [{"secret": "corp/kv/a", "version": 3, "newest": 5}]},
+            })],
             counts: BTreeMap::from([("InSync".to_owned(), 3), ("Failed".to_owned(), 4)]),
         }
     }
@@ -190,6 +206,9 @@ In no cluster, because none has such labels:
 BINDING   WANTS-CLUSTERS-WITH
 stray     env=qa
 Labels are shown by: lockstep get clusters -o wide
+
+Pinned, until lockstep unpin BINDING:
+binding checkout-db: corp/kv/a is pinned to 3; 5 waits
 
 Not in sync:
 STATUS   BINDING       CLUSTER   VERSION
