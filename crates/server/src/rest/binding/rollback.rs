@@ -61,15 +61,15 @@ pub(crate) async fn rollback(
     let present = writable(&mut connection, &caller, &name).await?;
     let item = meant(&present, asked.item.as_deref())?.clone();
     // Whoever asks again for what is so already need not find the Vault in its place.
-    let number = match to.filter(|to| item.pin == Some(*to)) {
-        Some(number) => number,
-        None => {
-            let newest = newest(&mut connection, &item).await?;
-            let (_, spec) = source::spec(&mut connection, &item.secret.source).await?;
-            // A source that is slow must not keep connections from others.
-            drop(connection);
-            readable(&app, &item, newest, &spec, to).await?
-        }
+    let number = if let Some(number) = to.filter(|to| item.pin == Some(*to)) {
+        drop(connection);
+        number
+    } else {
+        let newest = newest(&mut connection, &item).await?;
+        let (_, spec) = source::spec(&mut connection, &item.secret.source).await?;
+        // A source that is slow must not keep connections from others.
+        drop(connection);
+        readable(&app, &item, newest, &spec, to).await?
     };
     let pins = BTreeMap::from([(item.secret, Some(number))]);
     move_pins(&app, caller, &conditions, mode, &present, "BindingRolledBack", &pins).await
