@@ -36,6 +36,14 @@ pub struct GrantedPaths {
     pub globs: Vec<Glob>,
 }
 
+impl GrantSpec {
+    /// Whether it allows this path, wherever it is delivered.
+    pub fn names(&self, source: &SourceName, mount: &KvMount, path: &KvPath) -> bool {
+        let of_mount = self.paths.iter().filter(|paths| paths.source == *source && paths.mount == *mount);
+        of_mount.flat_map(|paths| &paths.globs).any(|glob| glob.matches(path.as_str()))
+    }
+}
+
 /// A grant as the registry knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {

@@ -72,4 +72,8 @@ typed_id! {
     JoinTokenId;
     /// A caller's API token.
     ApiTokenId;
+    /// A rotation.
+    RotationId;
+    /// One run of a rotation.
+    RotationRunId;
 }

@@ -22,6 +22,9 @@ pub struct SourceSpec {
     pub ca: Option<String>,
     /// The credential set of the server's configuration.
     pub credentials: CredentialsName,
+    /// The credential set by which rotations write there; none: the same. It is an administrator's to say, as a source is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_credentials: Option<CredentialsName>,
     /// Who reads what is delivered.
     #[serde(default, skip_serializing_if = "ReadAs::is_server")]
     pub read_as: ReadAs,
