@@ -1,5 +1,7 @@
 //! Clusters.
 
+use std::collections::BTreeMap;
+
 use lockstep_core::cluster::{ClusterFacts, ClusterState, Life, Purge, ServiceAccountIssuer};
 use lockstep_core::id::{ClusterId, InstanceId, SessionId};
 use lockstep_core::label::Labels;
@@ -100,6 +102,12 @@ pub async fn facts(connection: &mut PgConnection) -> Result<Vec<ClusterFacts>> {
         Ok(ClusterFacts { id: id.into(), labels: labels.0, state })
     };
     rows.into_iter().map(one).collect()
+}
+
+/// The labels of all clusters, by name.
+pub async fn labels(connection: &mut PgConnection) -> Result<BTreeMap<String, Labels>> {
+    let rows: Vec<(String, Json<Labels>)> = sqlx::query_as("select name, labels from cluster").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(name, labels)| (name, labels.0)).collect())
 }
 
 /// Creates it, `Pending`, or replaces its labels, its annotations, and whose tokens its agent may join with.

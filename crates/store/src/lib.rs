@@ -27,6 +27,8 @@ pub mod project;
 pub mod refusal;
 pub mod registry;
 pub mod role_assignment;
+pub mod rotation;
+pub mod rotation_run;
 pub mod secret;
 pub mod session;
 pub mod source;

@@ -200,6 +200,36 @@ pub async fn still_bound(connection: &mut PgConnection, ids: &[SecretId]) -> Res
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// What is known of a secret, if a binding draws from it.
+pub async fn drawn_from(connection: &mut PgConnection, secret: &SecretRef) -> Result<Option<SecretRecord>> {
+    let row: Option<SecretRow> = sqlx::query_as(
+        "select s.* from secret s join source so on so.id = s.source_id \
+         where so.name = $1 and s.engine = $2 and s.mount = $3 and s.path = $4 \
+         and exists (select from binding_item i where i.secret_id = s.id)",
+    )
+    .bind(secret.source.as_str())
+    .bind(secret.engine.as_str())
+    .bind(secret.mount.as_str())
+    .bind(secret.path.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// The version of that number of a secret whose versions we count.
+pub async fn counted(connection: &mut PgConnection, id: SecretId, number: VersionNumber) -> Result<Option<Version>> {
+    let row: Option<(DateTime<Utc>, Option<String>)> =
+        sqlx::query_as("select created, mark from version where secret_id = $1 and incarnation = $2 and number = $3")
+            .bind(id.uuid())
+            .bind(Incarnation::COUNTED.0)
+            .bind(number.get().cast_signed())
+            .fetch_optional(connection)
+            .await?;
+    row.map(|(created, mark)| version(Some(Incarnation::COUNTED.0), Some(number.get().cast_signed()), Some(created), mark))
+        .transpose()
+        .map(Option::flatten)
+}
+
 /// Makes those of these secrets unseen that no binding uses any more. Nobody looks at them from now on: when one is bound again, nothing
 /// says that what was newest then still is, and nothing is delivered before somebody has looked. What was seen stays known, so that a
 /// source that went back meanwhile is recognised. No revision moves: nothing holds content of theirs.

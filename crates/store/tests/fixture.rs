@@ -219,7 +219,14 @@ pub(crate) fn written(name: &str, text: &str) -> Written {
 
 pub(crate) fn source_spec() -> Result<SourceSpec> {
     let addresses = vec!["https://vault.example:8200".to_owned()];
-    Ok(SourceSpec { addresses, namespace: None, ca: None, credentials: "corp".parse()?, read_as: ReadAs::Server })
+    Ok(SourceSpec {
+        addresses,
+        namespace: None,
+        ca: None,
+        credentials: "corp".parse()?,
+        rotation_credentials: None,
+        read_as: ReadAs::Server,
+    })
 }
 
 pub(crate) fn item(path: &str) -> Result<Item> {

@@ -1,0 +1,169 @@
+//! Rotations, and when each is to be looked at.
+
+use chrono::{DateTime, Utc};
+use lockstep_core::id::{ProjectId, RotationId};
+use lockstep_core::name::ProjectName;
+use lockstep_core::revision::Seq;
+use lockstep_core::rotation::RotationSpec;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::meta::{MetaRow, Registered, Written, stored};
+use crate::page::{Page, cut};
+use crate::{Result, StoreError};
+
+/// A rotation as written, and how its schedule stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationRecord {
+    /// Whose it is.
+    pub project: ProjectName,
+    /// Its id.
+    pub project_id: ProjectId,
+    /// What and when.
+    pub spec: RotationSpec,
+    /// Its schedule.
+    pub timetable: Timetable,
+}
+
+/// How a rotation's schedule stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timetable {
+    /// Up to here every due time had its run, or was skipped.
+    pub settled_at: DateTime<Utc>,
+    /// The next one; none: nothing comes.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When to look at it next.
+    pub look_at: DateTime<Utc>,
+    /// Why a run that is due does not begin.
+    pub waits_for: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    meta: MetaRow,
+    project: String,
+    project_id: Uuid,
+    spec: Json<RotationSpec>,
+    settled_at: DateTime<Utc>,
+    due_at: Option<DateTime<Utc>>,
+    look_at: DateTime<Utc>,
+    waits_for: Option<String>,
+}
+
+impl TryFrom<Row> for Registered<RotationRecord> {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self> {
+        let project = row.project.parse().map_err(|e| StoreError::corrupt("project")(&e))?;
+        let timetable =
+            Timetable { settled_at: row.settled_at, due_at: row.due_at, look_at: row.look_at, waits_for: row.waits_for };
+        Ok(row.meta.with(RotationRecord { project, project_id: row.project_id.into(), spec: row.spec.0, timetable }))
+    }
+}
+
+const SELECT: &str = "select r.*, p.name as project from rotation r join project p on p.id = r.project_id";
+
+/// The rotation of that name.
+pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered<RotationRecord>> {
+    let row: Option<Row> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where r.name = $1"))).bind(name).fetch_optional(connection).await?;
+    row.ok_or_else(|| StoreError::NotFound { kind: "rotation", name: name.to_owned() })?.try_into()
+}
+
+/// The rotation of that id, if it is still there.
+pub async fn by_id(connection: &mut PgConnection, id: RotationId) -> Result<Option<Registered<RotationRecord>>> {
+    let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where r.id = $1")))
+        .bind(id.uuid())
+        .fetch_optional(connection)
+        .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// One page.
+pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<RotationRecord>>, Option<String>)> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{SELECT} where r.name > $1 and selected(r.labels, $2) and reached($4, p.name, null) order by r.name limit $3"
+    )))
+    .bind(page.after())
+    .bind(Json(&page.selector))
+    .bind(page.rows())
+    .bind(Json(&page.reach))
+    .fetch_all(connection)
+    .await?;
+    let rotations = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+    Ok(cut(rotations, page.size(), |r: &Registered<_>| r.name.clone()))
+}
+
+/// All of them, to see whether two would rotate the same thing.
+pub async fn all(connection: &mut PgConnection) -> Result<Vec<Registered<RotationRecord>>> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} order by r.name"))).fetch_all(connection).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Those that are to be looked at by now, the most urgent first.
+pub async fn to_look_at(connection: &mut PgConnection, limit: u32) -> Result<Vec<RotationId>> {
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar("select id from rotation where look_at <= clock_timestamp() order by look_at limit $1")
+            .bind(i64::from(limit))
+            .fetch_all(connection)
+            .await?;
+    Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// Postgres' time: the only one by which anything is due.
+pub async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>> {
+    Ok(sqlx::query_scalar("select date_trunc('microseconds', clock_timestamp())").fetch_one(connection).await?)
+}
+
+/// Creates or replaces it. It is looked at at once.
+pub async fn put(
+    connection: &mut PgConnection,
+    written: &Written,
+    project: ProjectId,
+    spec: &RotationSpec,
+    timetable: &Timetable,
+    seq: Seq,
+) -> Result<()> {
+    sqlx::query(
+        "insert into rotation (name, labels, annotations, project_id, spec, seq, settled_at, due_at, look_at, waits_for) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         on conflict (name) do update set labels = $2, annotations = $3, project_id = $4, spec = $5, seq = $6, \
+             settled_at = $7, due_at = $8, look_at = $9, waits_for = $10",
+    )
+    .bind(&written.name)
+    .bind(Json(&written.labels))
+    .bind(Json(&written.annotations))
+    .bind(project.uuid())
+    .bind(Json(spec))
+    .bind(stored(seq))
+    .bind(timetable.settled_at)
+    .bind(timetable.due_at)
+    .bind(timetable.look_at)
+    .bind(&timetable.waits_for)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes how its schedule stands, if it still stands as it did `before`: another replica may have been faster.
+pub async fn note(connection: &mut PgConnection, id: RotationId, before: &Timetable, timetable: &Timetable) -> Result<()> {
+    sqlx::query(
+        "update rotation set settled_at = $3, due_at = $4, look_at = $5, waits_for = $6 where id = $1 and settled_at = $2",
+    )
+    .bind(id.uuid())
+    .bind(before.settled_at)
+    .bind(timetable.settled_at)
+    .bind(timetable.due_at)
+    .bind(timetable.look_at)
+    .bind(&timetable.waits_for)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Deletes it with its runs; the history keeps what they did.
+pub async fn delete(connection: &mut PgConnection, id: RotationId) -> Result<()> {
+    sqlx::query("delete from rotation where id = $1").bind(id.uuid()).execute(connection).await?;
+    Ok(())
+}
