@@ -20,6 +20,7 @@ pub mod problem;
 pub mod project;
 pub mod refusal;
 pub mod role_assignment;
+pub mod rotation;
 pub mod secret;
 pub mod selector;
 pub mod source;

@@ -28,6 +28,9 @@ pub struct SourceSpec {
     pub ca: Option<String>,
     /// The name of a credential set in the server's configuration.
     pub credentials: String,
+    /// The name of another one, by which rotations write there; the same if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_credentials: Option<String>,
     /// Who reads what is delivered: `Server` (default), with these credentials; or `Cluster`, logged in as `clusterLogin` says, so that
     /// Vault's policy decides for each cluster and Vault's audit names it. The credentials then need to see metadata only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +117,7 @@ impl TryFrom<&SourceSpec> for Checked {
             }
         }
         let credentials = mistakes.parse("spec.credentials", &wire.credentials);
+        let for_rotations = wire.rotation_credentials.as_ref().map(|name| mistakes.parse("spec.rotationCredentials", name));
         let read_as = check_reader(wire, &mut mistakes);
         let checked = || {
             Some(Self {
@@ -121,6 +125,7 @@ impl TryFrom<&SourceSpec> for Checked {
                 namespace: wire.namespace.clone(),
                 ca: wire.ca.clone(),
                 credentials: credentials?,
+                rotation_credentials: for_rotations.flatten(),
                 read_as: read_as?,
             })
         };
@@ -185,6 +190,7 @@ impl From<&Checked> for SourceSpec {
             namespace: checked.namespace.clone(),
             ca: checked.ca.clone(),
             credentials: checked.credentials.to_string(),
+            rotation_credentials: checked.rotation_credentials.as_ref().map(ToString::to_string),
             read_as: login.is_some().then(|| "Cluster".to_owned()),
             cluster_login: login.map(|login| ClusterLogin {
                 method: login.method.as_str().to_owned(),

@@ -1,0 +1,358 @@
+//! What is rotated, and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_core::binding::SecretRef;
+use lockstep_core::duration;
+use lockstep_core::engine::{self, Engine};
+use lockstep_core::kv::{KvMount, KvPath};
+use lockstep_core::recipe::{Alphabet, Random, Recipe as CheckedRecipe, RsaBits};
+use lockstep_core::rotation::{CertificateRequest, DEFAULT_OVERLAP, KEYS_MAX, Kind};
+use serde::{Deserialize, Serialize};
+
+use super::{RotationSpec, checked_duration};
+use crate::field::Mistakes;
+
+/// The length and alphabet of a random value where nothing is said.
+const DEFAULT_LENGTH: u32 = 32;
+const DEFAULT_ALPHABET: &str = "alphanumeric";
+/// The longest name that is asked of a PKI engine, in bytes: a DNS name's limit.
+const NAME_MAX_BYTES: usize = 253;
+/// The most further names of a certificate.
+const ALT_NAMES_MAX: usize = 64;
+
+/// New values of some keys of a KV v2 secret. The other keys are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Generate {
+    /// A source's name.
+    pub source: String,
+    /// The KV v2 engine's mount.
+    pub mount: String,
+    /// The path below it.
+    pub path: String,
+    /// From each key to how its value is made.
+    pub keys: BTreeMap<String, Recipe>,
+}
+
+/// How a value is made: exactly one of the four.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Recipe {
+    /// Characters at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random: Option<RandomRecipe>,
+    /// The name of a password policy of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// An Ed25519 private key, PKCS #8 in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ed25519: Option<KeyPairRecipe>,
+    /// The same, of RSA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rsa: Option<KeyPairRecipe>,
+}
+
+/// Characters at random.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RandomRecipe {
+    /// How many; 32 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u32>,
+    /// `alphanumeric` (default), `hex`, `base64url` or `ascii`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alphabet: Option<String>,
+    /// The alphabet's characters, instead of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characters: Option<String>,
+}
+
+/// A key pair.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeyPairRecipe {
+    /// Of an RSA key: 2048, 3072 (default) or 4096.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u32>,
+    /// The key that gets the public key, SPKI in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+/// A new password of a database's static role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DatabaseStatic {
+    /// A source's name.
+    pub source: String,
+    /// The database engine's mount.
+    pub mount: String,
+    /// The static role.
+    pub role: String,
+}
+
+/// New passwords of two static roles in turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DatabasePair {
+    /// A source's name.
+    pub source: String,
+    /// The database engine's mount.
+    pub mount: String,
+    /// Two static roles, in the order in which bindings name them.
+    pub roles: Vec<String>,
+    /// How long both work after the last cluster has confirmed; `10m` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_overlap: Option<String>,
+    /// Whether a login with the new password is tried before any cluster gets it: `Login` (default), from the server to the database;
+    /// `None`, where the server cannot reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
+}
+
+/// A new certificate, kept in a KV v2 secret as `tls.crt`, `tls.key` and `ca.crt`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Pki {
+    /// A source's name.
+    pub source: String,
+    /// The PKI engine's mount.
+    pub mount: String,
+    /// The PKI engine's role.
+    pub role: String,
+    /// The certificate's common name.
+    pub common_name: String,
+    /// Further DNS names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alt_names: Vec<String>,
+    /// How long it lives, such as `30d`; as the role says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// Where certificate and key are kept.
+    pub into: KvSecret,
+}
+
+/// A KV v2 secret of the same source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KvSecret {
+    /// The KV v2 engine's mount.
+    pub mount: String,
+    /// The path below it.
+    pub path: String,
+}
+
+pub(super) fn check(wire: &RotationSpec, mistakes: &mut Mistakes) -> Option<Kind> {
+    match (&wire.generate, &wire.database_static, &wire.database_pair, &wire.pki) {
+        (Some(generate), None, None, None) => check_generate(generate, mistakes),
+        (None, Some(database), None, None) => {
+            let role = role("spec.databaseStatic.role", &database.role, mistakes);
+            let secret = secret("spec.databaseStatic", &database.source, Engine::StaticRole, &database.mount, role, mistakes)?;
+            Some(Kind::DatabaseStatic { secret })
+        }
+        (None, None, Some(pair), None) => check_pair(pair, mistakes),
+        (None, None, None, Some(pki)) => check_pki(pki, mistakes),
+        _ => {
+            mistakes.add("spec", "exactly one of generate, databaseStatic, databasePair and pki is needed");
+            None
+        }
+    }
+}
+
+fn secret(
+    field: &str,
+    source: &str,
+    engine: Engine,
+    mount: &str,
+    path: Option<KvPath>,
+    mistakes: &mut Mistakes,
+) -> Option<SecretRef> {
+    let source = mistakes.parse(format!("{field}.source"), source);
+    let mount: Option<KvMount> = mistakes.parse(format!("{field}.mount"), mount);
+    Some(SecretRef { source: source?, engine, mount: mount?, path: path? })
+}
+
+fn role(field: &str, name: &str, mistakes: &mut Mistakes) -> Option<KvPath> {
+    let role: KvPath = mistakes.parse(field, name)?;
+    if !engine::is_role_name(&role) {
+        mistakes.add(field, "a role's name has neither ',' nor '/'");
+        return None;
+    }
+    Some(role)
+}
+
+fn check_generate(wire: &Generate, mistakes: &mut Mistakes) -> Option<Kind> {
+    let field = "spec.generate";
+    let path = mistakes.parse(format!("{field}.path"), &wire.path);
+    let secret = secret(field, &wire.source, Engine::KvV2, &wire.mount, path, mistakes);
+    mistakes.count(&format!("{field}.keys"), wire.keys.len(), KEYS_MAX);
+    let mut keys = BTreeMap::new();
+    for (key, recipe) in &wire.keys {
+        if let Some(recipe) = check_recipe(recipe, &format!("{field}.keys[{key}]"), mistakes) {
+            keys.insert(key.clone(), recipe);
+        }
+    }
+    let mut written: BTreeSet<&str> = BTreeSet::new();
+    for name in wire.keys.keys().map(String::as_str).chain(keys.values().filter_map(CheckedRecipe::public_key)) {
+        if name.is_empty() || !written.insert(name) {
+            mistakes.add(format!("{field}.keys"), format!("{name:?} is to get two values, or is no name"));
+        }
+    }
+    (keys.len() == wire.keys.len()).then_some(Kind::Generate { secret: secret?, keys })
+}
+
+fn check_recipe(wire: &Recipe, field: &str, mistakes: &mut Mistakes) -> Option<CheckedRecipe> {
+    match (&wire.random, &wire.policy, &wire.ed25519, &wire.rsa) {
+        (Some(random), None, None, None) => {
+            let alphabet = match (&random.alphabet, &random.characters) {
+                (Some(_), Some(_)) => {
+                    mistakes.add(format!("{field}.random"), "alphabet and characters: use one of them");
+                    None
+                }
+                (None, Some(characters)) => {
+                    mistakes.take(format!("{field}.random.characters"), Alphabet::of_characters(characters))
+                }
+                (name, None) => mistakes.parse(format!("{field}.random.alphabet"), name.as_deref().unwrap_or(DEFAULT_ALPHABET)),
+            }?;
+            let random = Random::new(random.length.unwrap_or(DEFAULT_LENGTH), alphabet);
+            mistakes.take(format!("{field}.random"), random).map(CheckedRecipe::Random)
+        }
+        (None, Some(policy), None, None) => {
+            Some(CheckedRecipe::Policy { name: mistakes.parse(format!("{field}.policy"), policy)? })
+        }
+        (None, None, Some(pair), None) => {
+            if pair.bits.is_some() {
+                mistakes.add(format!("{field}.ed25519.bits"), "is of RSA keys only");
+            }
+            Some(CheckedRecipe::Ed25519 { public_key: pair.public_key.clone() })
+        }
+        (None, None, None, Some(pair)) => {
+            let bits = pair.bits.map_or(Ok(RsaBits::B3072), RsaBits::try_from);
+            let bits = mistakes.take(format!("{field}.rsa.bits"), bits)?;
+            Some(CheckedRecipe::Rsa { bits, public_key: pair.public_key.clone() })
+        }
+        _ => {
+            mistakes.add(field, "exactly one of random, policy, ed25519 and rsa is needed");
+            None
+        }
+    }
+}
+
+fn check_pair(wire: &DatabasePair, mistakes: &mut Mistakes) -> Option<Kind> {
+    let field = "spec.databasePair";
+    let overlap = checked_duration("spec.databasePair.minOverlap", wire.min_overlap.as_deref(), mistakes);
+    let verify = match wire.verify.as_deref() {
+        None | Some("Login") => Some(true),
+        Some("None") => Some(false),
+        Some(other) => {
+            mistakes.add(format!("{field}.verify"), format!("{other:?} is none of Login, None"));
+            None
+        }
+    };
+    let roles: Vec<_> =
+        wire.roles.iter().enumerate().map(|(i, name)| role(&format!("{field}.roles[{i}]"), name, mistakes)).collect();
+    let path = match &roles[..] {
+        [Some(first), Some(second)] => {
+            let pair = engine::pair(first, second);
+            if pair.is_none() {
+                mistakes.add(format!("{field}.roles"), "both are the same role: a pair is two");
+            }
+            pair
+        }
+        [_, _] => None,
+        _ => {
+            mistakes.add(format!("{field}.roles"), "exactly two roles are needed");
+            None
+        }
+    };
+    let secret = secret(field, &wire.source, Engine::RolePair, &wire.mount, path, mistakes);
+    Some(Kind::DatabasePair { secret: secret?, min_overlap: overlap?.unwrap_or(DEFAULT_OVERLAP), verify: verify? })
+}
+
+fn check_pki(wire: &Pki, mistakes: &mut Mistakes) -> Option<Kind> {
+    let field = "spec.pki";
+    let path = mistakes.parse(format!("{field}.into.path"), &wire.into.path);
+    let secret = secret(field, &wire.source, Engine::KvV2, &wire.into.mount, path, mistakes);
+    let mount = mistakes.parse(format!("{field}.mount"), &wire.mount);
+    let role = role("spec.pki.role", &wire.role, mistakes);
+    let ttl = checked_duration("spec.pki.ttl", wire.ttl.as_deref(), mistakes);
+    if !wire.alt_names.is_empty() {
+        mistakes.count("spec.pki.altNames", wire.alt_names.len(), ALT_NAMES_MAX);
+    }
+    for (field, name) in std::iter::once(("commonName", &wire.common_name)).chain(wire.alt_names.iter().map(|n| ("altNames", n)))
+    {
+        if name.is_empty() || name.len() > NAME_MAX_BYTES || name.contains([',', ' ']) {
+            mistakes.add(
+                format!("spec.pki.{field}"),
+                format!("{name:?} is not a name of 1 to {NAME_MAX_BYTES} bytes without commas and spaces"),
+            );
+        }
+    }
+    let certificate = CertificateRequest {
+        mount: mount?,
+        role: role?,
+        common_name: wire.common_name.clone(),
+        alt_names: wire.alt_names.clone(),
+        ttl: ttl?,
+    };
+    Some(Kind::Pki { secret: secret?, certificate })
+}
+
+/// Puts the kind into a manifest's spec, as it was written.
+pub(super) fn show(kind: &Kind, wire: &mut RotationSpec) {
+    let SecretRef { source, mount, path, .. } = kind.secret();
+    let (source, mount, path) = (source.to_string(), mount.to_string(), path.to_string());
+    match kind {
+        Kind::Generate { keys, .. } => {
+            let keys = keys.iter().map(|(key, recipe)| (key.clone(), recipe.into())).collect();
+            wire.generate = Some(Generate { source, mount, path, keys });
+        }
+        Kind::DatabaseStatic { .. } => wire.database_static = Some(DatabaseStatic { source, mount, role: path }),
+        Kind::DatabasePair { min_overlap, verify, .. } => {
+            let roles = path.split(',').map(str::to_owned).collect();
+            wire.database_pair = Some(DatabasePair {
+                source,
+                mount,
+                roles,
+                min_overlap: Some(duration::print(*min_overlap)),
+                verify: (!verify).then(|| "None".to_owned()),
+            });
+        }
+        Kind::Pki { certificate, .. } => {
+            let CertificateRequest { mount: engine, role, common_name, alt_names, ttl } = certificate;
+            wire.pki = Some(Pki {
+                source,
+                mount: engine.to_string(),
+                role: role.to_string(),
+                common_name: common_name.clone(),
+                alt_names: alt_names.clone(),
+                ttl: ttl.map(duration::print),
+                into: KvSecret { mount, path },
+            });
+        }
+    }
+}
+
+impl From<&CheckedRecipe> for Recipe {
+    fn from(checked: &CheckedRecipe) -> Self {
+        let pair = |bits, public_key: &Option<String>| Some(KeyPairRecipe { bits, public_key: public_key.clone() });
+        match checked {
+            CheckedRecipe::Random(random) => {
+                let length = u32::try_from(random.length()).ok();
+                let text = Some(random.alphabet().to_string());
+                let (alphabet, characters) = match random.alphabet() {
+                    Alphabet::Characters(_) => (None, text),
+                    _ => (text, None),
+                };
+                Self { random: Some(RandomRecipe { length, alphabet, characters }), ..Self::default() }
+            }
+            CheckedRecipe::Policy { name } => Self { policy: Some(name.to_string()), ..Self::default() },
+            CheckedRecipe::Ed25519 { public_key } => Self { ed25519: pair(None, public_key), ..Self::default() },
+            CheckedRecipe::Rsa { bits, public_key } => Self { rsa: pair(Some((*bits).into()), public_key), ..Self::default() },
+        }
+    }
+}

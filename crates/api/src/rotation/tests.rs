@@ -1,0 +1,77 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn check(kind: &str, spec: Value) -> Result<CheckedRotation, Vec<String>> {
+    let mut wire = json!({"project": "payments", "schedule": "0 3 * * SUN"});
+    wire[kind] = spec;
+    let wire: RotationSpec = serde_json::from_value(wire).unwrap();
+    CheckedRotation::try_from(&wire).map_err(|mistakes| mistakes.into_iter().map(|m| m.to_string()).collect())
+}
+
+fn pair(roles: &[&str]) -> Value {
+    json!({"source": "corp", "mount": "database", "roles": roles, "minOverlap": "10m"})
+}
+
+fn kv(keys: &Value) -> Value {
+    json!({"source": "corp", "mount": "kv", "path": "payments/key", "keys": keys})
+}
+
+#[test]
+fn what_is_checked_is_shown_with_its_defaults_and_checks_to_the_same_again() {
+    let pki = json!({"source": "corp", "mount": "pki", "role": "web", "commonName": "shop.example", "ttl": "30d",
+        "into": {"mount": "kv", "path": "shop/tls"}});
+    for (kind, spec) in [
+        ("databasePair", pair(&["a", "b"])),
+        ("databaseStatic", json!({"source": "corp", "mount": "database", "role": "a"})),
+        (
+            "generate",
+            kv(&json!({"a": {"random": {}}, "b": {"policy": "strong"}, "c": {"ed25519": {"publicKey": "c.pub"}},
+            "d": {"rsa": {"bits": 2048}}, "e": {"random": {"length": 64, "characters": "01"}}})),
+        ),
+        ("pki", pki),
+    ] {
+        let checked = check(kind, spec.clone()).unwrap();
+        assert_eq!(checked.spec.kind.as_str(), kind);
+        let shown = RotationSpec::from(&checked);
+        assert_eq!(CheckedRotation::try_from(&shown).unwrap(), checked, "{kind}");
+        let stored = serde_json::to_value(&checked.spec).unwrap();
+        assert_eq!(serde_json::from_value::<CheckedSpec>(stored).unwrap(), checked.spec, "{kind}");
+        let shown = serde_json::to_value(shown).unwrap();
+        assert_eq!(shown["confirm"]["onDeadline"], "Hold");
+        for (field, value) in spec.as_object().unwrap().iter().filter(|(field, _)| *field != "keys") {
+            assert_eq!(&shown[kind][field], value, "{kind}.{field}");
+        }
+    }
+}
+
+#[test]
+fn every_mistake_is_named_with_what_would_be_right() {
+    for (kind, spec, says) in [
+        ("databasePair", pair(&["a"]), "spec.databasePair.roles: exactly two roles"),
+        ("databasePair", pair(&["a", "a"]), "spec.databasePair.roles: both are the same role"),
+        ("databasePair", pair(&["a,b", "c"]), "spec.databasePair.roles[0]: a role's name has neither"),
+        ("databaseStatic", json!({"source": "corp", "mount": "database", "role": "a/b"}), "spec.databaseStatic.role"),
+        ("generate", kv(&json!({})), "spec.generate.keys: at least one"),
+        ("generate", kv(&json!({"a": {}})), "spec.generate.keys[a]: exactly one of random, policy"),
+        ("generate", kv(&json!({"a": {"random": {"length": 8}}})), "12 to 4096"),
+        ("generate", kv(&json!({"a": {"random": {}}, "b": {"ed25519": {"publicKey": "a"}}})), "\"a\" is to get two values"),
+        ("generate", kv(&json!({"a": {"rsa": {"bits": 1024}}})), "2048, 3072 or 4096"),
+        ("timeZone", json!("Europe/Berlyn"), "is not a time zone"),
+        ("jitter", json!("soon"), "spec.jitter: \"soon\" is not a duration"),
+        ("confirm", json!({"when": "Soon"}), "spec.confirm.when: \"Soon\" is none of Applied, Healthy"),
+        ("missedRuns", json!("All"), "none of Once, Skip"),
+        ("suspend", json!(true), "spec: exactly one of generate, databaseStatic, databasePair and pki is needed"),
+    ] {
+        let mistakes = check(kind, spec).unwrap_err().join("\n");
+        assert!(mistakes.contains(says), "{mistakes}\nsays not: {says}");
+    }
+}
+
+#[test]
+fn a_single_role_cannot_roll_back() {
+    let wire = json!({"project": "p", "schedule": "@daily", "confirm": {"onDeadline": "RollBack"},
+        "databaseStatic": {"source": "corp", "mount": "database", "role": "a"}});
+    let mistakes = CheckedRotation::try_from(&serde_json::from_value::<RotationSpec>(wire).unwrap()).unwrap_err();
+    assert_eq!(mistakes[0].field, "spec.confirm.onDeadline");
+}
