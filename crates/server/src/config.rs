@@ -52,6 +52,9 @@ pub struct Config {
     /// Talking to callers.
     #[serde(default)]
     pub rest: Rest,
+    /// Rotating.
+    #[serde(default)]
+    pub rotation: Rotating,
     /// How long a lease lives without being renewed.
     #[serde(default = "lease_ms")]
     pub lease_ms: u64,
@@ -180,6 +183,21 @@ pub struct Rest {
     pub failed_logins_per_minute: u32,
     /// The same from all addresses together, on one replica.
     pub failed_logins_per_minute_overall: u32,
+}
+
+/// Rotating.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Rotating {
+    /// Runs under way at once, over all replicas. Those that are held do not count.
+    pub concurrent_runs: u32,
+}
+
+impl Default for Rotating {
+    fn default() -> Self {
+        Self { concurrent_runs: 16 }
+    }
 }
 
 impl Default for Rest {

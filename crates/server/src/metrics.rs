@@ -34,6 +34,12 @@ pub struct Metrics {
     pub joins: IntCounterVec,
     /// `lockstep_http_requests_total{method,status}`.
     pub http_requests: IntCounterVec,
+    /// `lockstep_rotation_runs_total{kind,result}`: runs that came to their end.
+    pub rotation_runs: IntCounterVec,
+    /// `lockstep_rotations{state}`: as in the registry.
+    pub rotations: IntGaugeVec,
+    /// `lockstep_unexpected_rotations_total{source}`: passwords that a Vault changed by itself, of roles that a rotation turns.
+    pub unexpected_rotations: IntCounterVec,
     /// `lockstep_history_held`: 1 while the whole registry is held.
     pub history_held: IntGauge,
     /// `lockstep_loop_progress_timestamp_seconds{loop}`: when each background loop last finished a round.
@@ -84,6 +90,17 @@ impl Metrics {
             )?,
             joins: register.counters("lockstep_joins_total", "Uses of join tokens and renewals", &["outcome"])?,
             http_requests: register.counters("lockstep_http_requests_total", "REST requests", &["method", "status"])?,
+            rotation_runs: register.counters(
+                "lockstep_rotation_runs_total",
+                "Runs of rotations that came to their end",
+                &["kind", "result"],
+            )?,
+            rotations: register.gauges("lockstep_rotations", "Rotations by state, as in the registry", &["state"])?,
+            unexpected_rotations: register.counters(
+                "lockstep_unexpected_rotations_total",
+                "Passwords that a source changed by itself, of a role of a pair that clusters use",
+                &["source"],
+            )?,
             history_held: register.gauge("lockstep_history_held", "1 while the whole registry is held")?,
             loop_progress: register.gauges(
                 "lockstep_loop_progress_timestamp_seconds",

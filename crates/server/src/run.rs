@@ -25,6 +25,7 @@ use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
 use crate::oidc::Issuers;
 use crate::readiness::Readiness;
+use crate::rotate::Rotator;
 use crate::sources::{self, Sources};
 use crate::starting::Starting;
 use crate::tls::Tls;
@@ -101,6 +102,7 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
 async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
     let Prepared { app, finding, reporting, url, digests, history, tls } = prepared;
     let config = app.config.clone();
+    let rotation_key = digests.for_rotations();
     let stop = CancellationToken::new();
     let (reports, writer) = reports::channel(reporting);
     let (wake, hints, sessions) = (Wake::default(), Hints::default(), Arc::new(Sessions::default()));
@@ -120,7 +122,8 @@ async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
     parts.run(watch::supervise(app.clone(), hints, stop.clone()));
     parts.run(gateway::keep_sessions(app.clone(), sessions, stop.clone()));
     let leaving = app.clone();
-    let mut scheduler = schedule::start(app, history, tls).await?;
+    let rotator = Arc::new(Rotator::new(app.clone(), rotation_key));
+    let mut scheduler = schedule::start(app, history, tls, rotator).await?;
     tracing::info!(replica = %config.replica, rest = %listen.rest, agents = %listen.agents, join = %listen.join, "serving");
 
     let outcome = parts.until_stopped(signals).await;

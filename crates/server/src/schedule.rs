@@ -10,17 +10,21 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 use crate::app::App;
 use crate::history_mark::HistoryMark;
 use crate::hygiene::Hygiene;
+use crate::rotate::Rotator;
 use crate::tls::Tls;
 use crate::{clock, history_mark};
 
 /// How often the registry is tidied.
 const HYGIENE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often it is looked which rotations are due.
+const ROTATE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long the registry may take to note what this replica trusts.
 const NOTE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Starts it.
-pub async fn start(app: App, history: Arc<HistoryMark>, tls: Arc<Tls>) -> anyhow::Result<JobScheduler> {
+pub async fn start(app: App, history: Arc<HistoryMark>, tls: Arc<Tls>, rotator: Arc<Rotator>) -> anyhow::Result<JobScheduler> {
     let scheduler = JobScheduler::new().await.context("starting the scheduler")?;
     let mark = Job::new_repeated_async(history_mark::INTERVAL, move |_, _| {
         let history = history.clone();
@@ -37,8 +41,12 @@ pub async fn start(app: App, history: Arc<HistoryMark>, tls: Arc<Tls>) -> anyhow
         let (app, hygiene) = (tidied.clone(), hygiene.clone());
         Box::pin(async move { hygiene.activate(&app).await })
     })?;
+    let rotate = Job::new_repeated_async(ROTATE_INTERVAL, move |_, _| {
+        let rotator = rotator.clone();
+        Box::pin(async move { rotator.activate().await })
+    })?;
     certify(&app, &first).await;
-    for job in [mark, certificate, tidy] {
+    for job in [mark, certificate, tidy, rotate] {
         scheduler.add(job).await.context("scheduling")?;
     }
     scheduler.start().await.context("starting the scheduler")?;

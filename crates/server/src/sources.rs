@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockstep_core::name::SourceName;
+use lockstep_core::name::{CredentialsName, SourceName};
 use lockstep_core::source::SourceSpec;
 use lockstep_store::{PgPool, StoreError, pool, source};
 use lockstep_vault::{Credentials, Login, LoginMethod, Settings, ShownToken, Vault, VaultError};
@@ -15,11 +15,16 @@ use crate::config::{AppRole, CertificateLogin, Config, CredentialSet, TokenLogin
 /// The most sources whose specs are remembered; one that is forgotten is read again.
 const SPECS_MAX: u64 = 1_000;
 
+/// A client for each source, as it was specified when it was made.
+type Clients = tokio::sync::Mutex<BTreeMap<SourceName, (SourceSpec, Vault)>>;
+
 /// Clients of sources by name.
 pub struct Sources {
     config: Arc<Config>,
     metrics: lockstep_vault::Metrics,
-    clients: tokio::sync::Mutex<BTreeMap<SourceName, (SourceSpec, Vault)>>,
+    clients: Clients,
+    /// Those that rotations write by, where a source names other credentials for that.
+    writers: Clients,
     /// Specs that were read since the registry last changed, by how often they were forgotten: what was read before that is not to be remembered
     /// after it. A thousand clusters that want the same one ask the registry once, and share its failure.
     specs: Cache<(u64, SourceName), Arc<SourceSpec>>,
@@ -32,7 +37,8 @@ impl Sources {
         Self {
             config,
             metrics,
-            clients: tokio::sync::Mutex::default(),
+            clients: Clients::default(),
+            writers: Clients::default(),
             specs: Cache::new(SPECS_MAX),
             generation: AtomicU64::new(0),
         }
@@ -62,12 +68,30 @@ impl Sources {
 
     /// The client of a source that is specified like this.
     pub async fn client(&self, name: &SourceName, spec: &SourceSpec) -> Result<Vault, VaultError> {
-        let mut clients = self.clients.lock().await;
+        self.of(&self.clients, name, spec, &spec.credentials).await
+    }
+
+    /// The one by which rotations write to a source that is specified like this.
+    pub async fn writer(&self, name: &SourceName, spec: &SourceSpec) -> Result<Vault, VaultError> {
+        match &spec.rotation_credentials {
+            Some(credentials) => self.of(&self.writers, name, spec, credentials).await,
+            None => self.client(name, spec).await,
+        }
+    }
+
+    async fn of(
+        &self,
+        clients: &Clients,
+        name: &SourceName,
+        spec: &SourceSpec,
+        credentials: &CredentialsName,
+    ) -> Result<Vault, VaultError> {
+        let mut clients = clients.lock().await;
         if let Some((_, client)) = clients.get(name).filter(|(known, _)| known == spec) {
             return Ok(client.clone());
         }
-        let set = self.config.credentials(&spec.credentials).ok_or_else(|| VaultError::Settings {
-            why: format!("the server's configuration has no credential set {}", spec.credentials),
+        let set = self.config.credentials(credentials).ok_or_else(|| VaultError::Settings {
+            why: format!("the server's configuration has no credential set {credentials}"),
         })?;
         let mut settings = settings(set, &spec.addresses)?;
         settings.timeout = self.config.watch_call_limit();

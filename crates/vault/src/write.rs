@@ -72,11 +72,20 @@ impl Vault {
     /// The newest version's data. [`VaultError::Gone`] when it was deleted or destroyed, [`VaultError::NotFound`] when there never was
     /// one, or its metadata were removed.
     pub async fn current(&self, mount: &KvMount, path: &KvPath) -> Result<RawData, VaultError> {
-        let request = Request::get(Operation::Current, format!("{mount}/data/{path}"));
-        let answer = self.call(&request).await?;
-        let Found { metadata, keys } = kv::found(&answer, &request)?;
+        self.raw(&Request::get(Operation::Current, format!("{mount}/data/{path}"))).await
+    }
+
+    /// A version's data, in the same way.
+    pub async fn version(&self, mount: &KvMount, path: &KvPath, number: VersionNumber) -> Result<RawData, VaultError> {
+        let request = Request::get(Operation::Read, format!("{mount}/data/{path}"));
+        self.raw(&Request { query: Some(format!("version={number}")), ..request }).await
+    }
+
+    async fn raw(&self, request: &Request) -> Result<RawData, VaultError> {
+        let answer = self.call(request).await?;
+        let Found { metadata, keys } = kv::found(&answer, request)?;
         Ok(RawData {
-            number: number(&metadata, &request)?,
+            number: number(&metadata, request)?,
             created: metadata.fields.created_time,
             keys: keys.into_iter().map(|(key, value)| (key, Json::of(value))).collect(),
         })

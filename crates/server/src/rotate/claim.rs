@@ -46,11 +46,7 @@ enum Verdict {
     /// Nothing before the timetable's next look.
     Later(Timetable),
     /// The run of this due time begins.
-    Begin {
-        due_at: DateTime<Utc>,
-        missed: u64,
-        timetable: Timetable,
-    },
+    Begin { due_at: DateTime<Utc>, missed: u64, timetable: Timetable },
 }
 
 async fn look(app: &App, id: RotationId) -> Result<bool> {
@@ -67,10 +63,7 @@ async fn look(app: &App, id: RotationId) -> Result<bool> {
     let mut writing = Writing::begin(&app.pool).await?;
     let same = rotation::by_id(writing.connection(), id).await?.is_some_and(|now| now.seq == found.seq);
     let is_free = rotation_run::count_open(writing.connection()).await? < u64::from(app.config.rotation.concurrent_runs);
-    let begun = match same && is_free {
-        true => rotation_run::begin(writing.connection(), id, due_at, SCHEDULE).await?,
-        false => None,
-    };
+    let begun = if same && is_free { rotation_run::begin(writing.connection(), id, due_at, SCHEDULE).await? } else { None };
     let Some(run) = begun else {
         writing.abandon().await?;
         return Ok(false);
@@ -142,10 +135,8 @@ async fn open(connection: &mut PgConnection, found: &Registered<RotationRecord>,
     }
     let users = consumers(connection, found.spec.spec.kind.secret()).await?;
     let labels: BTreeMap<String, Labels> = cluster::labels(connection).await?;
-    let concerned: BTreeMap<ClusterName, Labels> = users
-        .into_iter()
-        .filter_map(|user| Some((user.cluster.parse().ok()?, labels.get(&user.cluster)?.clone())))
-        .collect();
+    let concerned: BTreeMap<ClusterName, Labels> =
+        users.into_iter().filter_map(|user| Some((user.cluster.parse().ok()?, labels.get(&user.cluster)?.clone()))).collect();
     let concerned: Vec<_> = concerned.into_iter().collect();
     Ok(maintenance::open_at(&windows, &found.spec.project, &concerned, now))
 }

@@ -119,6 +119,7 @@ impl Watched {
             namespace: None,
             ca: None,
             credentials: "corp".parse()?,
+            rotation_credentials: None,
             read_as: ReadAs::Server,
         };
         let mut writing = Writing::begin(&app.pool).await?;

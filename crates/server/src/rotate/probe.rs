@@ -1,0 +1,163 @@
+//! What a rotation names at its source, looked for when it is written: nobody should learn at three in the morning that a role is misspelt.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use lockstep_api::field::{FieldError, Mistakes};
+use lockstep_core::binding::SecretRef;
+use lockstep_core::engine::Engine;
+use lockstep_core::kv::KvPath;
+use lockstep_core::recipe::Recipe;
+use lockstep_core::rotation::{CertificateRequest, Kind, PAIR_PERIODS_MIN, RotationSpec};
+use lockstep_vault::{Act, StaticRole, Vault, VaultError};
+
+use super::client;
+use super::trouble::Trouble;
+use crate::app::App;
+
+/// What is not there or not allowed. An error: the source cannot be asked now.
+pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, VaultError> {
+    let kind = &spec.kind;
+    let field = format!("spec.{}", kind.as_str());
+    let mut mistakes = Mistakes::default();
+    let vault = match client::of(app, &kind.secret().source).await {
+        Ok(vault) => vault,
+        Err(Trouble::Again(why) | Trouble::Never(why)) => {
+            mistakes.add(format!("{field}.source"), why);
+            return Ok(found(mistakes));
+        }
+        Err(Trouble::Registry(error)) => {
+            mistakes.add(format!("{field}.source"), error);
+            return Ok(found(mistakes));
+        }
+    };
+    for lacking in vault.lacking_for(&acts(kind)).await? {
+        let reason = format!(
+            "the credentials by which the server writes there may not {} {}: add it to their policy",
+            lacking.capability, lacking.path
+        );
+        mistakes.add(&field, reason);
+    }
+    match kind {
+        Kind::Generate { keys, .. } => policies(&vault, keys, &field, &mut mistakes).await?,
+        Kind::DatabaseStatic { secret } => {
+            role(&vault, secret, &secret.path, &format!("{field}.role"), &mut mistakes).await?;
+        }
+        Kind::DatabasePair { secret, .. } => pair(&vault, secret, spec, &mut mistakes).await?,
+        Kind::Pki { certificate: CertificateRequest { mount, role, .. }, .. } => {
+            if let Some(why) = missing(vault.pki_role(mount, role).await)? {
+                mistakes.add(format!("{field}.role"), format!("the PKI engine {mount} has no role {role}: {why}"));
+            }
+        }
+    }
+    Ok(found(mistakes))
+}
+
+fn found(mistakes: Mistakes) -> Vec<FieldError> {
+    mistakes.finish(Some(())).err().unwrap_or_default()
+}
+
+/// What its runs do at the source.
+pub(crate) fn acts(kind: &Kind) -> Vec<Act> {
+    let secret = kind.secret();
+    let mount = &secret.mount;
+    match kind {
+        Kind::Generate { keys, .. } => {
+            let policies = keys.values().filter_map(|recipe| match recipe {
+                Recipe::Policy { name } => Some(Act::GeneratePassword(name.clone())),
+                Recipe::Random(_) | Recipe::Ed25519 { .. } | Recipe::Rsa { .. } => None,
+            });
+            std::iter::once(Act::Create(mount.clone(), secret.path.clone())).chain(policies).collect()
+        }
+        Kind::DatabaseStatic { .. } | Kind::DatabasePair { .. } => {
+            secret.granted_paths().map(|role| Act::RotateStaticRole(mount.clone(), role)).collect()
+        }
+        Kind::Pki { certificate: CertificateRequest { mount: engine, role, .. }, .. } => vec![
+            Act::Create(mount.clone(), secret.path.clone()),
+            Act::Issue(engine.clone(), role.clone()),
+            Act::Revoke(engine.clone()),
+        ],
+    }
+}
+
+/// Why it is not there; `None`: it is.
+fn missing<T>(result: Result<T, VaultError>) -> Result<Option<String>, VaultError> {
+    match result {
+        Ok(_) => Ok(None),
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => Ok(Some(error.to_string())),
+    }
+}
+
+async fn policies(
+    vault: &Vault,
+    keys: &BTreeMap<String, Recipe>,
+    field: &str,
+    mistakes: &mut Mistakes,
+) -> Result<(), VaultError> {
+    for (key, recipe) in keys {
+        let Recipe::Policy { name } = recipe else { continue };
+        if let Some(why) = missing(vault.generate_password(name).await)? {
+            mistakes.add(format!("{field}.keys[{key}].policy"), format!("the source makes no password by policy {name}: {why}"));
+        }
+    }
+    Ok(())
+}
+
+async fn role(
+    vault: &Vault,
+    secret: &SecretRef,
+    name: &KvPath,
+    field: &str,
+    mistakes: &mut Mistakes,
+) -> Result<Option<StaticRole>, VaultError> {
+    match vault.static_role(&secret.mount, name).await {
+        Ok(Some(found)) => return Ok(Some(found)),
+        Ok(None) => mistakes.add(field, format!("the database engine {} has no static role {name}", secret.mount)),
+        Err(error) if error.is_transient() => return Err(error),
+        Err(error) => mistakes.add(field, error),
+    }
+    Ok(None)
+}
+
+/// Both roles are there, in the same database, and Vault leaves them alone for long enough to be in step.
+async fn pair(vault: &Vault, secret: &SecretRef, spec: &RotationSpec, mistakes: &mut Mistakes) -> Result<(), VaultError> {
+    debug_assert_eq!(secret.engine, Engine::RolePair);
+    let interval = spec.timing.schedule.shortest_interval();
+    let least = interval.checked_mul(PAIR_PERIODS_MIN).unwrap_or(TimeDelta::MAX);
+    let mut databases = Vec::new();
+    for (i, name) in secret.granted_paths().enumerate() {
+        let field = format!("spec.databasePair.roles[{i}]");
+        let Some(found) = role(vault, secret, &name, &field, mistakes).await? else { continue };
+        match found.rotation_period.and_then(|period| TimeDelta::from_std(period).ok()) {
+            Some(period) if period < least => {
+                let reason = format!(
+                    "Vault itself rotates role {name} every {} s, which is less than {PAIR_PERIODS_MIN} times the schedule's interval of {} s: \
+                     set its rotation_period to {} s or more, so that only this rotation changes its password",
+                    period.num_seconds(),
+                    interval.num_seconds(),
+                    least.num_seconds()
+                );
+                mistakes.add(field, reason);
+            }
+            Some(_) => {}
+            None => {
+                let reason = format!(
+                    "Vault rotates role {name} by a schedule of its own: give it a rotation_period of {} s or more",
+                    least.num_seconds()
+                );
+                mistakes.add(field, reason);
+            }
+        }
+        databases.push(found.db_name);
+    }
+    if let [first, second] = &databases[..]
+        && first != second
+    {
+        mistakes.add(
+            "spec.databasePair.roles",
+            format!("they are of two databases, {first} and {second}: a pair is two users of one"),
+        );
+    }
+    Ok(())
+}
