@@ -32,6 +32,7 @@ mod query;
 mod refusals;
 mod resource;
 mod role_assignment;
+mod rotation;
 mod secrets;
 mod source;
 mod token;
@@ -77,6 +78,10 @@ pub fn router(app: App) -> Router {
         .route("/bindings/{name}/unpin", post(binding::unpin::unpin))
         .route("/sources/{name}/check", post(source::check::check_source))
         .route("/sources/{name}/policy", get(source::policy::show_policy))
+        .route("/rotations/{name}/run", post(rotation::run::run))
+        .route("/rotations/{name}/pause", post(rotation::pause::pause))
+        .route("/rotations/{name}/resume", post(rotation::resume::resume))
+        .route("/rotations/{name}/runs", get(rotation::runs::list_runs))
         .route("/secrets", get(secrets::list_secrets))
         .route("/placements", get(placements::list_placements))
         .route("/deliveries", get(deliveries::list_deliveries))

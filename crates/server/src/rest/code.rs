@@ -49,11 +49,13 @@ pub(crate) enum Code {
     RegistryUnavailable,
     /// An OIDC issuer cannot be asked for its keys.
     IssuerUnavailable,
+    /// A source cannot be asked for what is to be written.
+    SourceUnavailable,
 }
 
 impl Code {
     /// All of them, for the documentation.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidJson,
@@ -76,6 +78,7 @@ impl Code {
         Self::Timeout,
         Self::RegistryUnavailable,
         Self::IssuerUnavailable,
+        Self::SourceUnavailable,
     ];
 
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
@@ -110,6 +113,9 @@ impl Code {
             Self::IssuerUnavailable => {
                 ("issuer-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The token's issuer cannot be asked")
             }
+            Self::SourceUnavailable => {
+                ("source-unavailable", StatusCode::SERVICE_UNAVAILABLE, "A source cannot be asked for what is to be written")
+            }
         }
     }
 
@@ -133,7 +139,7 @@ impl Code {
         match self {
             Self::Busy => Some(1),
             Self::TooManyFailures => Some(60),
-            Self::Timeout | Self::RegistryUnavailable | Self::IssuerUnavailable => Some(5),
+            Self::Timeout | Self::RegistryUnavailable | Self::IssuerUnavailable | Self::SourceUnavailable => Some(5),
             _ => None,
         }
     }

@@ -38,6 +38,10 @@ use super::{
         binding::unpin::unpin,
         source::check::check_source,
         source::policy::show_policy,
+        rotation::run::run,
+        rotation::pause::pause,
+        rotation::resume::resume,
+        rotation::runs::list_runs,
         secrets::list_secrets,
         placements::list_placements,
         deliveries::list_deliveries,
@@ -110,7 +114,7 @@ fn description() -> String {
 
 /// Gives generic lists the names that people use: `List_Secret` is a `SecretList`.
 fn rename(mut text: String) -> String {
-    for kind in ["Secret", "Placement", "Delivery", "Change", "Refusal", "Token"] {
+    for kind in ["Secret", "Placement", "Delivery", "Change", "Refusal", "RotationRun", "Token"] {
         text = text.replace(&format!("List_{kind}\""), &format!("{kind}List\""));
     }
     text

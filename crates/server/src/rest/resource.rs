@@ -57,6 +57,9 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
     /// The change that deletes one.
     const DELETED: &'static str;
 
+    /// Whether [`Resource::probe`] asks anything.
+    const PROBES: bool = false;
+
     /// What writing or deleting one takes at least, wherever it is.
     const WRITING: Action;
 
@@ -91,6 +94,12 @@ pub(crate) trait Resource: Sized + Send + Sync + 'static {
     /// Whether a caller who may see it may also see how it is.
     fn may_see_status(_permissions: &Permissions, _record: &Registered<Self::Record>) -> bool {
         true
+    }
+
+    /// That what it names outside of the registry is there: asked before anything is written, since asking may take long. Asks nothing for
+    /// who may not write it.
+    fn probe(_: &App, _: &Permissions, _: &Self::Checked) -> impl Future<Output = Result<(), ApiError>> + Send {
+        async { Ok(()) }
     }
 
     /// That a caller may write it so, in place of the one that is present.

@@ -6,7 +6,7 @@ pub(crate) mod policy;
 use lockstep_api::field::{FieldError, Mistakes};
 use lockstep_api::source::{SourceSpec, SourceStatus};
 use lockstep_core::access::{Action, Forbidden, Permissions, Place};
-use lockstep_core::name::NameError;
+use lockstep_core::name::{CredentialsName, NameError};
 use lockstep_core::source::SourceSpec as Checked;
 use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
@@ -139,10 +139,16 @@ impl Resource for Sources {
 
 /// The set must be there and list every address. Nothing is told of what else the configuration has.
 fn check_credentials(config: &Config, checked: &Checked, mistakes: &mut Mistakes) {
-    let name = &checked.credentials;
+    check_set(config, "spec.credentials", &checked.credentials, checked, mistakes);
+    if let Some(name) = &checked.rotation_credentials {
+        check_set(config, "spec.rotationCredentials", name, checked, mistakes);
+    }
+}
+
+fn check_set(config: &Config, field: &str, name: &CredentialsName, checked: &Checked, mistakes: &mut Mistakes) {
     let Some(set) = config.credentials(name) else {
         let reason = format!("the server's configuration has no credential set {name}: ask whoever runs the server for its name");
-        return mistakes.add("spec.credentials", reason);
+        return mistakes.add(field, reason);
     };
     for (i, address) in checked.addresses.iter().enumerate() {
         if !set.addresses.contains(address) {

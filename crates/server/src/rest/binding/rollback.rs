@@ -107,7 +107,7 @@ async fn readable(
     spec: &SourceSpec,
     to: Option<VersionNumber>,
 ) -> Result<VersionNumber, ApiError> {
-    let SecretRef { source, mount, path } = &item.secret;
+    let SecretRef { source, mount, path, .. } = &item.secret;
     let client = app.sources.client(source, spec).await.map_err(|error| refused(item, error))?;
     let versions = client.versions(mount, path, clock::now()).await.map_err(|error| refused(item, error))?;
     if versions.incarnation != newest.id.incarnation {

@@ -2,9 +2,9 @@
 
 use lockstep_api::blast_radius::BlastRadius;
 use lockstep_core::access::Action;
-use lockstep_store::blast_radius;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
+use lockstep_store::{blast_radius, pool};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Outcome};
@@ -40,6 +40,9 @@ pub(super) async fn write<K: Resource>(
     mode: Mode,
 ) -> Result<Answer<K>, ApiError> {
     let name = &request.written.name;
+    if K::PROBES && !is_unchanged::<K>(app, request).await? {
+        K::probe(app, &caller.permissions, &request.checked).await?;
+    }
     let mut writing = Writing::begin(&app.pool).await?;
     let present = find::<K>(writing.connection(), name).await?;
     if present.as_ref().is_some_and(|present| !K::may_see(&caller.permissions, present)) {
@@ -87,6 +90,13 @@ pub(super) async fn write<K: Resource>(
         }
     };
     Ok(Answer { outcome, placements_changed, manifest, tried })
+}
+
+/// Whether it is there already as it is asked for: then nothing outside needs to be asked, which may be away just now.
+async fn is_unchanged<K: Resource>(app: &App, request: &Request<K>) -> Result<bool, ApiError> {
+    let mut connection = pool::acquire(&app.pool).await?;
+    let present = find::<K>(&mut connection, &request.written.name).await?;
+    Ok(present.is_some_and(|present| K::checked(&present.spec) == request.checked))
 }
 
 /// What the history keeps. Annotations may hold anything: only which of them changed.

@@ -1,0 +1,114 @@
+//! How rotations are.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use lockstep_api::manifest::Condition;
+use lockstep_api::rotation::{PassedStage, RotationRun, RotationStatus};
+use lockstep_core::id::RotationId;
+use lockstep_core::rotation::Kind;
+use lockstep_core::rotation::stage::{Made, Stage};
+use lockstep_core::version::VersionNumber;
+use lockstep_store::meta::Registered;
+use lockstep_store::rotation::{self, RotationRecord};
+use lockstep_store::rotation_run::{self, Run};
+use lockstep_store::{PgConnection, secret};
+
+use crate::rest::condition::{fails, holds, unknown};
+use crate::rest::problem::ApiError;
+
+/// How late a run may begin before it is said to be overdue, beside its jitter.
+const GRACE: TimeDelta = TimeDelta::seconds(60);
+
+pub(super) async fn statuses(
+    connection: &mut PgConnection,
+    records: &[Registered<RotationRecord>],
+) -> Result<Vec<RotationStatus>, ApiError> {
+    let ids: Vec<RotationId> = records.iter().map(|record| record.id.into()).collect();
+    let by_rotation = |runs: Vec<Run>| runs.into_iter().map(|run| (run.rotation, run)).collect::<BTreeMap<_, _>>();
+    let running = by_rotation(rotation_run::all_open(connection, &ids).await?);
+    let last = by_rotation(rotation_run::last(connection, &ids).await?);
+    let now = rotation::now(connection).await?;
+    let mut statuses = Vec::new();
+    for record in records {
+        let RotationRecord { spec, timetable, .. } = &record.spec;
+        let (running, last) = (running.get(&record.id.into()), last.get(&record.id.into()));
+        let known = secret::drawn_from(connection, spec.kind.secret()).await?;
+        statuses.push(RotationStatus {
+            next_due_at: timetable.due_at,
+            waits_for: timetable.waits_for.clone(),
+            running: running.map(|run| shown(run, &spec.kind)),
+            last: last.map(|run| shown(run, &spec.kind)),
+            secret_made_at: known.and_then(|record| record.known.chosen).map(|version| version.created),
+            conditions: vec![on_time(&record.spec, running, last, now)],
+        });
+    }
+    Ok(statuses)
+}
+
+fn on_time(record: &RotationRecord, running: Option<&Run>, last: Option<&Run>, now: DateTime<Utc>) -> Condition {
+    const ON_TIME: &str = "OnTime";
+    if let Some(held) = running.and_then(|run| run.held.as_ref()) {
+        return fails(ON_TIME, "Held", held);
+    }
+    let jitter = TimeDelta::from_std(record.spec.timing.jitter).unwrap_or(TimeDelta::MAX);
+    let overdue = record.timetable.due_at.filter(|due| running.is_none() && now - *due > jitter + GRACE);
+    if let Some(due) = overdue {
+        let why = record.timetable.waits_for.as_deref().unwrap_or("no replica has begun its run");
+        return fails(ON_TIME, "Overdue", format!("due since {} UTC: {why}", due.format("%F %T")));
+    }
+    if let Some(Stage::Failed(why)) = last.filter(|_| running.is_none()).map(|run| &run.stage) {
+        return fails(ON_TIME, "Failed", why);
+    }
+    if let Some(run) = running {
+        return holds(ON_TIME, "Running", format!("a run is under way: {}", run.stage.as_str()));
+    }
+    if record.spec.suspend {
+        return unknown(ON_TIME, "Suspended", "no run begins by itself: to go on, lockstep rotation resume");
+    }
+    match last {
+        Some(_) => holds(ON_TIME, "Done", "its last run came to its end"),
+        None => holds(ON_TIME, "Waiting", "no run was due yet"),
+    }
+}
+
+/// A run as it is shown.
+pub(super) fn shown(run: &Run, kind: &Kind) -> RotationRun {
+    let (state, message) = match (&run.stage, &run.held) {
+        (Stage::Done(done), _) => ("Done", done.without.as_ref().map(|without| format!("without {without}"))),
+        (Stage::Failed(why), _) => ("Failed", Some(why.clone())),
+        (_, Some(held)) => ("Held", Some(held.clone())),
+        (_, None) => ("Running", run.trouble.clone()),
+    };
+    RotationRun {
+        id: run.id.to_string(),
+        due_at: run.due_at,
+        actor: run.actor.clone(),
+        state: state.to_owned(),
+        // The last but one is where a run that ended did so.
+        stage: run.stage.as_str().to_owned(),
+        message,
+        version: version(&run.stage).map(VersionNumber::get),
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+        gap_seconds: gap(run, kind).map(|gap| format!("{:.3}", gap.as_seconds_f64())),
+        stages: run.passed.iter().map(|passed| PassedStage { stage: passed.stage.clone(), at: passed.at }).collect(),
+    }
+}
+
+fn version(stage: &Stage) -> Option<VersionNumber> {
+    match stage {
+        Stage::Done(done) => done.version,
+        Stage::Confirming(delivered) | Stage::Overlapping(delivered) | Stage::Retiring(delivered, _) => delivered.version,
+        Stage::Delivering(Made::Written { number, .. }) => Some(*number),
+        _ => None,
+    }
+}
+
+/// From just before the source changed the one password until the last cluster confirmed it: what was recorded before the call is taken, so it
+/// is never shorter than it was.
+fn gap(run: &Run, kind: &Kind) -> Option<TimeDelta> {
+    let Kind::DatabaseStatic { .. } = kind else { return None };
+    let first = |stage: &str| run.passed.iter().find(|passed| passed.stage == stage).map(|passed| passed.at);
+    Some(first("Done")? - first("Making")?)
+}
