@@ -14,6 +14,7 @@ mod placement;
 mod project;
 mod refusal;
 mod role_assignment;
+mod rotation;
 mod secret;
 mod source;
 mod token;
@@ -52,6 +53,11 @@ pub(crate) fn of(kind: Kind, items: &[Value], width: Width) -> anyhow::Result<Ta
 pub(crate) fn of_why(why: &Value) -> anyhow::Result<[Table; 2]> {
     let items = |field: &str| why[field].as_array().cloned().unwrap_or_default();
     Ok([rows(why::BINDINGS, &items("bindings"), Width::Usual)?, rows(why::GRANTS, &items("grants"), Width::Usual)?])
+}
+
+/// Runs of a rotation as a table.
+pub(crate) fn of_runs(runs: &[Value], width: Width) -> anyhow::Result<Table> {
+    rows(rotation::RUNS, runs, width)
 }
 
 /// Conditions as a table.

@@ -11,6 +11,7 @@ use lockstep_api::maintenance_window::MaintenanceWindowSpec;
 use lockstep_api::manifest::Manifest;
 use lockstep_api::project::ProjectSpec;
 use lockstep_api::role_assignment::RoleAssignmentSpec;
+use lockstep_api::rotation::{CheckedRotation, RotationSpec};
 use lockstep_api::source::SourceSpec;
 use lockstep_core::access::Assignment;
 use lockstep_core::label::{LABELS_MAX, check_key, check_value};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::failure::Failure;
-use crate::kind::Kind;
+use crate::kind::{Kind, Registered};
 
 /// Items in one answer: few answers for large lists, each far below the server's limit.
 const PAGE_ITEMS: usize = 500;
@@ -22,6 +22,12 @@ impl Client {
     /// The first `count` of `kind` that match `query`, in the server's order.
     pub(crate) async fn first(&self, kind: Kind, query: &[(&str, &str)], count: usize) -> Result<Vec<Value>, Failure> {
         self.first_of(kind, query, count, |_| true).await
+    }
+
+    /// The newest runs of a rotation.
+    pub(crate) async fn rotation_runs(&self, name: &str, count: usize) -> Result<List<Value>, Failure> {
+        let path = [Kind::Registered(Registered::Rotation).plural(), name, "runs"];
+        self.answer(self.request(Method::GET, &path).query(&[("limit", count)])).await
     }
 
     /// The first `count` of `kind` that match `query` and that are wanted, from the first few pages.
