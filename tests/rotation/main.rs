@@ -1,0 +1,4 @@
+//! Rotations on all the real parts: what is changed at the source, who gets it when, and what becomes of a run that is interrupted.
+
+mod kinds;
+mod shop;
