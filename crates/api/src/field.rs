@@ -53,6 +53,11 @@ impl Mistakes {
         }
     }
 
+    /// Whether none was noted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value, if there was no mistake.
     ///
     /// `None` without a mistake would be an error in this crate; it is reported as one of the manifest and never panics.

@@ -293,6 +293,7 @@ impl Config {
         }
         ensure!((500..=60_000).contains(&self.home_vault.issuers_interval_ms), "homeVault.issuersIntervalMs: use 500 to 60000");
         ensure!(self.agents.rotation_spread_seconds <= 86_400, "agents.rotationSpreadSeconds: use 0 to 86400");
+        ensure!((1..=10_000).contains(&self.rotation.concurrent_runs), "rotation.concurrentRuns: use 1 to 10000");
         ensure!((1..=1_024).contains(&self.agents.in_flight), "agents.inFlight: use 1 to 1024");
         ensure!(!self.advertise.names.is_empty(), "advertise.names: at least one DNS name or IP address is needed");
         ensure!(

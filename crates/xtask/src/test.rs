@@ -70,6 +70,7 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
         ),
         ("agent protocol", test(&["--package", "lockstep-tests", "--test", "protocol"])),
         ("faults", test(&["--package", "lockstep-tests", "--test", "fault"])),
+        ("rotations", test(&["--package", "lockstep-tests", "--test", "rotation", "--", "--nocapture"])),
         ("history cut", test(&["--package", "lockstep-tests", "--test", "history"])),
         ("canaries", test(&["--package", "lockstep-tests", "--test", "canary"])),
         ("fuzz targets, short", test(&["--package", "lockstep-fuzz", "--test", "short", "--", "--nocapture"])),

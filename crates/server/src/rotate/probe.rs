@@ -9,7 +9,7 @@ use lockstep_core::engine::Engine;
 use lockstep_core::kv::KvPath;
 use lockstep_core::recipe::Recipe;
 use lockstep_core::rotation::{CertificateRequest, Kind, PAIR_PERIODS_MIN, RotationSpec};
-use lockstep_vault::{Act, StaticRole, Vault, VaultError};
+use lockstep_vault::{Act, Right, Secret, StaticRole, Vault, VaultError};
 
 use super::client;
 use super::trouble::Trouble;
@@ -37,6 +37,13 @@ pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, Va
             lacking.capability, lacking.path
         );
         mistakes.add(&field, reason);
+    }
+    for missing in unreadable(&vault, kind).await? {
+        mistakes.add(&field, format!("the credentials by which the server writes there may not read {missing}: add it to their policy"));
+    }
+    // Whoever may not look is told that nothing is there.
+    if !mistakes.is_empty() {
+        return Ok(found(mistakes));
     }
     match kind {
         Kind::Generate { keys, .. } => policies(&vault, keys, &field, &mut mistakes).await?,
@@ -78,6 +85,18 @@ pub(crate) fn acts(kind: &Kind) -> Vec<Act> {
             Act::Revoke(engine.clone()),
         ],
     }
+}
+
+/// What its runs look at and may not: a role's times, and its password, which is tried.
+async fn unreadable(vault: &Vault, kind: &Kind) -> Result<Vec<String>, VaultError> {
+    let SecretRef { engine, mount, path, .. } = kind.secret().clone();
+    let rights: &[Right] = match kind {
+        Kind::Generate { .. } | Kind::Pki { .. } => &[],
+        Kind::DatabaseStatic { .. } => &[Right::Watch],
+        Kind::DatabasePair { .. } => &Right::ALL,
+    };
+    let missing = vault.missing_rights(&[Secret { engine, mount, path }], rights).await?;
+    Ok(missing.into_iter().map(|missing| missing.path).collect())
 }
 
 /// Why it is not there; `None`: it is.
@@ -151,13 +170,21 @@ async fn pair(vault: &Vault, secret: &SecretRef, spec: &RotationSpec, mistakes: 
         }
         databases.push(found.db_name);
     }
-    if let [first, second] = &databases[..]
-        && first != second
-    {
+    databases.dedup();
+    if let [first, second] = &databases[..] {
         mistakes.add(
             "spec.databasePair.roles",
             format!("they are of two databases, {first} and {second}: a pair is two users of one"),
         );
+    }
+    let (Kind::DatabasePair { verify: true, .. }, [name]) = (&spec.kind, &databases[..]) else { return Ok(()) };
+    let Ok(name) = name.parse() else { return Ok(()) };
+    for lacking in vault.lacking_for(&[Act::ReadConnection(secret.mount.clone(), name)]).await? {
+        let reason = format!(
+            "to try a login, the credentials by which the server writes there need {} on {}: add it to their policy, or set verify: None",
+            lacking.capability, lacking.path
+        );
+        mistakes.add("spec.databasePair", reason);
     }
     Ok(())
 }

@@ -244,6 +244,17 @@ impl Api {
         Ok(sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&self.app.pool).await?.rows_affected())
     }
 
+    /// A source `vault` that is really there, and a grant of what is rotated in it.
+    pub(crate) async fn furnish_rotations(&self) -> Result<()> {
+        let (mut source, mut grant) = (source(), grant());
+        source["metadata"]["name"] = json!("vault");
+        source["spec"] = json!({"addresses": [OpenBao::shared().await?.addr()], "credentials": "home"});
+        grant["metadata"]["name"] = json!("payments-vault");
+        grant["spec"]["paths"][0]["source"] = json!("vault");
+        self.apply(&source).await?;
+        self.apply(&grant).await.map(drop)
+    }
+
     /// Project `payments`, source `corp`, clusters `eu-1` and `eu-2` with `env=prod`, and a grant for both.
     pub(crate) async fn furnish(&self) -> Result<()> {
         for manifest in [project(), source(), cluster("eu-1", "prod"), cluster("eu-2", "prod"), grant()] {
@@ -251,6 +262,16 @@ impl Api {
         }
         Ok(())
     }
+}
+
+/// A rotation of one key of a KV secret, in the source that [`Api::furnish_rotations`] registers.
+pub(crate) fn rotation(name: &str) -> Value {
+    let spec = json!({
+        "project": "payments",
+        "schedule": "0 3 * * SUN",
+        "generate": {"source": "vault", "mount": "kv", "path": "payments/token", "keys": {name: {"random": {}}}},
+    });
+    manifest("Rotation", name, &spec)
 }
 
 fn manifest(kind: &str, name: &str, spec: &Value) -> Value {

@@ -25,6 +25,7 @@ mod oidc;
 mod refusals;
 mod roles;
 mod rollbacks;
+mod rotations;
 mod sources;
 mod teams;
 mod tokens;

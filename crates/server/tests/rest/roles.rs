@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::fixture::{Api, binding, cluster, grant, maintenance_window, project, role_assignment, source};
+use crate::fixture::{Api, binding, cluster, grant, maintenance_window, project, role_assignment, rotation, source};
 
 /// `v`iewer, `o`perator, a`u`ditor and `a`dmin, each of everything; an admin of another project, `x`, and of other clusters, `c`; and a
 /// caller without any role, `n`.
@@ -56,6 +56,15 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("GET", "/v1/roleassignments/{name}", "voua"),
     ("PUT", "/v1/roleassignments/{name}", "a"),
     ("DELETE", "/v1/roleassignments/{name}", "a"),
+    ("GET", "/v1/rotations", "vouaxc"),
+    ("POST", "/v1/rotations", "a"),
+    ("GET", "/v1/rotations/{name}", "voua"),
+    ("PUT", "/v1/rotations/{name}", "a"),
+    ("DELETE", "/v1/rotations/{name}", "a"),
+    ("POST", "/v1/rotations/{name}/run", "oa"),
+    ("POST", "/v1/rotations/{name}/pause", "oa"),
+    ("POST", "/v1/rotations/{name}/resume", "oa"),
+    ("GET", "/v1/rotations/{name}/runs", "voua"),
     ("GET", "/v1/maintenancewindows", "vouaxc"),
     ("POST", "/v1/maintenancewindows", "a"),
     ("GET", "/v1/maintenancewindows/{name}", "voua"),
@@ -87,6 +96,7 @@ fn present(plural: &str) -> Value {
         "bindings" => binding(),
         "roleassignments" => role_assignment(),
         "maintenancewindows" => maintenance_window(),
+        "rotations" => rotation("token"),
         other => panic!("no manifest of {other}"),
     }
 }
@@ -107,6 +117,9 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
         // It is pinned there already.
         ("POST", "bindings", Some(&"rollback")) => (template.replace("{name}", "held"), Some(json!({"to": 1}))),
         ("POST", "bindings", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "held")), None),
+        // Each begins a run of another one: none is there to come to its end.
+        ("POST", "rotations", Some(&"run")) => (template.replace("{name}", &format!("of-{caller}")), None),
+        ("POST", "rotations", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "token")), None),
         ("POST", "clusters", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "eu-1")), None),
         ("GET", "why", _) => (format!("{template}?cluster=eu-1&secret=corp/kv/payments/db"), None),
         ("GET", ..) if !template.contains("{name}") => (template.to_owned(), None),
@@ -116,6 +129,7 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
             manifest["metadata"]["name"] = json!("another");
             match plural {
                 "bindings" => manifest["spec"]["target"]["secret"]["name"] = json!("another"),
+                "rotations" => manifest["spec"]["generate"]["keys"] = json!({"another": {"random": {}}}),
                 "maintenancewindows" => manifest["spec"]["allow"]["schedule"] = json!("0 2 * * SUN"),
                 _ => {}
             }
@@ -150,6 +164,10 @@ async fn each_role_may_use_exactly_the_endpoints_that_are_written_here() -> Resu
     for (name, mut other) in [("spare", project()), ("spare", source()), ("billing", project())] {
         other["metadata"]["name"] = json!(name);
         api.apply(&other).await?;
+    }
+    api.furnish_rotations().await?;
+    for name in ["token", "of-o", "of-a"] {
+        api.apply(&rotation(name)).await?;
     }
     let everything = json!({"everything": true});
     let mut tokens = Vec::new();

@@ -90,6 +90,10 @@ rest:
   {{- range $name, $value := .Values.rest }}
   {{ $name }}: {{ $value | int64 }}
   {{- end }}
+rotation:
+  {{- range $name, $value := .Values.rotation }}
+  {{ $name }}: {{ $value | int64 }}
+  {{- end }}
 leaseMs: {{ .Values.leaseMs | int64 }}
 {{- end -}}
 

@@ -60,6 +60,10 @@ pub(crate) async fn rollback(
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let present = writable(&mut connection, &caller, &name).await?;
     let item = meant(&present, asked.item.as_deref())?.clone();
+    if !item.secret.engine.numbers_versions() {
+        let why = "only versions of KV version 2 can be gone back to: elsewhere the source keeps the newest only";
+        return Err(refused(&item, why));
+    }
     // Whoever asks again for what is so already need not find the Vault in its place.
     let number = if let Some(number) = to.filter(|to| item.pin == Some(*to)) {
         drop(connection);

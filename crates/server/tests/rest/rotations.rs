@@ -1,0 +1,98 @@
+//! Rotations over REST. Nothing runs them here: that is `tests/rotation`.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::fixture::{Api, rotation};
+
+async fn furnished() -> Result<Api> {
+    let api = Api::start().await?;
+    api.furnish().await?;
+    api.furnish_rotations().await?;
+    Ok(api)
+}
+
+#[tokio::test]
+async fn a_rotation_reads_back_with_its_defaults_and_says_when_it_is_due() -> Result<()> {
+    let api = furnished().await?;
+    let written = api.apply(&rotation("token")).await?;
+    assert_eq!(written.header("lockstep-result"), "created");
+    let read = api.get("/v1/rotations/token").await?.ok().body;
+    assert_eq!(read["spec"]["confirm"]["onDeadline"], "Hold");
+    assert_eq!(read["spec"]["confirm"]["deadline"], "30m");
+    let due = read["status"]["nextDueAt"].as_str().unwrap_or_default();
+    assert!(due.ends_with("T03:00:00Z"), "{due}");
+    assert_eq!(read["status"]["conditions"][0]["reason"], "Waiting");
+    assert_eq!(api.apply(&rotation("token")).await?.header("lockstep-result"), "unchanged");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_another_rotation_rotates_or_no_grant_allows_is_refused_with_whose_it_is() -> Result<()> {
+    let api = furnished().await?;
+    api.apply(&rotation("token")).await?;
+    let mut twin = rotation("twin");
+    twin["spec"]["generate"]["keys"] = json!({"other": {"random": {}}, "token": {"random": {}}});
+    let refused = api.put("/v1/rotations/twin", &twin).await?;
+    assert_eq!((refused.code(), refused.fields()), ("invalid-manifest", vec!["spec.generate"]));
+    assert!(refused.text.contains("rotation \\\"token\\\" rotates key token of payments/token already"), "{}", refused.text);
+    twin["spec"]["generate"]["keys"] = json!({"other": {"random": {}}});
+    api.apply(&twin).await?;
+    twin["spec"]["generate"]["path"] = json!("billing/token");
+    let refused = api.put("/v1/rotations/twin", &twin).await?;
+    assert!(refused.text.contains("no grant of project payments allows source vault, mount kv, path billing/token"), "{}", refused.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_not_at_the_source_is_refused_and_a_source_that_is_away_is_no_reason_to_believe_it() -> Result<()> {
+    let api = furnished().await?;
+    let mut unknown = rotation("token");
+    unknown["spec"]["generate"]["keys"] = json!({"token": {"policy": "no-such-policy"}});
+    let refused = api.put("/v1/rotations/token", &unknown).await?;
+    assert_eq!(refused.fields(), ["spec.generate.keys[token].policy"], "{}", refused.text);
+    let mut away = rotation("token");
+    away["spec"]["generate"]["source"] = json!("corp");
+    let refused = api.put("/v1/rotations/token", &away).await?;
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "source-unavailable"), "{}", refused.text);
+    let mut nowhere = rotation("token");
+    nowhere["spec"]["generate"]["source"] = json!("nowhere");
+    let refused = api.put("/v1/rotations/token", &nowhere).await?;
+    assert_eq!(refused.fields(), ["spec.generate.source"], "{}", refused.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_run_at_a_time_and_what_has_an_open_one_is_not_deleted() -> Result<()> {
+    let api = furnished().await?;
+    api.apply(&rotation("token")).await?;
+    let begun = api.post("/v1/rotations/token/run", None).await?.ok();
+    assert_eq!((begun.status.as_u16(), &begun.body["state"], &begun.body["stage"]), (201, &json!("Running"), &json!("Preparing")));
+    for refused in [api.post("/v1/rotations/token/run", None).await?, api.delete("/v1/rotations/token").await?] {
+        assert_eq!((refused.status.as_u16(), refused.code()), (409, "wrong-state"), "{}", refused.text);
+    }
+    let runs = api.get("/v1/rotations/token/runs").await?.ok().body;
+    assert_eq!(runs["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(runs["items"][0]["id"], begun.body["id"]);
+    let status = api.get("/v1/rotations/token").await?.ok().body["status"].clone();
+    assert_eq!((&status["running"]["id"], &status["conditions"][0]["reason"]), (&begun.body["id"], &json!("Running")));
+    api.sql("update rotation_run set ended_at = now(), stage = '{\"Failed\": \"for a test\"}'").await?;
+    let status = api.get("/v1/rotations/token").await?.ok().body["status"].clone();
+    assert_eq!(status["conditions"][0]["message"], "for a test");
+    api.delete("/v1/rotations/token").await?.ok();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_paused_rotation_is_due_no_more_until_it_is_resumed() -> Result<()> {
+    let api = furnished().await?;
+    api.apply(&rotation("token")).await?;
+    let paused = api.post("/v1/rotations/token/pause", None).await?.ok();
+    assert_eq!(paused.header("lockstep-result"), "configured");
+    assert_eq!((&paused.body["spec"]["suspend"], &paused.body["status"]["nextDueAt"]), (&json!(true), &json!(null)));
+    assert_eq!(paused.body["status"]["conditions"][0]["reason"], "Suspended");
+    assert_eq!(api.post("/v1/rotations/token/pause", None).await?.ok().header("lockstep-result"), "unchanged");
+    let resumed = api.post("/v1/rotations/token/resume", None).await?.ok();
+    assert!(resumed.body["status"]["nextDueAt"].is_string());
+    Ok(())
+}
