@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lockstep_store::change::{Entry, Writing};
-use lockstep_store::{Result, cluster, delivery, join_token, pool, refusal, registry, session};
+use lockstep_store::{Result, cluster, delivery, join_token, pool, refusal, registry, rotation, session};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -54,6 +54,7 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
     let removable = cluster::removable(&mut connection).await?;
     let counts = delivery::count_by_cluster(&mut connection).await?;
     let deletions_held = cluster::deletions_held(&mut connection).await?;
+    let rotations = rotation::count_by_state(&mut connection).await?;
     let held = registry::get(&mut connection).await?.held.is_some();
     drop(connection);
     for (id, name) in removable {
@@ -75,6 +76,10 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
     app.metrics.deliveries.reset();
     for (cluster, status, count) in counts {
         app.metrics.deliveries.with_label_values(&[&cluster, &status]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    app.metrics.rotations.reset();
+    for (state, count) in rotations {
+        app.metrics.rotations.with_label_values(&[&state]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
     app.metrics.deletions_held.reset();
     for (cluster, count) in deletions_held {

@@ -162,6 +162,27 @@ pub async fn note(connection: &mut PgConnection, id: RotationId, before: &Timeta
     Ok(())
 }
 
+/// How many rotations there are in each state, by its word: the first that holds, as people are shown it.
+pub async fn count_by_state(connection: &mut PgConnection) -> Result<Vec<(String, u64)>> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "select case \
+             when open.held is not null then 'Held' \
+             when open.id is not null then 'Running' \
+             when r.due_at < clock_timestamp() - make_interval(secs => 60 + (r.spec -> 'timing' -> 'jitter' ->> 'secs')::bigint) then 'Overdue' \
+             when last.stage ? 'Failed' then 'Failed' \
+             when (r.spec ->> 'suspend')::boolean then 'Suspended' \
+             else 'Waiting' end as state, count(*) \
+         from rotation r \
+         left join rotation_run open on open.rotation_id = r.id and open.ended_at is null \
+         left join lateral (select stage from rotation_run l where l.rotation_id = r.id and l.ended_at is not null \
+             order by l.ended_at desc limit 1) last on true \
+         group by 1 order by 1",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(state, count)| (state, count.cast_unsigned())).collect())
+}
+
 /// Deletes it with its runs; the history keeps what they did.
 pub async fn delete(connection: &mut PgConnection, id: RotationId) -> Result<()> {
     sqlx::query("delete from rotation where id = $1").bind(id.uuid()).execute(connection).await?;

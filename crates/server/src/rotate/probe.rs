@@ -87,12 +87,11 @@ pub(crate) fn acts(kind: &Kind) -> Vec<Act> {
     }
 }
 
-/// What its runs look at and may not: a role's times, and its password, which is tried.
+/// What its runs look at and may not: when there is something new, and of a pair the password, which is tried.
 async fn unreadable(vault: &Vault, kind: &Kind) -> Result<Vec<String>, VaultError> {
     let SecretRef { engine, mount, path, .. } = kind.secret().clone();
     let rights: &[Right] = match kind {
-        Kind::Generate { .. } | Kind::Pki { .. } => &[],
-        Kind::DatabaseStatic { .. } => &[Right::Watch],
+        Kind::Generate { .. } | Kind::Pki { .. } | Kind::DatabaseStatic { .. } => &[Right::Watch],
         Kind::DatabasePair { .. } => &Right::ALL,
     };
     let missing = vault.missing_rights(&[Secret { engine, mount, path }], rights).await?;

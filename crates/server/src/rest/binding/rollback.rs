@@ -40,7 +40,7 @@ use crate::rest::resource::answer::Answer;
     params(("name" = String, Path, description = "The binding's name"), WriteQuery),
     request_body(content = Option<Rollback>, description = "If absent: the version before the one that is delivered"),
     responses(
-        (status = 200, description = "The binding", body = Binding, headers(("lockstep-result" = String, description = "`configured` or `unchanged`"))),
+        (status = 200, description = "The binding", body = ref("#/components/schemas/Binding"), headers(("lockstep-result" = String, description = "`configured` or `unchanged`"))),
         (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
     ),
 )]

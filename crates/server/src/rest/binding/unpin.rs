@@ -28,7 +28,7 @@ use crate::rest::resource::answer::Answer;
     params(("name" = String, Path, description = "The binding's name"), WriteQuery),
     request_body(content = Option<Unpin>, description = "If absent: all its secrets"),
     responses(
-        (status = 200, description = "The binding", body = Binding, headers(("lockstep-result" = String, description = "`configured` or `unchanged`"))),
+        (status = 200, description = "The binding", body = ref("#/components/schemas/Binding"), headers(("lockstep-result" = String, description = "`configured` or `unchanged`"))),
         (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
     ),
 )]
