@@ -9,6 +9,7 @@ mod observe;
 mod ownership;
 mod read_as_cluster;
 mod restarts;
+mod rotation;
 mod shop;
 mod strict;
 mod takeover;

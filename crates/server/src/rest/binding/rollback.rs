@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use axum::extract::State;
-use lockstep_api::binding::{Binding, Rollback};
+use lockstep_api::binding::Rollback;
 use lockstep_api::problem::Problem;
 use lockstep_core::access::Action;
 use lockstep_core::binding::{Item, SecretRef};

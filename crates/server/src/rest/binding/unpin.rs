@@ -1,7 +1,7 @@
 //! `POST /v1/bindings/{name}/unpin`.
 
 use axum::extract::State;
-use lockstep_api::binding::{Binding, Unpin};
+use lockstep_api::binding::Unpin;
 use lockstep_api::problem::Problem;
 use lockstep_core::access::Action;
 use lockstep_store::StoreError;
