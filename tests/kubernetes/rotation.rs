@@ -25,7 +25,10 @@ async fn done(fleet: &Fleet, name: &str) -> Result<Value> {
 async fn a_run_that_asks_for_health_is_done_when_the_new_pods_are_ready() -> Result<()> {
     let mut fleet = fleet().await?;
     fleet.agents[0].kubernetes_mut()?.start_workloads().await?;
-    fleet.bao.extend_policy("lockstep", &format!("path \"{KV}/data/shop/*\" {{ capabilities = [\"create\", \"read\", \"update\"] }}")).await?;
+    fleet
+        .bao
+        .extend_policy("lockstep", &format!("path \"{KV}/data/shop/*\" {{ capabilities = [\"create\", \"read\", \"update\"] }}"))
+        .await?;
     deliver(&fleet, "env", "", "restart: {policy: Auto}").await?;
     deploy(&fleet, "web", "env").await?;
     // The workload was made within the same second as the Secret may have been: let that pass.

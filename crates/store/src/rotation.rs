@@ -146,9 +146,9 @@ pub async fn put(
     Ok(())
 }
 
-/// Notes how its schedule stands, if it still stands as it did `before`: another replica may have been faster.
-pub async fn note(connection: &mut PgConnection, id: RotationId, before: &Timetable, timetable: &Timetable) -> Result<()> {
-    sqlx::query(
+/// Notes how its schedule stands, if it still stands as it did `before`: another replica may have been faster. Whether it did.
+pub async fn note(connection: &mut PgConnection, id: RotationId, before: &Timetable, timetable: &Timetable) -> Result<bool> {
+    let noted = sqlx::query(
         "update rotation set settled_at = $3, due_at = $4, look_at = $5, waits_for = $6 where id = $1 and settled_at = $2",
     )
     .bind(id.uuid())
@@ -159,7 +159,7 @@ pub async fn note(connection: &mut PgConnection, id: RotationId, before: &Timeta
     .bind(&timetable.waits_for)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(noted.rows_affected() == 1)
 }
 
 /// How many rotations there are in each state, by its word: the first that holds, as people are shown it.

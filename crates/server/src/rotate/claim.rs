@@ -45,6 +45,8 @@ pub(super) async fn claim(app: &App) -> Result<usize> {
 enum Verdict {
     /// Nothing before the timetable's next look.
     Later(Timetable),
+    /// Due times passed without a run, up to the timetable's; that is recorded.
+    Missed { missed: u64, timetable: Timetable },
     /// The run of this due time begins.
     Begin { due_at: DateTime<Utc>, missed: u64, timetable: Timetable },
 }
@@ -59,7 +61,40 @@ async fn look(app: &App, id: RotationId) -> Result<bool> {
         }
         (found, verdict)
     };
-    let (found, Verdict::Begin { due_at, missed, timetable }) = verdict else { return Ok(false) };
+    match verdict {
+        (_, Verdict::Later(_)) => Ok(false),
+        (found, Verdict::Missed { missed, timetable }) => note_missed(app, &found, missed, &timetable).await,
+        (found, Verdict::Begin { due_at, missed, timetable }) => begin(app, &found, due_at, missed, &timetable).await,
+    }
+}
+
+/// Records that due times passed without a run, once.
+async fn note_missed(app: &App, found: &Registered<RotationRecord>, missed: u64, timetable: &Timetable) -> Result<bool> {
+    let mut writing = Writing::begin(&app.pool).await?;
+    if !rotation::note(writing.connection(), found.id.into(), &found.spec.timetable, timetable).await? {
+        writing.abandon().await?;
+        return Ok(false);
+    }
+    let entry = Entry {
+        actor: actor::server(&app.config.replica),
+        kind: "RotationMissed",
+        subject: format!("rotation/{}", found.name),
+        detail: json!({"project": found.spec.project, "missed": missed, "through": timetable.settled_at}),
+    };
+    writing.commit(&entry).await?;
+    tracing::warn!(rotation = found.name, through = %timetable.settled_at, missed, "due times passed without a run");
+    Ok(false)
+}
+
+/// Begins the run of a due time, unless another replica has.
+async fn begin(
+    app: &App,
+    found: &Registered<RotationRecord>,
+    due_at: DateTime<Utc>,
+    missed: u64,
+    timetable: &Timetable,
+) -> Result<bool> {
+    let id = found.id.into();
     let mut writing = Writing::begin(&app.pool).await?;
     let same = rotation::by_id(writing.connection(), id).await?.is_some_and(|now| now.seq == found.seq);
     let is_free = rotation_run::count_open(writing.connection()).await? < u64::from(app.config.rotation.concurrent_runs);
@@ -68,7 +103,7 @@ async fn look(app: &App, id: RotationId) -> Result<bool> {
         writing.abandon().await?;
         return Ok(false);
     };
-    rotation::note(writing.connection(), id, &found.spec.timetable, &timetable).await?;
+    rotation::note(writing.connection(), id, &found.spec.timetable, timetable).await?;
     let entry = Entry {
         actor: actor::server(&app.config.replica),
         kind: "RotationStarted",
@@ -98,10 +133,10 @@ async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<Rota
         waits_for: None,
     };
     let Some(due_at) = decided.claim else {
-        if let Some(skipped) = decided.skipped_through {
-            tracing::warn!(rotation = found.name, through = %skipped, missed = decided.missed, "due times passed without a run");
-        }
-        return Ok(Verdict::Later(after(decided.skipped_through.unwrap_or(timetable.settled_at))));
+        return Ok(match decided.skipped_through {
+            Some(through) => Verdict::Missed { missed: decided.missed, timetable: after(through) },
+            None => Verdict::Later(after(timetable.settled_at)),
+        });
     };
     let wait = |until: DateTime<Utc>, waits_for| {
         let look_at = until.clamp(now, now + LOOK_AT_LEAST);

@@ -39,7 +39,10 @@ pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, Va
         mistakes.add(&field, reason);
     }
     for missing in unreadable(&vault, kind).await? {
-        mistakes.add(&field, format!("the credentials by which the server writes there may not read {missing}: add it to their policy"));
+        mistakes.add(
+            &field,
+            format!("the credentials by which the server writes there may not read {missing}: add it to their policy"),
+        );
     }
     // Whoever may not look is told that nothing is there.
     if !mistakes.is_empty() {

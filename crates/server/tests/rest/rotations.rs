@@ -40,7 +40,11 @@ async fn what_another_rotation_rotates_or_no_grant_allows_is_refused_with_whose_
     api.apply(&twin).await?;
     twin["spec"]["generate"]["path"] = json!("billing/token");
     let refused = api.put("/v1/rotations/twin", &twin).await?;
-    assert!(refused.text.contains("no grant of project payments allows source vault, mount kv, path billing/token"), "{}", refused.text);
+    assert!(
+        refused.text.contains("no grant of project payments allows source vault, mount kv, path billing/token"),
+        "{}",
+        refused.text
+    );
     Ok(())
 }
 
@@ -67,7 +71,10 @@ async fn one_run_at_a_time_and_what_has_an_open_one_is_not_deleted() -> Result<(
     let api = furnished().await?;
     api.apply(&rotation("token")).await?;
     let begun = api.post("/v1/rotations/token/run", None).await?.ok();
-    assert_eq!((begun.status.as_u16(), &begun.body["state"], &begun.body["stage"]), (201, &json!("Running"), &json!("Preparing")));
+    assert_eq!(
+        (begun.status.as_u16(), &begun.body["state"], &begun.body["stage"]),
+        (201, &json!("Running"), &json!("Preparing"))
+    );
     for refused in [api.post("/v1/rotations/token/run", None).await?, api.delete("/v1/rotations/token").await?] {
         assert_eq!((refused.status.as_u16(), refused.code()), (409, "wrong-state"), "{}", refused.text);
     }
