@@ -2,6 +2,7 @@
 
 mod confirm;
 mod kind;
+mod recipe;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,8 @@ use crate::field::{FieldError, Mistakes};
 use crate::manifest::{Condition, Manifest};
 
 pub use confirm::Confirm;
-pub use kind::{DatabasePair, DatabaseStatic, Generate, KeyPairRecipe, KvSecret, Pki, RandomRecipe, Recipe};
+pub use kind::{DatabasePair, DatabaseStatic, Generate, KvSecret, Pki};
+pub use recipe::{KeyPairRecipe, RandomRecipe, Recipe};
 pub use run::{PassedStage, RotationRun};
 
 /// The longest jitter.

@@ -6,16 +6,14 @@ use lockstep_core::binding::SecretRef;
 use lockstep_core::duration;
 use lockstep_core::engine::{self, Engine};
 use lockstep_core::kv::{KvMount, KvPath};
-use lockstep_core::recipe::{Alphabet, Random, Recipe as CheckedRecipe, RsaBits};
+use lockstep_core::recipe::Recipe as CheckedRecipe;
 use lockstep_core::rotation::{CertificateRequest, DEFAULT_OVERLAP, KEYS_MAX, Kind};
 use serde::{Deserialize, Serialize};
 
+use super::recipe::{self, Recipe};
 use super::{RotationSpec, checked_duration};
 use crate::field::Mistakes;
 
-/// The length and alphabet of a random value where nothing is said.
-const DEFAULT_LENGTH: u32 = 32;
-const DEFAULT_ALPHABET: &str = "alphanumeric";
 /// The longest name that is asked of a PKI engine, in bytes: a DNS name's limit.
 const NAME_MAX_BYTES: usize = 253;
 /// The most further names of a certificate.
@@ -33,52 +31,6 @@ pub struct Generate {
     pub path: String,
     /// From each key to how its value is made.
     pub keys: BTreeMap<String, Recipe>,
-}
-
-/// How a value is made: exactly one of the four.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Recipe {
-    /// Characters at random.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub random: Option<RandomRecipe>,
-    /// The name of a password policy of the source.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
-    /// An Ed25519 private key, PKCS #8 in PEM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ed25519: Option<KeyPairRecipe>,
-    /// The same, of RSA.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rsa: Option<KeyPairRecipe>,
-}
-
-/// Characters at random.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RandomRecipe {
-    /// How many; 32 if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub length: Option<u32>,
-    /// `alphanumeric` (default), `hex`, `base64url` or `ascii`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alphabet: Option<String>,
-    /// The alphabet's characters, instead of its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub characters: Option<String>,
-}
-
-/// A key pair.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct KeyPairRecipe {
-    /// Of an RSA key: 2048, 3072 (default) or 4096.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bits: Option<u32>,
-    /// The key that gets the public key, SPKI in PEM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_key: Option<String>,
 }
 
 /// A new password of a database's static role.
@@ -192,7 +144,7 @@ fn check_generate(wire: &Generate, mistakes: &mut Mistakes) -> Option<Kind> {
     mistakes.count(&format!("{field}.keys"), wire.keys.len(), KEYS_MAX);
     let mut keys = BTreeMap::new();
     for (key, recipe) in &wire.keys {
-        if let Some(recipe) = check_recipe(recipe, &format!("{field}.keys[{key}]"), mistakes) {
+        if let Some(recipe) = recipe::check(recipe, &format!("{field}.keys[{key}]"), mistakes) {
             keys.insert(key.clone(), recipe);
         }
     }
@@ -203,43 +155,6 @@ fn check_generate(wire: &Generate, mistakes: &mut Mistakes) -> Option<Kind> {
         }
     }
     (keys.len() == wire.keys.len()).then_some(Kind::Generate { secret: secret?, keys })
-}
-
-fn check_recipe(wire: &Recipe, field: &str, mistakes: &mut Mistakes) -> Option<CheckedRecipe> {
-    match (&wire.random, &wire.policy, &wire.ed25519, &wire.rsa) {
-        (Some(random), None, None, None) => {
-            let alphabet = match (&random.alphabet, &random.characters) {
-                (Some(_), Some(_)) => {
-                    mistakes.add(format!("{field}.random"), "alphabet and characters: use one of them");
-                    None
-                }
-                (None, Some(characters)) => {
-                    mistakes.take(format!("{field}.random.characters"), Alphabet::of_characters(characters))
-                }
-                (name, None) => mistakes.parse(format!("{field}.random.alphabet"), name.as_deref().unwrap_or(DEFAULT_ALPHABET)),
-            }?;
-            let random = Random::new(random.length.unwrap_or(DEFAULT_LENGTH), alphabet);
-            mistakes.take(format!("{field}.random"), random).map(CheckedRecipe::Random)
-        }
-        (None, Some(policy), None, None) => {
-            Some(CheckedRecipe::Policy { name: mistakes.parse(format!("{field}.policy"), policy)? })
-        }
-        (None, None, Some(pair), None) => {
-            if pair.bits.is_some() {
-                mistakes.add(format!("{field}.ed25519.bits"), "is of RSA keys only");
-            }
-            Some(CheckedRecipe::Ed25519 { public_key: pair.public_key.clone() })
-        }
-        (None, None, None, Some(pair)) => {
-            let bits = pair.bits.map_or(Ok(RsaBits::B3072), RsaBits::try_from);
-            let bits = mistakes.take(format!("{field}.rsa.bits"), bits)?;
-            Some(CheckedRecipe::Rsa { bits, public_key: pair.public_key.clone() })
-        }
-        _ => {
-            mistakes.add(field, "exactly one of random, policy, ed25519 and rsa is needed");
-            None
-        }
-    }
 }
 
 fn check_pair(wire: &DatabasePair, mistakes: &mut Mistakes) -> Option<Kind> {
@@ -333,26 +248,6 @@ pub(super) fn show(kind: &Kind, wire: &mut RotationSpec) {
                 ttl: ttl.map(duration::print),
                 into: KvSecret { mount, path },
             });
-        }
-    }
-}
-
-impl From<&CheckedRecipe> for Recipe {
-    fn from(checked: &CheckedRecipe) -> Self {
-        let pair = |bits, public_key: &Option<String>| Some(KeyPairRecipe { bits, public_key: public_key.clone() });
-        match checked {
-            CheckedRecipe::Random(random) => {
-                let length = u32::try_from(random.length()).ok();
-                let text = Some(random.alphabet().to_string());
-                let (alphabet, characters) = match random.alphabet() {
-                    Alphabet::Characters(_) => (None, text),
-                    _ => (text, None),
-                };
-                Self { random: Some(RandomRecipe { length, alphabet, characters }), ..Self::default() }
-            }
-            CheckedRecipe::Policy { name } => Self { policy: Some(name.to_string()), ..Self::default() },
-            CheckedRecipe::Ed25519 { public_key } => Self { ed25519: pair(None, public_key), ..Self::default() },
-            CheckedRecipe::Rsa { bits, public_key } => Self { rsa: pair(Some((*bits).into()), public_key), ..Self::default() },
         }
     }
 }
