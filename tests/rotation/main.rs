@@ -1,4 +1,6 @@
 //! Rotations on all the real parts: what is changed at the source, who gets it when, and what becomes of a run that is interrupted.
 
+mod fail_point;
+mod killed;
 mod kinds;
 mod shop;

@@ -1,5 +1,7 @@
 //! One server replica.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +22,7 @@ pub struct Replica {
     agents: SocketAddr,
     join: SocketAddr,
     metrics: SocketAddr,
+    env: BTreeMap<String, OsString>,
 }
 
 /// Chooses its ports; nothing runs yet.
@@ -34,6 +37,7 @@ pub(super) fn plan(fleet: &Fleet, index: usize) -> Result<Replica> {
         agents: address()?,
         join: address()?,
         metrics: address()?,
+        env: BTreeMap::new(),
     })
 }
 
@@ -75,11 +79,17 @@ impl Replica {
         &self.config
     }
 
+    /// Has this in its environment from the next start on.
+    pub fn set_env(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.insert(name.to_owned(), value.into());
+    }
+
     /// Starts it.
     pub(super) fn start(&mut self, folder: &Path, log: &str) -> Result<()> {
         self.process = None;
         let config = self.config.to_string_lossy().into_owned();
         let spec = Spec::new(bin("lockstep-server")?).args(["run", "--config", &config]).env("LOCKSTEP_LOG", log);
+        let spec = self.env.iter().fold(spec, |spec, (name, value)| spec.env(name, value));
         self.process = Some(Process::spawn(&format!("server-{}", self.name), spec, folder)?);
         Ok(())
     }
