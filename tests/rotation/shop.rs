@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use lockstep_testbed::fleet::{KV, STORY_LIMIT, Settings};
 use lockstep_testbed::{Database, Fleet, wait};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::client::Credential;
 
 /// Mounts of a database engine and of a PKI engine.
 pub(crate) const DB: &str = "database";
@@ -39,6 +42,7 @@ impl Shop {
         let shop = Self { database: fleet.postgres.create_database().await?, fleet };
         let Self { fleet, database } = &shop;
         let bao = &fleet.bao;
+        cheap_logins(database).await;
         bao.extend_policy("lockstep", POLICY).await?;
         bao.enable_database(DB, database).await?;
         for role in ["app", "pair_a", "pair_b"] {
@@ -50,15 +54,7 @@ impl Shop {
         bao.request("POST", &format!("{PKI}/roles/web"), Some(role)).await?;
         bao.kv_put(KV, "shop/token", &json!({"token": "first", "other": "kept", "count": 7})).await?;
         fleet.apply(&[fleet.basics(), grant(), bindings()].join("---\n")).await?;
-        let clusters = fleet.agents.len();
-        // `tls` has nothing before its first run.
-        wait::until("what is there to be everywhere", STORY_LIMIT, async || {
-            let deliveries = fleet.deliveries().await?;
-            let there = deliveries.iter().filter(|d| d["status"] == "InSync").count();
-            ensure!(there == 3 * clusters, "{there} of {deliveries:?}");
-            anyhow::Ok(())
-        })
-        .await?;
+        shop.in_step().await?;
         Ok(shop)
     }
 
@@ -73,8 +69,18 @@ impl Shop {
 
     /// Begins a run and waits for its end.
     pub(crate) async fn run(&self, name: &str) -> Result<Value> {
-        self.fleet.cli(&["rotation", "run", name]).await?;
+        self.begin(name).await?;
         self.ended(name, 1).await
+    }
+
+    /// Begins a run.
+    pub(crate) async fn begin(&self, name: &str) -> Result<()> {
+        self.fleet.cli(&["rotation", "run", name]).await.map(drop)
+    }
+
+    /// The newest run.
+    pub(crate) async fn newest(&self, name: &str) -> Result<Value> {
+        self.runs(name).await?.into_iter().next().context("no run")
     }
 
     /// Waits until no run is under way, and at least `count` are there. The newest.
@@ -99,10 +105,61 @@ impl Shop {
         Ok(file("username")?.zip(file("password")?))
     }
 
+    /// The same, which have to be there.
+    pub(crate) fn credential(&self, cluster: &str, target: &str) -> Result<Credential> {
+        let (user, password) = self.credentials(cluster, target)?.with_context(|| format!("{cluster} has no {target}"))?;
+        Ok(Credential { user, password })
+    }
+
+    /// The revision that a cluster confirmed of a binding: epoch and seq.
+    pub(crate) async fn revision(&self, cluster: &str, binding: &str) -> Result<(u64, u64)> {
+        let deliveries = self.fleet.deliveries().await?;
+        let found = deliveries.iter().find(|d| d["cluster"] == cluster && d["binding"] == binding);
+        let revision = found.and_then(|d| d["appliedRevision"].as_str()?.split_once('.')).context("no revision")?;
+        Ok((revision.0.parse()?, revision.1.parse()?))
+    }
+
+    /// Waits until every cluster has what it should, of all that was ever made.
+    pub(crate) async fn in_step(&self) -> Result<()> {
+        let clusters = self.fleet.agents.len();
+        // `tls` has nothing before its first run.
+        wait::until("what is there to be everywhere", STORY_LIMIT, async || {
+            let deliveries = self.fleet.deliveries().await?;
+            let there = deliveries.iter().filter(|d| d["status"] == "InSync").count();
+            ensure!(there == 3 * clusters, "{there} of {deliveries:?}");
+            anyhow::Ok(())
+        })
+        .await
+    }
+
+    /// The changes of this kind, the newest first.
+    pub(crate) async fn changes(&self, kind: &str) -> Result<Vec<Value>> {
+        let list = self.fleet.cli(&["get", "changes", "-o", "json"]).await?.json()?;
+        Ok(list["items"].as_array().into_iter().flatten().filter(|change| change["kind"] == kind).cloned().collect())
+    }
+
+    /// What all replicas together count.
+    pub(crate) async fn metric(&self, series: &str) -> Result<f64> {
+        let mut sum = 0.0;
+        for replica in &self.fleet.replicas {
+            sum += replica.metric(series).await?.unwrap_or_default();
+        }
+        Ok(sum)
+    }
+
     /// The version number of the newest version in Vault.
     pub(crate) async fn kv_version(&self, path: &str) -> Result<u64> {
         let answer = self.fleet.bao.request("GET", &format!("{KV}/metadata/{path}"), None).await?;
         answer["data"]["current_version"].as_u64().context("no current version")
+    }
+}
+
+/// Has a login take no time: what it costs by design is many times more without optimisation, and clients here log in all the time. Postgres 15
+/// has no such setting; there logins are only slower.
+async fn cheap_logins(database: &Database) {
+    let cheaper = format!("ALTER DATABASE {} SET scram_iterations = 32", database.name());
+    if let Ok(mut connection) = PgConnection::connect(database.url()).await {
+        let _ = connection.execute(AssertSqlSafe(cheaper)).await;
     }
 }
 

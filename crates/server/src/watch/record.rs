@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_core::engine::{Engine, member};
 use lockstep_core::name::SourceName;
 use lockstep_core::trace::TraceId;
-use lockstep_core::version::{Observation, SecretState, Verdict, observe};
+use lockstep_core::version::{Known, Observation, SecretState, Verdict, observe};
 use lockstep_store::StoreError;
 use lockstep_store::change::{Entry, VERSIONS_OBSERVED, Writing};
 use lockstep_store::lease::{self, Lease};
@@ -44,7 +45,7 @@ async fn write(
     let observations: BTreeMap<_, _> =
         observations.into_iter().map(|(seen, observation)| (seen.id, (seen, observation))).collect();
     let ids: Vec<_> = observations.keys().copied().collect();
-    let (mut changed, mut detail) = (Vec::new(), Vec::new());
+    let (mut changed, mut detail, mut unexpected) = (Vec::new(), Vec::new(), 0);
     for record in secret::still_bound(writing.connection(), &ids).await? {
         let Some((then, observation)) = observations.get(&record.id) else { continue };
         let mut known = record.known;
@@ -57,6 +58,7 @@ async fn write(
             continue;
         }
         let Verdict::Changed(change) = observe(&known, observation) else { continue };
+        let before = known;
         known.apply(&change, seq);
         known.began = observation.began;
         if let Some(version) = known.chosen.filter(|_| known.seqs.chosen == seq) {
@@ -66,9 +68,17 @@ async fn write(
         changed.push((record.id, known));
         let version = known.latest.map(|v| v.id.number.get());
         tracing::info!(mount = %record.mount, path = %record.path, state = known.state.as_str(), version, "secret changed");
-        detail.push(json!({
+        let mut told = json!({
             "engine": record.engine.as_str(), "mount": record.mount.as_str(), "path": record.path.as_str(), "state": known.state.as_str(), "version": version,
-        }));
+        });
+        if is_unexpected(&record, &before, &known) {
+            unexpected += 1;
+            told["unexpected"] = true.into();
+            let role = member(&record.path, known.active_member());
+            let role = role.as_ref().unwrap_or(&record.path);
+            tracing::warn!(mount = %record.mount, %role, version, "the source changed the password of a pair's role that clusters use: what they had was void at once");
+        }
+        detail.push(told);
     }
     if detail.is_empty() {
         return writing.abandon().await;
@@ -82,5 +92,14 @@ async fn write(
     };
     writing.commit(&entry).await?;
     app.metrics.versions_observed.with_label_values(&[source.as_str()]).inc_by(changed.len() as u64);
+    if unexpected > 0 {
+        app.metrics.unexpected_rotations.with_label_values(&[source.as_str()]).inc_by(unexpected);
+    }
     Ok(())
+}
+
+/// Whether a password was changed that nobody here had asked for. A rotation changes that of the role which clusters do not use, and then says
+/// itself that they use it; so whatever is seen to be new of the role in use is somebody else's doing.
+fn is_unexpected(record: &SecretRecord, before: &Known, after: &Known) -> bool {
+    record.engine == Engine::RolePair && before.chosen.is_some() && before.chosen != after.chosen
 }
