@@ -6,4 +6,6 @@ mod held;
 mod killed;
 mod kinds;
 mod pairs;
+mod refused;
 mod shop;
+mod trouble;

@@ -85,10 +85,28 @@ impl Shop {
 
     /// Waits until no run is under way, and at least `count` are there. The newest.
     pub(crate) async fn ended(&self, name: &str, count: usize) -> Result<Value> {
+        self.at_rest(name, count).await?;
         wait::until(&format!("rotation {name} to come to its end"), STORY_LIMIT * 3, async || {
             let runs = self.runs(name).await?;
             ensure!(runs.len() >= count && runs.iter().all(|run| run["endedAt"].is_string()), "{}", Value::from(runs));
             runs.into_iter().next().context("no run")
+        })
+        .await
+    }
+
+    /// The same, asked of the registry: a command for each look would take the time of those who work.
+    async fn at_rest(&self, name: &str, count: usize) -> Result<()> {
+        let mut registry = PgConnection::connect(self.fleet.database.url()).await?;
+        wait::until(&format!("rotation {name} to have no run under way"), STORY_LIMIT * 3, async || {
+            let (all, open): (i64, i64) = sqlx::query_as(
+                "select count(*), count(*) filter (where u.ended_at is null) \
+                 from rotation_run u join rotation r on r.id = u.rotation_id where r.name = $1",
+            )
+            .bind(name)
+            .fetch_one(&mut registry)
+            .await?;
+            ensure!(usize::try_from(all)? >= count && open == 0, "{open} of {all} are under way");
+            anyhow::Ok(())
         })
         .await
     }

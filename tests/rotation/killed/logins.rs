@@ -14,44 +14,51 @@ const PERIOD: Duration = Duration::from_millis(100);
 
 /// One program in each cluster, until this is dropped.
 pub(super) struct Logins {
-    counts: Arc<Counts>,
-    programs: Vec<tokio::task::JoinHandle<()>>,
+    programs: Vec<(Arc<Counters>, tokio::task::JoinHandle<()>)>,
 }
 
 #[derive(Default)]
-struct Counts {
+struct Counters {
     good: AtomicUsize,
     refused: AtomicUsize,
+}
+
+/// What came of one program's logins so far.
+#[derive(Debug)]
+pub(super) struct Counts {
+    pub(super) good: usize,
+    pub(super) refused: usize,
 }
 
 impl Logins {
     /// Begins with what is in this target.
     pub(super) fn begin(shop: &Shop, target: &str) -> Self {
-        let counts = Arc::<Counts>::default();
-        let folders = shop.fleet.agents.iter().map(|agent| agent.targets().join(target));
-        let programs =
-            folders.map(|folder| tokio::spawn(program(folder, shop.database.clone(), counts.clone()))).collect();
-        Self { counts, programs }
+        let begin = |folder: PathBuf| {
+            let counters = Arc::<Counters>::default();
+            (counters.clone(), tokio::spawn(program(folder, shop.database.clone(), counters)))
+        };
+        Self { programs: shop.fleet.agents.iter().map(|agent| begin(agent.targets().join(target))).collect() }
     }
 
-    /// Logins that worked, and those that were refused, so far.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        (self.counts.good.load(Ordering::Relaxed), self.counts.refused.load(Ordering::Relaxed))
+    /// Of each cluster.
+    pub(super) fn counts(&self) -> Vec<Counts> {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        self.programs.iter().map(|(of, _)| Counts { good: count(&of.good), refused: count(&of.refused) }).collect()
     }
 }
 
 impl Drop for Logins {
     fn drop(&mut self) {
-        self.programs.iter().for_each(tokio::task::JoinHandle::abort);
+        self.programs.iter().for_each(|(_, program)| program.abort());
     }
 }
 
-async fn program(folder: PathBuf, database: Database, counts: Arc<Counts>) {
+async fn program(folder: PathBuf, database: Database, counters: Arc<Counters>) {
     loop {
         if let Ok((user, password)) = read(&folder) {
             match database.lets_in(&user, &password).await {
-                Ok(true) => counts.good.fetch_add(1, Ordering::Relaxed),
-                Ok(false) | Err(_) => counts.refused.fetch_add(1, Ordering::Relaxed),
+                Ok(true) => counters.good.fetch_add(1, Ordering::Relaxed),
+                Ok(false) | Err(_) => counters.refused.fetch_add(1, Ordering::Relaxed),
             };
         }
         tokio::time::sleep(PERIOD).await;
