@@ -3,6 +3,7 @@
 
 mod forms;
 mod gathered;
+mod rotated;
 mod search;
 mod traces;
 

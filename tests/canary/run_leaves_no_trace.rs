@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::gathered::{answer, logs, metrics, printed, states, tables};
+use crate::rotated::rotated_values;
 use crate::search::{Canary, Place};
 use crate::traces::Traces;
 
@@ -25,6 +26,7 @@ async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Resul
     let mut traces = Traces::default();
     fleet.apply(&fleet.basics()).await?;
     good_values(&fleet, &mut traces).await?;
+    rotated_values(&fleet, &mut traces).await?;
     bad_values(&fleet, &mut traces).await?;
     changed_targets(&fleet, &mut traces).await?;
     refused_vault(&fleet, &mut traces).await?;
@@ -48,10 +50,14 @@ async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Resul
     for (place, text) in [
         ("server-", "an agent connected"),
         ("server-", "TRACE"),
+        ("server-", "rotation.progress"),
         ("cluster-3/agent.log", "linked"),
         ("bootstrap.log", ""),
         ("table change", "EpochOpened"),
         ("table delivery", "Applied"),
+        ("table rotation_run", "Retiring"),
+        ("table change", "RotationDone"),
+        ("lockstep rotation history", "Done"),
         ("digest-keys.json", "key"),
         ("metrics of a", "lockstep_reads_total"),
         ("lockstep get deliveries", "more than the"),
@@ -292,6 +298,9 @@ async fn views(fleet: &Fleet) -> Result<Vec<Place>> {
         &["get", "sources", "-o", "json"],
         &["get", "changes", "-o", "json"],
         &["get", "placements", "-o", "json"],
+        &["get", "rotations", "-o", "json"],
+        &["rotation", "history", "pair", "-o", "json"],
+        &["rotation", "history", "rotated", "-o", "wide"],
         &["describe", "binding", "large"],
         &["describe", "cluster", "cluster-1"],
         &["describe", "source", "corp"],

@@ -99,7 +99,12 @@ async fn a_rotation_that_cannot_work_is_refused_when_it_is_written() -> Result<(
         refused(&shop, manifests, said).await?;
     }
     bao.seal().await?;
-    refused(&shop, &new(&pair("pair_a, pair_b")), &["it cannot be checked now", "sealed", "again"]).await?;
+    refused(
+        &shop,
+        &new(&pair("pair_a, pair_b")),
+        &["it cannot be checked now, and was not written: try again", "sealed: unseal it"],
+    )
+    .await?;
     bao.unseal().await?;
     shop.fleet.apply(&new(&pair("pair_a, pair_b"))).await
 }

@@ -71,8 +71,10 @@ impl Resource for Rotations {
     async fn probe(app: &App, permissions: &Permissions, checked: &CheckedRotation) -> Result<(), ApiError> {
         permissions.require(Action::Administer, Place::Project(&checked.project))?;
         let asked = probe::probe(app, &checked.spec).await;
-        let mistakes =
-            asked.map_err(|error| ApiError::new(Code::SourceUnavailable, format!("it cannot be checked now: {error}")))?;
+        let mistakes = asked.map_err(|error| {
+            let detail = format!("it cannot be checked now, and was not written: try again. {error}");
+            ApiError::new(Code::SourceUnavailable, detail)
+        })?;
         if mistakes.is_empty() { Ok(()) } else { Err(ApiError::invalid(mistakes)) }
     }
 
