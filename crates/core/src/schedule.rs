@@ -91,14 +91,17 @@ pub enum ScheduleError {
 impl Schedule {
     /// A schedule of the texts of a manifest; without a time zone, UTC.
     pub fn new(schedule: &str, time_zone: Option<&str>) -> Result<Self, ScheduleError> {
-        let zone = time_zone.map_or(Ok(Tz::UTC), zone::parse)?;
-        let cron = parse(schedule)?;
-        let texts = Texts { schedule: schedule.to_owned(), time_zone: time_zone.map(str::to_owned) };
-        let this = Self { texts, fixed: names_times(&cron), cron: Arc::new(cron), zone };
+        let this = Self::read(Texts { schedule: schedule.to_owned(), time_zone: time_zone.map(str::to_owned) })?;
         match this.next_after(reference()) {
             Some(_) => Ok(this),
             None => Err(ScheduleError::Never(schedule.to_owned())),
         }
+    }
+
+    fn read(texts: Texts) -> Result<Self, ScheduleError> {
+        let zone = texts.time_zone.as_deref().map_or(Ok(Tz::UTC), zone::parse)?;
+        let cron = parse(&texts.schedule)?;
+        Ok(Self { texts, fixed: names_times(&cron), cron: Arc::new(cron), zone })
     }
 
     /// The expression as it was written.
@@ -158,8 +161,9 @@ impl Eq for Schedule {}
 
 impl TryFrom<Texts> for Schedule {
     type Error = ScheduleError;
+    /// Whether it is ever due was asked when it was written, and is not again whenever it is read: that may be a walk through years.
     fn try_from(texts: Texts) -> Result<Self, ScheduleError> {
-        Self::new(&texts.schedule, texts.time_zone.as_deref())
+        Self::read(texts)
     }
 }
 

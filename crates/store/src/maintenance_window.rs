@@ -68,14 +68,22 @@ pub async fn put(connection: &mut PgConnection, written: &Written, window: &Wind
     .bind(Json(&written.annotations))
     .bind(Json(window))
     .bind(stored(seq))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    wake(connection).await
 }
 
 /// Deletes it.
 pub async fn delete(connection: &mut PgConnection, name: &str) -> Result<()> {
-    sqlx::query("delete from maintenance_window where name = $1").bind(name).execute(connection).await?;
+    sqlx::query("delete from maintenance_window where name = $1").bind(name).execute(&mut *connection).await?;
+    wake(connection).await
+}
+
+/// Has all rotations looked at that wait for something: it may have been for what was just changed, and they rest until that would have opened.
+async fn wake(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("update rotation set look_at = clock_timestamp() where waits_for is not null and look_at > clock_timestamp()")
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
