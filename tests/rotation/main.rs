@@ -8,4 +8,5 @@ mod kinds;
 mod pairs;
 mod refused;
 mod shop;
+mod timing;
 mod trouble;

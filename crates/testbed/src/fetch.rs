@@ -1,9 +1,10 @@
-//! Fetches parts that the machine lacks into the user's cache, once: wheels through pip, Go tools through go.
+//! Fetches parts that the machine lacks into the user's cache, once: wheels through pip, Go tools through go, Debian packages through apt.
 //!
-//! Both clients bring their own settings for mirrors, proxies and certificates, so nothing of that is needed here. What
+//! These clients bring their own settings for mirrors, proxies and certificates, so nothing of that is needed here. What
 //! takes long is told on standard error.
 
 mod client;
+mod debian;
 mod go_tool;
 mod progress;
 mod python_program;
@@ -16,6 +17,7 @@ use anyhow::{Context as _, Result};
 
 use crate::cache;
 
+pub use debian::debian;
 pub use go_tool::{GoTool, go_tool};
 pub use python_program::{PythonProgram, python_program};
 pub use wheel::{Wheel, wheel};

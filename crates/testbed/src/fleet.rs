@@ -54,6 +54,8 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// How long a lease lives.
     pub lease_ms: u64,
+    /// Rotation runs under way at once.
+    pub concurrent_runs: u32,
     /// How often the servers compare every connected cluster anew.
     pub sweep_ms: u64,
     /// How often agents compare what they hold with what is there.
@@ -84,6 +86,7 @@ impl Default for Settings {
             watch_interval_ms: 500,
             requests_per_second: 50,
             lease_ms: 6_000,
+            concurrent_runs: 16,
             sweep_ms: 5_000,
             verify_ms: 2_000,
             log: "info,lockstep=debug,lockstep_server=trace,lockstep_agent=trace,lockstep_store=trace,lockstep_vault=trace"
@@ -103,6 +106,7 @@ impl Settings {
             watch_interval_ms: 5_000,
             requests_per_second: 10,
             lease_ms: 15_000,
+            concurrent_runs: 16,
             sweep_ms: 15_000,
             verify_ms: 30_000,
             log: "info".to_owned(),

@@ -23,6 +23,7 @@ pub mod cache;
 pub mod charts;
 pub mod checkout;
 mod executable;
+pub mod faketime;
 pub mod fetch;
 pub mod fleet;
 mod folder;

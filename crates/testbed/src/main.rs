@@ -20,7 +20,7 @@ struct Args {
 enum Action {
     /// Finds parts on this machine, fetches those that are missing, and prints where each is.
     Fetch {
-        /// postgres, openbao, etcd, kube-apiserver, kube-controller-manager, kwok, helm; all of them when none is named.
+        /// postgres, openbao, faketime, etcd, kube-apiserver, kube-controller-manager, kwok, helm; all of them when none is named.
         parts: Vec<Part>,
     },
     /// Runs a program until it ends, and never longer than this command; prints its pid and the folder it works in.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use crate::{charts, kubernetes, openbao, postgres};
+use crate::{charts, faketime, kubernetes, openbao, postgres};
 
 /// A program that is looked for on the machine, and fetched when it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +24,22 @@ pub enum Part {
     Kwok,
     /// What renders the charts.
     Helm,
+    /// What makes a process's clock wrong.
+    Faketime,
 }
 
 impl Part {
     /// All parts; the quick ones first.
-    pub const ALL: [Self; 7] =
-        [Self::Postgres, Self::OpenBao, Self::Etcd, Self::KubeApiserver, Self::KubeControllerManager, Self::Kwok, Self::Helm];
+    pub const ALL: [Self; 8] = [
+        Self::Postgres,
+        Self::OpenBao,
+        Self::Faketime,
+        Self::Etcd,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+        Self::Kwok,
+        Self::Helm,
+    ];
 
     /// What it is called on a command line.
     pub const fn name(self) -> &'static str {
@@ -41,6 +51,7 @@ impl Part {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kwok => "kwok",
             Self::Helm => "helm",
+            Self::Faketime => "faketime",
         }
     }
 
@@ -54,6 +65,7 @@ impl Part {
             Self::KubeControllerManager => kubernetes::program(&kubernetes::CONTROLLER_MANAGER),
             Self::Kwok => kubernetes::program(&kubernetes::KWOK),
             Self::Helm => charts::helm(),
+            Self::Faketime => faketime::library(),
         }
     }
 }

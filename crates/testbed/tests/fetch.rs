@@ -41,3 +41,14 @@ fn an_unknown_part_is_answered_with_the_known_ones() -> Result<()> {
     assert!(told.contains("the parts are: postgres, openbao"), "{told}");
     Ok(())
 }
+
+#[test]
+fn without_apt_the_error_says_what_is_needed() -> Result<()> {
+    // Nothing is fetched where it is installed.
+    if lockstep_testbed::part::Part::Faketime.find()?.starts_with("/usr") {
+        return Ok(());
+    }
+    let told = refusal("faketime")?;
+    assert!(told.contains("apt-get is needed"), "{told}");
+    Ok(())
+}

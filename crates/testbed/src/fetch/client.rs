@@ -1,4 +1,4 @@
-//! Running pip and go.
+//! Running pip, go and apt.
 
 use std::io::{ErrorKind, Read as _};
 use std::process::{Child, Command, ExitStatus, Stdio};

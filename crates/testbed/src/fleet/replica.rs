@@ -58,6 +58,7 @@ impl Replica {
             "credentials": [{ "name": "home", "tokenFile": path("vault.token"), "addresses": [fleet.bao.addr()] }],
             "watch": { "intervalMs": settings.watch_interval_ms, "requestsPerSecond": settings.requests_per_second },
             "agents": { "heartbeatMs": 2_000, "sweepMs": settings.sweep_ms, "verifyMs": settings.verify_ms },
+            "rotation": { "concurrentRuns": settings.concurrent_runs },
             "leaseMs": settings.lease_ms,
         });
         write(fleet.folder(), &self.database_file(), fleet.database.url())?;
@@ -92,6 +93,11 @@ impl Replica {
         let spec = self.env.iter().fold(spec, |spec, (name, value)| spec.env(name, value));
         self.process = Some(Process::spawn(&format!("server-{}", self.name), spec, folder)?);
         Ok(())
+    }
+
+    /// More of its environment, from its next start on, instead of what there was.
+    pub fn set_environment(&mut self, environment: Vec<(&'static str, String)>) {
+        self.env = environment.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     }
 
     /// Waits until it answers that it is ready.
