@@ -1,5 +1,6 @@
 //! Passwords of a database's users, and programs that log in with them all the time.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -123,12 +124,9 @@ async fn in_twenty_rotations_of_a_pair_no_login_fails_and_whatever_is_retired_le
     println!("retired credentials: {} tried, {refused} refused", former.len());
     ensure!(refused == RUNS, "every retired one is refused");
     ensure!(last.works(&shop.database).await?, "the last one works");
-    ensure!(
-        shop.metric("lockstep_unexpected_rotations_total{source=\"corp\"}").await? == 0.0,
-        "the watcher took none for Vault's"
-    );
+    ensure!(shop.count("lockstep_unexpected_rotations_total{source=\"corp\"}").await? == 0, "the watcher took none for Vault's");
     let done = "lockstep_rotation_runs_total{kind=\"databasePair\",result=\"done\"}";
-    ensure!(shop.metric(done).await? == RUNS as f64, "every run was counted once");
+    ensure!(shop.count(done).await? == RUNS, "every run was counted once");
     Ok(())
 }
 
@@ -159,11 +157,12 @@ async fn a_single_roles_rotation_has_a_gap_which_the_run_shows_no_shorter_than_i
         for (client, patience) in clients.iter().zip(patience) {
             let diary = client.diary();
             let failed = diary.failures.len();
-            line += &format!(
+            write!(
+                line,
                 "; a client that rereads every {} ms was out for {:.3} s ({failed} failed logins)",
                 patience.as_millis(),
                 diary.out.as_secs_f64()
-            );
+            )?;
             // From where the password surely was void to where the client surely had not been given the new one.
             let [first, .., last] = &diary.failures[..] else { continue };
             let least = last.at.0.saturating_duration_since(first.at.1);
@@ -180,11 +179,11 @@ async fn a_rotation_by_vault_itself_is_delivered_and_told_of_and_the_next_run_wo
     let (fleet, database) = (&shop.fleet, &shop.database);
     let pair = format!("databasePair: {{source: corp, mount: {DB}, roles: [pair_a, pair_b], minOverlap: 1s}}");
     fleet.apply(&Shop::rotation("pair", &pair)).await?;
-    let counted = async || shop.metric("lockstep_unexpected_rotations_total{source=\"corp\"}").await;
+    let counted = async || shop.count("lockstep_unexpected_rotations_total{source=\"corp\"}").await;
     for (turn, active) in ["pair_b", "pair_a"].into_iter().enumerate() {
         let run = shop.run("pair").await?;
         ensure!(run["state"] == "Done", "{run}");
-        ensure!(counted().await? == turn as f64, "a run is expected");
+        ensure!(counted().await? == turn, "a run is expected");
         let before = shop.credential("cluster-1", "pair")?;
         ensure!(before.user.starts_with(active), "{active} is in use");
 
@@ -201,7 +200,7 @@ async fn a_rotation_by_vault_itself_is_delivered_and_told_of_and_the_next_run_wo
         }
         println!("a password that Vault changed by itself was everywhere after {:.3} s", began.elapsed().as_secs_f64());
         ensure!(!before.works(database).await?, "the one before is void");
-        ensure!(counted().await? == turn as f64 + 1.0, "it was counted");
+        ensure!(counted().await? == turn + 1, "it was counted");
         let told = shop.changes("VersionsObserved").await?;
         let told = told.iter().flat_map(|change| change["detail"]["secrets"].as_array().into_iter().flatten());
         let told = told.filter(|secret| secret["unexpected"] == true).collect::<Vec<_>>();
@@ -213,7 +212,7 @@ async fn a_rotation_by_vault_itself_is_delivered_and_told_of_and_the_next_run_wo
     fleet.bao.rotate_static_role(DB, "pair_b").await?;
     let run = shop.run("pair").await?;
     ensure!(run["state"] == "Done", "{run}");
-    ensure!(counted().await? == 2.0, "only what clusters use is counted");
+    ensure!(counted().await? == 2, "only what clusters use is counted");
     for cluster in ["cluster-1", "cluster-2"] {
         ensure!(shop.credential(cluster, "pair")?.works(database).await?, "{cluster} has what works");
     }

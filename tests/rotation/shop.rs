@@ -157,10 +157,11 @@ impl Shop {
     }
 
     /// What all replicas together count.
-    pub(crate) async fn metric(&self, series: &str) -> Result<f64> {
-        let mut sum = 0.0;
+    pub(crate) async fn count(&self, series: &str) -> Result<usize> {
+        let mut sum = 0;
         for replica in &self.fleet.replicas {
-            sum += replica.metric(series).await?.unwrap_or_default();
+            let count = replica.metric(series).await?.unwrap_or_default();
+            sum += count.to_string().parse::<usize>().with_context(|| format!("{series} is {count}"))?;
         }
         Ok(sum)
     }

@@ -131,6 +131,10 @@ fn prepare(run: Standing<'_>, is_late: bool) -> Option<Next> {
     if behind.is_empty() {
         return None;
     }
+    // Whoever was gone on without before does not stop every run after that one.
+    if is_late && run.confirm.on_deadline == OnDeadline::Proceed {
+        return None;
+    }
     let why = format!("the idle role may still be in use by {behind}");
     Some(if is_late { Next::enter(Stage::Failed(format!("nothing was changed: {why}"))) } else { Next::wait(None, Some(why)) })
 }

@@ -172,13 +172,16 @@ fn whoever_is_placed_during_the_overlap_has_to_confirm_as_well() {
 
 #[test]
 fn an_idle_role_that_somebody_may_still_use_is_left_alone() {
-    let confirm = confirm(OnDeadline::Proceed);
+    let proceed = confirm(OnDeadline::Proceed);
+    let confirm = confirm(OnDeadline::Hold);
     let behind = [cluster("fra-1", 2, 3), Consumer { has: None, ..cluster("empty", 1, 3) }];
     let why = "the idle role may still be in use by fra-1 (binding db)".to_owned();
     let waiting = after(1, PAIR, &confirm, &Stage::Preparing, &behind);
     assert_eq!(waiting, Next { step: Step::Wait(None), held: Some(why.clone()) });
     let failed = after(600, PAIR, &confirm, &Stage::Preparing, &behind);
     assert_eq!(failed.step, enter(Stage::Failed(format!("nothing was changed: {why}"))));
+    assert_eq!(after(599, PAIR, &proceed, &Stage::Preparing, &behind).step, Step::Wait(None));
+    assert_eq!(after(600, PAIR, &proceed, &Stage::Preparing, &behind).step, Step::Do(Action::Prepare));
     assert_eq!(after(1, Course::Replace, &confirm, &Stage::Preparing, &behind).step, Step::Do(Action::Prepare));
 }
 
