@@ -17,6 +17,7 @@ mod reaches;
 mod rebound;
 mod reports;
 mod revision;
+mod rotations;
 mod scale;
 mod selectors;
 mod sessions;
