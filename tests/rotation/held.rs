@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use lockstep_testbed::fleet::{STORY_LIMIT, Settings};
+use lockstep_testbed::fleet::{Agent, STORY_LIMIT, Settings};
 use lockstep_testbed::wait;
 use serde_json::Value;
 
@@ -35,8 +35,8 @@ async fn held_by(shop: &Shop, clusters: &[&str], why: &str) -> Result<Value> {
         let run = shop.newest("pair").await?;
         ensure!(run["state"] == "Held" && run["stage"] == "Confirming", "{run}");
         let message = run["message"].as_str().context("it does not say why")?;
-        let names = |agent: &&str| message.contains(&format!("{agent} (binding pair: {why}"));
-        let named: Vec<_> = shop.fleet.agents.iter().map(|a| a.name()).filter(names).collect();
+        let is_told = |agent: &&str| message.contains(&format!("{agent} (binding pair: {why}"));
+        let named: Vec<_> = shop.fleet.agents.iter().map(Agent::name).filter(is_told).collect();
         ensure!(named == clusters && message.matches("binding").count() == clusters.len(), "{message}");
         Ok(run)
     })

@@ -165,8 +165,8 @@ async fn a_single_roles_rotation_has_a_gap_which_the_run_shows_no_shorter_than_i
             )?;
             // From where the password surely was void to where the client surely had not been given the new one.
             let [first, .., last] = &diary.failures[..] else { continue };
-            let least = last.at.0.saturating_duration_since(first.at.1);
-            ensure!(least <= Duration::from_secs_f64(gap) + patience, "{}: {least:?}: {line}", client.cluster);
+            let out = last.at.0.saturating_duration_since(first.at.1);
+            ensure!(out <= Duration::from_secs_f64(gap) + patience, "{}: {out:?}: {line}", client.cluster);
         }
         println!("{line}");
     }

@@ -41,7 +41,7 @@ impl Timed {
 
     /// Writes a rotation of the key of its own name, with more fields of its spec.
     async fn rotate(&self, name: &str, schedule: &str, more: &[&str]) -> Result<()> {
-        let more: String = more.iter().map(|line| format!("  {line}\n")).collect();
+        let more = more.iter().fold(String::new(), |more, line| more + "  " + line + "\n");
         let manifest = format!(
             "apiVersion: lockstep.dev/v1\nkind: Rotation\nmetadata: {{name: {name}}}\nspec:\n  project: shop\n  schedule: \"{schedule}\"\n{more}  \
              generate: {{source: corp, mount: {KV}, path: shop/token, keys: {{{name}: {{random: {{length: 24}}}}}}}}\n---\n"

@@ -67,7 +67,7 @@ async fn spread(timed: &Timed) -> Result<()> {
         let run = timed.done(name, "once", |_| true).await?;
         let id: Uuid =
             sqlx::query_scalar("select id from rotation where name = $1").bind(name).fetch_one(&mut connection).await?;
-        let start = start_of(id.into(), due, JITTER);
+        let start = start_of(id, due, JITTER);
         ensure!(run.due == due && run.started >= start && run.started < start + seconds(3), "{start} {run:?}");
         starts.push(format!("{:.1} s", (run.started - due).as_seconds_f64()));
     }

@@ -17,7 +17,7 @@ use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
 use lockstep_store::rotation::{self, RotationRecord, Timetable};
-use lockstep_store::{PgConnection, Result as StoreResult, rotation_run};
+use lockstep_store::{PgConnection, Result as StoreResult, pool, rotation_run};
 use serde_json::Value;
 
 use super::code::Code;
@@ -70,6 +70,11 @@ impl Resource for Rotations {
 
     async fn probe(app: &App, permissions: &Permissions, checked: &CheckedRotation) -> Result<(), ApiError> {
         permissions.require(Action::Administer, Place::Project(&checked.project))?;
+        // What a source has beyond a project's grants is not for its admin to find out.
+        let mut connection = pool::acquire(&app.pool).await?;
+        let project = id_of(&mut connection, &checked.project).await?;
+        taken::check_granted(&mut connection, project, checked).await?;
+        drop(connection);
         let asked = probe::probe(app, &checked.spec).await;
         let mistakes = asked.map_err(|error| {
             let detail = format!("it cannot be checked now, and was not written: try again. {error}");
@@ -119,7 +124,8 @@ impl Resource for Rotations {
     ) -> Result<usize, ApiError> {
         let seq = writing.seq;
         let project = id_of(writing.connection(), &checked.project).await?;
-        taken::check(writing.connection(), present.map(|p| p.name.as_str()), project, checked).await?;
+        taken::check_granted(writing.connection(), project, checked).await?;
+        taken::check_free(writing.connection(), present.map(|p| p.name.as_str()), checked).await?;
         let id = present.map(|p| p.id.into());
         if let (Some(present), Some(id)) = (present, id)
             && present.spec.spec.kind != checked.spec.kind

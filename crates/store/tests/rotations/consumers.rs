@@ -59,9 +59,9 @@ fn with(items: Vec<Item>) -> Result<BindingSpec> {
 
 #[tokio::test]
 async fn those_that_follow_the_secret_count_and_no_others_with_what_they_have_and_should_have() -> Result<()> {
-    let (used, eu, us) = Used::new().await?;
-    assert!(used.shown().await?.is_empty(), "nobody draws from it");
-    let registry = &used.0;
+    let (here, eu, us) = Used::new().await?;
+    assert!(here.shown().await?.is_empty(), "nobody draws from it");
+    let registry = &here.0;
     registry.bind("db", spec(&["payments/other", "payments/db"], "")?).await?;
     let pinned = Item { pin: VersionNumber::new(1), ..item("payments/db")? };
     registry.bind("pinned", with(vec![pinned.clone()])?).await?;
@@ -71,39 +71,39 @@ async fn those_that_follow_the_secret_count_and_no_others_with_what_they_have_an
     registry.bind("observing", observing).await?;
     registry.bind("unconcerned", spec(&["payments/other"], "")?).await?;
     registry.bind("elsewhere", spec(&["payments/db"], "env=test")?).await?;
-    assert_eq!(used.shown().await?, ["eu both - 1", "eu db - 1", "us both - 1", "us db - 1"]);
+    assert_eq!(here.shown().await?, ["eu both - 1", "eu db - 1", "us both - 1", "us db - 1"]);
 
     let (in_eu, in_us) = (registry.connect(eu).await?, registry.connect(us).await?);
-    used.confirm(eu, in_eu).await?;
+    here.confirm(eu, in_eu).await?;
     registry.observe("payments/db", SecretState::Live, Some(3)).await?;
     registry.observe("payments/other", SecretState::Live, Some(9)).await?;
-    assert_eq!(used.shown().await?, ["eu both 1 3", "eu db 1 3", "us both - 3", "us db - 3"]);
-    used.confirm(us, in_us).await?;
-    assert_eq!(used.shown().await?, ["eu both 1 3", "eu db 1 3", "us both 3 3", "us db 3 3"]);
+    assert_eq!(here.shown().await?, ["eu both 1 3", "eu db 1 3", "us both - 3", "us db - 3"]);
+    here.confirm(us, in_us).await?;
+    assert_eq!(here.shown().await?, ["eu both 1 3", "eu db 1 3", "us both 3 3", "us db 3 3"]);
 
     registry.unbind("both").await?;
-    assert_eq!(used.shown().await?, ["eu db 1 3", "us db 3 3"], "one that is being taken back does not count");
+    assert_eq!(here.shown().await?, ["eu db 1 3", "us db 3 3"], "one that is being taken back does not count");
     Ok(())
 }
 
 #[tokio::test]
 async fn how_its_cluster_stands_is_told_of_each() -> Result<()> {
-    let (used, eu, us) = Used::new().await?;
-    used.0.bind("db", spec(&["payments/db"], "")?).await?;
-    let session = used.0.connect(eu).await?;
-    used.confirm(eu, session).await?;
-    used.0.set_state(us, ClusterState::Paused).await?;
+    let (here, eu, us) = Used::new().await?;
+    here.0.bind("db", spec(&["payments/db"], "")?).await?;
+    let session = here.0.connect(eu).await?;
+    here.confirm(eu, session).await?;
+    here.0.set_state(us, ClusterState::Paused).await?;
     let of = async |cluster: &str| {
-        let users = used.users().await?;
+        let users = here.users().await?;
         users.into_iter().find(|user| user.cluster == cluster).context("it uses it")
     };
     let user = of("eu").await?;
     assert_eq!((user.is_online, user.is_healthy, user.cause), (true, true, None));
     assert_eq!((of("us").await?.state, of("us").await?.is_online), (ClusterState::Paused, false));
-    session::close(&mut *used.0.connection().await?, session).await?;
+    session::close(&mut *here.0.connection().await?, session).await?;
     let user = of("eu").await?;
     assert_eq!((user.is_online, user.cause), (false, None), "it has what it should");
-    used.0.observe("payments/db", SecretState::Live, Some(2)).await?;
+    here.0.observe("payments/db", SecretState::Live, Some(2)).await?;
     let user = of("eu").await?;
     assert!(!user.is_online && user.cause.is_some(), "{user:?}");
     Ok(())
@@ -111,25 +111,25 @@ async fn how_its_cluster_stands_is_told_of_each() -> Result<()> {
 
 #[tokio::test]
 async fn what_restarts_is_healthy_when_that_of_what_it_has_now_has_finished() -> Result<()> {
-    let (used, eu, _) = Used::new().await?;
+    let (here, eu, _) = Used::new().await?;
     let mut restarting = spec(&["payments/db"], "env=prod")?;
     restarting.delivered.restart = Restart::Auto;
-    let bound = used.0.bind("db", restarting).await?;
-    let session = used.0.connect(eu).await?;
+    let bound = here.0.bind("db", restarting).await?;
+    let session = here.0.connect(eu).await?;
     let health = async || {
-        let users = used.users().await?;
+        let users = here.users().await?;
         let user = users.into_iter().find(|user| user.cluster == "eu").context("it uses it")?;
         anyhow::Ok(if user.is_healthy { Ok(()) } else { Err(user.cause.unwrap_or_default()) })
     };
     let told = async |progress: RestartProgress| {
-        let revision = used.0.delivery("eu", "db").await?.desired;
+        let revision = here.0.delivery("eu", "db").await?.desired;
         let noticed = Noticed::Restarts(revision, progress);
         let notice = Notice { session, cluster: eu, binding: bound.id, noticed };
-        anyhow::Ok(delivery::note(&mut *used.0.connection().await?, &[notice]).await?)
+        anyhow::Ok(delivery::note(&mut *here.0.connection().await?, &[notice]).await?)
     };
     let progress = |healthy| RestartProgress { restarted: healthy, total: 3, healthy, ..RestartProgress::default() };
     let unreported = Err("its restarts were not reported yet".to_owned());
-    used.confirm(eu, session).await?;
+    here.confirm(eu, session).await?;
     assert_eq!(health().await?, unreported);
     told(progress(2)).await?;
     assert_eq!(health().await?, Err("2 of 3 workloads restarted and healthy".to_owned()));
@@ -138,8 +138,8 @@ async fn what_restarts_is_healthy_when_that_of_what_it_has_now_has_finished() ->
     told(progress(3)).await?;
     assert_eq!(health().await?, Ok(()));
     // What was told is of what it had before.
-    used.0.observe("payments/db", SecretState::Live, Some(2)).await?;
-    used.confirm(eu, session).await?;
+    here.0.observe("payments/db", SecretState::Live, Some(2)).await?;
+    here.confirm(eu, session).await?;
     assert_eq!(health().await?, unreported);
     told(progress(3)).await?;
     assert_eq!(health().await?, Ok(()));

@@ -11,10 +11,9 @@ use lockstep_store::{PgConnection, grant, rotation};
 use crate::rest::problem::ApiError;
 use crate::rotate::keys_of;
 
-/// Refuses what is not its project's, and what another rotation rotates. `own` is the name of the one that it replaces.
-pub(super) async fn check(
+/// Refuses what no grant of its project allows.
+pub(super) async fn check_granted(
     connection: &mut PgConnection,
-    own: Option<&str>,
     project: ProjectId,
     checked: &CheckedRotation,
 ) -> Result<(), ApiError> {
@@ -32,6 +31,18 @@ pub(super) async fn check(
             mistakes.add(&field, reason);
         }
     }
+    mistakes.finish(Some(())).map_err(ApiError::invalid)
+}
+
+/// Refuses what another rotation rotates. `own` is the name of the one that it replaces.
+pub(super) async fn check_free(
+    connection: &mut PgConnection,
+    own: Option<&str>,
+    checked: &CheckedRotation,
+) -> Result<(), ApiError> {
+    let mut mistakes = Mistakes::default();
+    let kind = &checked.spec.kind;
+    let field = format!("spec.{}", kind.as_str());
     for other in rotation::all(connection).await? {
         if own == Some(other.name.as_str()) {
             continue;
