@@ -37,6 +37,8 @@ const ROUND_LIMIT: Duration = Duration::from_secs(20);
 pub struct Rotator {
     app: App,
     key: RotationKey,
+    /// Held during a round.
+    round: tokio::sync::Mutex<()>,
     /// Runs that are gone on with here.
     driven: Arc<Mutex<BTreeSet<RotationRunId>>>,
 }
@@ -44,11 +46,13 @@ pub struct Rotator {
 impl Rotator {
     /// One that does nothing yet. By the key it knows again what it wrote.
     pub fn new(app: App, key: RotationKey) -> Self {
-        Self { app, key, driven: Arc::default() }
+        Self { app, key, round: tokio::sync::Mutex::default(), driven: Arc::default() }
     }
 
-    /// One round: begins what is due, and takes up every run that nobody works on.
+    /// One round: begins what is due, and takes up every run that nobody works on. Nothing while the one before is not over: rounds that overlap would
+    /// only be in each other's way, the more the longer each takes.
     pub async fn activate(self: &Arc<Self>) {
+        let Ok(_alone) = self.round.try_lock() else { return };
         match pool::within(ROUND_LIMIT, self.round()).await {
             Ok(()) => self.app.metrics.progressed("rotate"),
             Err(error) => tracing::warn!(%error, "rotations wait for the registry"),
@@ -56,7 +60,17 @@ impl Rotator {
     }
 
     async fn round(self: &Arc<Self>) -> Result<()> {
-        claim::claim(&self.app).await?;
+        self.take_all().await?;
+        for id in claim::due_ones(&self.app).await? {
+            // What began is worked on while others are looked at.
+            if claim::look(&self.app, id).await? {
+                self.take_all().await?;
+            }
+        }
+        self.take_all().await
+    }
+
+    async fn take_all(self: &Arc<Self>) -> Result<()> {
         while let Some(hold) = self.take().await? {
             let this = self.clone();
             tokio::spawn(async move {

@@ -28,17 +28,10 @@ const LOOK_AT_LEAST: TimeDelta = TimeDelta::seconds(60);
 /// The same of one for which nothing is due, ever.
 const LOOK_SELDOM: TimeDelta = TimeDelta::hours(1);
 
-/// Begins what is due. How many runs began.
-pub(super) async fn claim(app: &App) -> Result<usize> {
-    let ids = {
-        let mut connection = pool::acquire(&app.pool).await?;
-        rotation::to_look_at(&mut connection, ROUND_MAX).await?
-    };
-    let mut begun = 0;
-    for id in ids {
-        begun += usize::from(look(app, id).await?);
-    }
-    Ok(begun)
+/// The rotations that are to be looked at by now.
+pub(super) async fn due_ones(app: &App) -> Result<Vec<RotationId>> {
+    let mut connection = pool::acquire(&app.pool).await?;
+    rotation::to_look_at(&mut connection, ROUND_MAX).await
 }
 
 /// What is to be done about a rotation now.
@@ -51,7 +44,8 @@ enum Verdict {
     Begin { due_at: DateTime<Utc>, missed: u64, timetable: Timetable },
 }
 
-async fn look(app: &App, id: RotationId) -> Result<bool> {
+/// Begins its run, if one is due and may begin. Whether it did.
+pub(super) async fn look(app: &App, id: RotationId) -> Result<bool> {
     let verdict = {
         let mut connection = pool::acquire(&app.pool).await?;
         let Some(found) = rotation::by_id(&mut connection, id).await? else { return Ok(false) };

@@ -32,6 +32,8 @@ const HELD: Duration = Duration::from_secs(5);
 /// From the first to the longest pause before what did not work is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
+/// How much longer the pause may get with each check-and-set that was lost.
+const LOST: Duration = Duration::from_millis(200);
 
 /// A run under way on this replica.
 pub(super) struct Drive<'a> {
@@ -59,11 +61,15 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
     loop {
         let (drive, users, now) = {
             let mut connection = pool::acquire(&rotator.app.pool).await?;
+            let run = rotation_run::held(&mut connection, &hold).await?;
+            // Nobody holds what has ended: renewing it would look as if it had been taken over.
+            if run.stage.is_end() {
+                return Ok(());
+            }
             if renewed.is_none_or(|at| at.elapsed() > life / 3) {
                 renewed = Some(Instant::now());
                 rotation_run::renew(&mut connection, &hold, life).await?;
             }
-            let run = rotation_run::held(&mut connection, &hold).await?;
             let Some(rotation) = rotation::by_id(&mut connection, run.rotation).await? else { return Ok(()) };
             let users = consumers(&mut connection, rotation.spec.spec.kind.secret()).await?;
             (Drive { rotator, hold, rotation, run }, users, rotation::now(&mut connection).await?)
@@ -98,9 +104,6 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
                 continue;
             }
         }
-        if drive.run.stage.is_end() {
-            return Ok(());
-        }
         waited_from = Instant::now();
     }
 }
@@ -125,6 +128,13 @@ impl Drive<'_> {
     fn pause(&self) -> Duration {
         let doubled = RETRY * 2_u32.saturating_pow(self.run.attempts.min(10));
         doubled.min(RETRY_MAX).mul_f64(rand::random_range(0.75..=1.25))
+    }
+
+    /// The same after a check-and-set that was lost: within the life of the run, and longer the more often it was.
+    pub(super) fn stand_back(&self) -> Duration {
+        let lost = self.run.passed.iter().filter(|passed| passed.stage == Stage::Preparing.as_str()).count();
+        let longest = LOST.saturating_mul(u32::try_from(lost).unwrap_or(u32::MAX)).min(self.rotator.life() / 4);
+        longest.mul_f64(rand::random_range(0.0..=1.0))
     }
 
     /// What a test may kill the process at.
