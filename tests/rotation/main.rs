@@ -5,6 +5,7 @@ mod fail_point;
 mod held;
 mod killed;
 mod kinds;
+mod once;
 mod pairs;
 mod refused;
 mod shop;
