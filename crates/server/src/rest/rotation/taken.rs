@@ -6,12 +6,12 @@ use lockstep_core::binding::SecretRef;
 use lockstep_core::id::ProjectId;
 use lockstep_core::kv::KvPath;
 use lockstep_core::rotation::Kind;
-use lockstep_store::{PgConnection, grant, rotation};
+use lockstep_store::{PgConnection, StoreError, grant, rotation, source};
 
 use crate::rest::problem::ApiError;
 use crate::rotate::keys_of;
 
-/// Refuses what no grant of its project allows.
+/// Refuses what no grant of its project allows, and a source that nobody registered.
 pub(super) async fn check_granted(
     connection: &mut PgConnection,
     project: ProjectId,
@@ -21,6 +21,11 @@ pub(super) async fn check_granted(
     let kind = &checked.spec.kind;
     let field = format!("spec.{}", kind.as_str());
     let secret = kind.secret();
+    if let Err(error) = source::spec(connection, &secret.source).await {
+        let StoreError::NotFound { .. } = error else { return Err(error.into()) };
+        let reason = format!("source \"{}\" does not exist: apply it first", secret.source);
+        return Err(ApiError::invalid_field(&format!("{field}.source"), reason));
+    }
     let grants = grant::of_project(connection, project).await?;
     for path in secret.granted_paths() {
         if !grants.iter().any(|grant| grant.spec.names(&secret.source, &secret.mount, &path)) {
