@@ -60,6 +60,10 @@ async fn a_rotation_that_cannot_work_is_refused_when_it_is_written() -> Result<(
     bao.static_role(DB, "often", &shop.database, Duration::from_hours(24)).await?;
     bao.enable_database("closed", &shop.database).await?;
     bao.static_role("closed", "app", &shop.database, Duration::from_hours(24)).await?;
+    // Granted to the project; what the server's token lacks there is a right.
+    let granted = "apiVersion: lockstep.dev/v1\nkind: Grant\nmetadata: {name: shop-closed}\nspec:\n  project: shop\n  \
+        paths: [{source: corp, mount: closed, globs: [\"*\"]}]\n  clusters: {matchLabels: {env: prod}}\n  namespaces: []\n";
+    shop.fleet.apply(granted).await?;
     shop.fleet
         .apply(&[Shop::rotation("app", &one("app")), Shop::rotation("token", &generate("shop/token", "random: {}"))].concat())
         .await?;
