@@ -1,14 +1,12 @@
-//! What bindings are pinned to, and what of a secret is known to go back to.
+//! What bindings are pinned to.
 
 use std::collections::BTreeMap;
 
-use lockstep_core::binding::SecretRef;
 use lockstep_core::id::BindingId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::secret::{SecretRecord, SecretRow};
 
 /// A pinned item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,17 +43,4 @@ pub async fn of_bindings(connection: &mut PgConnection, bindings: &[BindingId]) 
         pins.entry(row.binding_id.into()).or_default().push(pin);
     }
     Ok(pins)
-}
-
-/// The secret of this name, if any binding ever used it.
-pub async fn secret(connection: &mut PgConnection, secret: &SecretRef) -> Result<Option<SecretRecord>> {
-    let row: Option<SecretRow> = sqlx::query_as(
-        "select s.* from secret s join source so on so.id = s.source_id where so.name = $1 and s.mount = $2 and s.path = $3",
-    )
-    .bind(secret.source.as_str())
-    .bind(secret.mount.as_str())
-    .bind(secret.path.as_str())
-    .fetch_optional(connection)
-    .await?;
-    row.map(TryInto::try_into).transpose()
 }

@@ -13,6 +13,9 @@ use crate::meta::{MetaRow, Registered, Written, stored};
 use crate::page::{Page, cut};
 use crate::{Result, StoreError};
 
+/// How late a run may begin before it is overdue, beside its jitter, in seconds.
+pub const OVERDUE_GRACE_S: i64 = 60;
+
 /// A rotation as written, and how its schedule stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationRecord {
@@ -111,11 +114,6 @@ pub async fn to_look_at(connection: &mut PgConnection, limit: u32) -> Result<Vec
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// Postgres' time: the only one by which anything is due.
-pub async fn now(connection: &mut PgConnection) -> Result<DateTime<Utc>> {
-    Ok(sqlx::query_scalar("select date_trunc('microseconds', clock_timestamp())").fetch_one(connection).await?)
-}
-
 /// Creates or replaces it. It is looked at at once.
 pub async fn put(
     connection: &mut PgConnection,
@@ -168,7 +166,7 @@ pub async fn count_by_state(connection: &mut PgConnection) -> Result<Vec<(String
         "select case \
              when open.held is not null then 'Held' \
              when open.id is not null then 'Running' \
-             when r.due_at < clock_timestamp() - make_interval(secs => 60 + (r.spec -> 'timing' -> 'jitter' ->> 'secs')::bigint) then 'Overdue' \
+             when r.due_at < clock_timestamp() - make_interval(secs => $1 + (r.spec -> 'timing' -> 'jitter' ->> 'secs')::bigint) then 'Overdue' \
              when last.stage ? 'Failed' then 'Failed' \
              when (r.spec ->> 'suspend')::boolean then 'Suspended' \
              else 'Waiting' end as state, count(*) \
@@ -178,6 +176,7 @@ pub async fn count_by_state(connection: &mut PgConnection) -> Result<Vec<(String
              order by l.ended_at desc limit 1) last on true \
          group by 1 order by 1",
     )
+    .bind(OVERDUE_GRACE_S)
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|(state, count)| (state, count.cast_unsigned())).collect())

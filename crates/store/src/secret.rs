@@ -216,6 +216,25 @@ pub async fn drawn_from(connection: &mut PgConnection, secret: &SecretRef) -> Re
     row.map(TryInto::try_into).transpose()
 }
 
+/// When what is chosen of each of these secrets was made, in their order; `None`: nothing is.
+pub async fn chosen_created(connection: &mut PgConnection, secrets: &[&SecretRef]) -> Result<Vec<Option<DateTime<Utc>>>> {
+    let column = |of: fn(&SecretRef) -> &str| secrets.iter().map(|secret| of(secret).to_owned()).collect::<Vec<_>>();
+    let created = sqlx::query_scalar(
+        "select s.chosen_created from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality \
+             as n(source, engine, mount, path, position) \
+         left join source so on so.name = n.source \
+         left join secret s on s.source_id = so.id and s.engine = n.engine and s.mount = n.mount and s.path = n.path \
+         order by n.position",
+    )
+    .bind(column(|secret| secret.source.as_str()))
+    .bind(column(|secret| secret.engine.as_str()))
+    .bind(column(|secret| secret.mount.as_str()))
+    .bind(column(|secret| secret.path.as_str()))
+    .fetch_all(connection)
+    .await?;
+    Ok(created)
+}
+
 /// The version of that number of a secret whose versions we count.
 pub async fn counted(connection: &mut PgConnection, id: SecretId, number: VersionNumber) -> Result<Option<Version>> {
     let row: Option<(DateTime<Utc>, Option<String>)> =

@@ -146,6 +146,11 @@ impl Stage {
         }
     }
 
+    /// Whether what comes next depends on who has what.
+    pub const fn looks_at_consumers(&self) -> bool {
+        matches!(self, Self::Preparing | Self::Confirming(_) | Self::Overlapping(_))
+    }
+
     /// Whether nothing follows.
     pub const fn is_end(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Failed(_))

@@ -17,7 +17,7 @@ use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
 use lockstep_store::rotation::{self, RotationRecord, Timetable};
-use lockstep_store::{PgConnection, Result as StoreResult, pool, rotation_run};
+use lockstep_store::{PgConnection, Result as StoreResult, pool, registry, rotation_run};
 use serde_json::Value;
 
 use super::code::Code;
@@ -170,7 +170,7 @@ async fn timetable(
     present: Option<&Registered<RotationRecord>>,
     checked: &CheckedRotation,
 ) -> StoreResult<Timetable> {
-    let now = rotation::now(connection).await?;
+    let now = registry::now(connection).await?;
     let kept = present.filter(|p| p.spec.spec.timing == checked.spec.timing && p.spec.spec.suspend == checked.spec.suspend);
     let settled_at = kept.map_or(now, |p| p.spec.timetable.settled_at);
     let due_at = if checked.spec.suspend { None } else { checked.spec.timing.schedule.next_after(settled_at) };

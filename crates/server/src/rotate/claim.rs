@@ -12,7 +12,7 @@ use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
 use lockstep_store::rotation::{self, RotationRecord, Timetable};
 use lockstep_store::rotation_run::{self, SCHEDULE, consumers};
-use lockstep_store::{PgConnection, Result, cluster, maintenance_window, pool};
+use lockstep_store::{PgConnection, Result, cluster, maintenance_window, pool, registry};
 use serde_json::json;
 
 use super::fail_point;
@@ -112,7 +112,7 @@ async fn begin(
 
 async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<RotationRecord>) -> Result<Verdict> {
     let RotationRecord { spec, timetable, .. } = &found.spec;
-    let now = rotation::now(connection).await?;
+    let now = registry::now(connection).await?;
     let timing = &spec.timing;
     let decided = due(&timing.schedule, timing.starting_deadline, timing.missed, timetable.settled_at, now);
     let start = |due_at| start_of(found.id, due_at, timing.jitter);

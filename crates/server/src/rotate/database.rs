@@ -37,20 +37,20 @@ fn role_of(drive: &Drive<'_>, which: Member) -> Result<KvPath, Trouble> {
     member(path, which).ok_or_else(|| Trouble::Never(format!("{path} is no pair of roles")))
 }
 
-/// Which role of the pair clusters get.
-async fn active(drive: &Drive<'_>) -> Result<Member, Trouble> {
+/// Which role of the pair clusters get; `None`: no binding draws from it.
+async fn active(drive: &Drive<'_>) -> Result<Option<Member>, Trouble> {
     let secret = drive.spec().kind.secret();
     let mut connection = pool::acquire(&drive.rotator.app.pool).await?;
     match secret::drawn_from(&mut connection, secret).await? {
-        Some(record) if record.known.chosen.is_some() => Ok(record.known.active_member()),
+        Some(record) if record.known.chosen.is_some() => Ok(Some(record.known.active_member())),
         Some(_) => Err(Trouble::Again(format!("nobody has looked yet which of {} is in use", secret.path))),
-        None => Err(Trouble::Never(format!("no binding draws from the pair {}: nothing was changed", secret.path))),
+        None => Ok(None),
     }
 }
 
 /// That this role is not the one that clusters get.
 async fn require_idle(drive: &Drive<'_>, which: Member) -> Result<(), Trouble> {
-    if active(drive).await? == which {
+    if active(drive).await? == Some(which) {
         let role = role_of(drive, which)?;
         return Err(Trouble::Again(format!("role {role} is what clusters get now: its password is left alone")));
     }
@@ -62,7 +62,8 @@ pub(super) async fn prepare(drive: &Drive<'_>, vault: &Vault) -> Result<(), Trou
     let kind = &drive.spec().kind;
     let intent = match kind {
         Kind::DatabasePair { .. } => {
-            let candidate = active(drive).await?.other();
+            let unused = || Trouble::Never(format!("no binding draws from the pair {}: nothing was changed", kind.secret().path));
+            let candidate = active(drive).await?.ok_or_else(unused)?.other();
             Intent::InTurn { candidate, before: stamp(&look(drive, vault, &role_of(drive, candidate)?).await?) }
         }
         _ => Intent::InPlace { before: stamp(&look(drive, vault, &kind.secret().path).await?) },

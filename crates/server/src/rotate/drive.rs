@@ -13,7 +13,7 @@ use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
 use lockstep_store::rotation::{self, RotationRecord};
 use lockstep_store::rotation_run::{self, Hold, Run, consumers};
-use lockstep_store::{Result, StoreError, pool};
+use lockstep_store::{Result, StoreError, pool, registry};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -57,7 +57,8 @@ pub(super) async fn drive(rotator: &Rotator, hold: Hold) {
 
 async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
     let life = rotator.life();
-    let (mut waited_from, mut renewed) = (Instant::now(), None::<Instant>);
+    // It was taken just now.
+    let (mut waited_from, mut renewed) = (Instant::now(), Instant::now());
     loop {
         let (drive, users, now) = {
             let mut connection = pool::acquire(&rotator.app.pool).await?;
@@ -66,13 +67,17 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
             if run.stage.is_end() {
                 return Ok(());
             }
-            if renewed.is_none_or(|at| at.elapsed() > life / 3) {
-                renewed = Some(Instant::now());
+            if renewed.elapsed() > life / 3 {
+                renewed = Instant::now();
                 rotation_run::renew(&mut connection, &hold, life).await?;
             }
             let Some(rotation) = rotation::by_id(&mut connection, run.rotation).await? else { return Ok(()) };
-            let users = consumers(&mut connection, rotation.spec.spec.kind.secret()).await?;
-            (Drive { rotator, hold, rotation, run }, users, rotation::now(&mut connection).await?)
+            let users = if run.stage.looks_at_consumers() {
+                consumers(&mut connection, rotation.spec.spec.kind.secret()).await?
+            } else {
+                Vec::new()
+            };
+            (Drive { rotator, hold, rotation, run }, users, registry::now(&mut connection).await?)
         };
         let Next { step, held } = next(drive.standing(&users), now);
         match step {
@@ -80,10 +85,10 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
             Step::Do(action) => {
                 // With all its life before it, whatever is done now ends while nobody else may do it.
                 let mut connection = pool::acquire(&rotator.app.pool).await?;
-                renewed = Some(Instant::now());
+                renewed = Instant::now();
                 rotation_run::renew(&mut connection, &hold, life).await?;
                 drop(connection);
-                match act::act(&drive, action, renewed.unwrap_or_else(Instant::now) + life).await {
+                match act::act(&drive, action, renewed + life).await {
                     Ok(()) => {}
                     Err(Trouble::Never(why)) => drive.enter(Stage::Failed(why)).await?,
                     Err(Trouble::Again(why)) => {
@@ -97,8 +102,7 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
                 let remaining = until.and_then(|until| (until - now).to_std().ok());
                 if held.is_some() || waited_from.elapsed() >= PATIENCE {
                     let pause = if held.is_some() { HELD } else { WAITING };
-                    let trouble = drive.run.trouble.clone();
-                    return drive.rest(remaining.map_or(pause, |r| r.min(pause)), held.as_deref(), trouble.as_deref()).await;
+                    return drive.rest(remaining.map_or(pause, |r| r.min(pause)), held.as_deref(), None).await;
                 }
                 tokio::time::sleep(remaining.map_or(LOOK, |r| r.min(LOOK))).await;
                 continue;

@@ -30,8 +30,8 @@ async fn current(vault: &Vault, secret: &SecretRef) -> Result<Option<RawData>, T
 }
 
 /// The fingerprint of these keys; `None` where one of them is not there.
-fn print<'a>(drive: &Drive<'_>, keys: impl Iterator<Item = &'a str>, data: &RawData) -> Option<Fingerprint> {
-    let values: Option<BTreeMap<&str, &[u8]>> = keys.map(|key| Some((key, data.keys.get(key)?.expose()))).collect();
+fn print(drive: &Drive<'_>, keys: &[&str], data: &BTreeMap<String, Json>) -> Option<Fingerprint> {
+    let values: Option<BTreeMap<&str, &[u8]>> = keys.iter().map(|key| Some((*key, data.get(*key)?.expose()))).collect();
     Some(Fingerprint(drive.rotator.key.fingerprint(&values?)))
 }
 
@@ -42,13 +42,11 @@ pub(super) async fn replace(drive: &Drive<'_>, vault: &Vault, end: Instant) -> R
     let found = current(vault, secret).await?;
     let Values { keys: made, serial } = values::make(vault, kind).await?;
     let keys = values::names(kind);
-    let before = found.as_ref().and_then(|data| print(drive, keys.iter().copied(), data));
+    let before = found.as_ref().and_then(|data| print(drive, &keys, &data.keys));
     let base = found.as_ref().map(|data| data.number);
     let mut all: BTreeMap<String, Json> = found.map(|data| data.keys).unwrap_or_default();
     all.extend(made);
-    let ours: Option<BTreeMap<&str, &[u8]>> = keys.iter().map(|key| Some((*key, all.get(*key)?.expose()))).collect();
-    let ours = ours.ok_or_else(|| Trouble::Never("not every key got a value".to_owned()))?;
-    let print = Fingerprint(drive.rotator.key.fingerprint(&ours));
+    let print = print(drive, &keys, &all).ok_or_else(|| Trouble::Never("not every key got a value".to_owned()))?;
     let intent = Intent::Write { base, before, print, serial };
     drive.enter(Stage::Making(intent)).await?;
     if Instant::now() + drive.rotator.call_limit() > end {
@@ -71,7 +69,7 @@ pub(super) async fn find_out(drive: &Drive<'_>, vault: &Vault, intent: &Intent) 
     let Intent::Write { base, before, print: ours, serial } = intent else { return Ok(()) };
     let kind = &drive.spec().kind;
     let found = current(vault, kind.secret()).await?;
-    let now = found.as_ref().and_then(|data| print(drive, values::names(kind).into_iter(), data));
+    let now = found.as_ref().and_then(|data| print(drive, &values::names(kind), &data.keys));
     let number = found.map(|data| data.number);
     if let (Some(number), true) = (number, now == Some(*ours)) {
         return Ok(drive.enter(Stage::Delivering(Made::Written { number, base: *base, before: *before })).await?);
@@ -115,7 +113,7 @@ pub(super) async fn write_back(
         return Err(Trouble::Never(format!("{because}; the secret is gone, and nothing was rolled back")));
     };
     let failed = |version| Trouble::Never(format!("rolled back to what version {base} held, as version {version}: {because}"));
-    if print(drive, keys.iter().copied(), &found) == Some(before) {
+    if print(drive, &keys, &found.keys) == Some(before) {
         return Err(failed(found.number));
     }
     if found.number != number {

@@ -13,7 +13,7 @@ use lockstep_core::source::SourceSpec;
 use lockstep_core::version::{Version, VersionNumber};
 use lockstep_store::binding::BindingRecord;
 use lockstep_store::meta::Registered;
-use lockstep_store::{PgConnection, StoreError, pin, source};
+use lockstep_store::{PgConnection, StoreError, secret, source};
 
 use super::Bindings;
 use super::pinning::{is_meant, move_pins, no_such_item, shown, writable};
@@ -98,7 +98,7 @@ fn refused(item: &Item, why: impl Display) -> ApiError {
 
 /// The newest version that is known.
 async fn newest(connection: &mut PgConnection, item: &Item) -> Result<Version, ApiError> {
-    let known = pin::secret(connection, &item.secret).await?.map(|record| record.known);
+    let known = secret::drawn_from(connection, &item.secret).await?.map(|record| record.known);
     let newest = known.and_then(|known| known.chosen.or(known.latest));
     newest.ok_or_else(|| refused(item, "nobody has seen a version of it yet: there is nothing to go back to"))
 }

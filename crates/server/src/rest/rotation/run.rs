@@ -7,7 +7,7 @@ use lockstep_api::problem::Problem;
 use lockstep_api::rotation::RotationRun;
 use lockstep_core::access::{Action, Place};
 use lockstep_store::change::{Entry, Writing};
-use lockstep_store::{StoreError, rotation, rotation_run};
+use lockstep_store::{StoreError, registry, rotation, rotation_run};
 use serde_json::json;
 
 use super::Rotations;
@@ -52,7 +52,7 @@ pub(crate) async fn run(
         );
         return Err(ApiError::new(Code::WrongState, detail));
     }
-    let now = rotation::now(writing.connection()).await?;
+    let now = registry::now(writing.connection()).await?;
     let begun = rotation_run::begin(writing.connection(), id, now, &caller.actor).await?;
     let run = rotation_run::open(writing.connection(), id).await?;
     let (Some(begun), Some(run)) = (begun, run) else {

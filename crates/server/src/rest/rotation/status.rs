@@ -10,15 +10,15 @@ use lockstep_core::rotation::Kind;
 use lockstep_core::rotation::stage::{Made, Stage};
 use lockstep_core::version::VersionNumber;
 use lockstep_store::meta::Registered;
-use lockstep_store::rotation::{self, RotationRecord};
+use lockstep_store::rotation::{OVERDUE_GRACE_S, RotationRecord};
 use lockstep_store::rotation_run::{self, Run};
-use lockstep_store::{PgConnection, secret};
+use lockstep_store::{PgConnection, registry, secret};
 
 use crate::rest::condition::{fails, holds, unknown};
 use crate::rest::problem::ApiError;
 
 /// How late a run may begin before it is said to be overdue, beside its jitter.
-const GRACE: TimeDelta = TimeDelta::seconds(60);
+const GRACE: TimeDelta = TimeDelta::seconds(OVERDUE_GRACE_S);
 
 pub(super) async fn statuses(
     connection: &mut PgConnection,
@@ -28,18 +28,19 @@ pub(super) async fn statuses(
     let by_rotation = |runs: Vec<Run>| runs.into_iter().map(|run| (run.rotation, run)).collect::<BTreeMap<_, _>>();
     let running = by_rotation(rotation_run::all_open(connection, &ids).await?);
     let last = by_rotation(rotation_run::last(connection, &ids).await?);
-    let now = rotation::now(connection).await?;
+    let now = registry::now(connection).await?;
+    let secrets: Vec<_> = records.iter().map(|record| record.spec.spec.kind.secret()).collect();
+    let made = secret::chosen_created(connection, &secrets).await?;
     let mut statuses = Vec::new();
-    for record in records {
+    for (record, secret_made_at) in records.iter().zip(made) {
         let RotationRecord { spec, timetable, .. } = &record.spec;
         let (running, last) = (running.get(&record.id.into()), last.get(&record.id.into()));
-        let known = secret::drawn_from(connection, spec.kind.secret()).await?;
         statuses.push(RotationStatus {
             next_due_at: timetable.due_at,
             waits_for: timetable.waits_for.clone(),
             running: running.map(|run| shown(run, &spec.kind)),
             last: last.map(|run| shown(run, &spec.kind)),
-            secret_made_at: known.and_then(|record| record.known.chosen).map(|version| version.created),
+            secret_made_at,
             conditions: vec![on_time(&record.spec, running, last, now)],
         });
     }
@@ -85,7 +86,6 @@ pub(super) fn shown(run: &Run, kind: &Kind) -> RotationRun {
         due_at: run.due_at,
         actor: run.actor.clone(),
         state: state.to_owned(),
-        // The last but one is where a run that ended did so.
         stage: run.stage.as_str().to_owned(),
         message,
         version: version(&run.stage).map(VersionNumber::get),
