@@ -41,7 +41,9 @@ async fn of_200_due_times_each_has_one_run_also_with_a_wrong_clock_and_with_a_ho
     println!("three replicas: {}", counted::exactly_once(&fleet, &due).await?);
 
     fleet.replicas[WRONG].process()?.stop().await?;
-    fleet.replicas[WRONG].set_environment(faketime::environment("+30s")?);
+    for (name, value) in faketime::environment("+30s")? {
+        fleet.replicas[WRONG].set_env(name, value);
+    }
     fleet.start_replica(WRONG).await?;
     let off = wait::until("the replica to tell the wrong time", STORY_LIMIT, async || {
         let off = clock_of(&fleet, WRONG)? - due::now(&fleet).await?;
@@ -55,7 +57,7 @@ async fn of_200_due_times_each_has_one_run_also_with_a_wrong_clock_and_with_a_ho
     println!("one clock {} s ahead: {}", off.num_seconds(), counted::exactly_once(&fleet, &due).await?);
 
     fleet.replicas[WRONG].process()?.stop().await?;
-    fleet.replicas[WRONG].set_environment(Vec::new());
+    fleet.replicas[WRONG].clear_env();
     fleet.start_replica(WRONG).await?;
     let due = Due::plan(&fleet).await?;
     let (held, stopped_for) = stop_a_holder(&fleet, &due).await?;

@@ -219,3 +219,23 @@ async fn a_rotation_by_vault_itself_is_delivered_and_told_of_and_the_next_run_wo
     ensure!(!before.works(database).await?, "the one before is retired");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_pair_that_is_unbound_before_the_former_password_is_void_has_it_made_void_all_the_same() -> Result<()> {
+    let shop = Shop::start(Settings { replicas: 1, clusters: 1, ..Settings::default() }).await?;
+    let pair = format!("databasePair: {{source: corp, mount: {DB}, roles: [pair_a, pair_b], minOverlap: 5s}}");
+    shop.fleet.apply(&Shop::rotation("pair", &pair)).await?;
+    let former = shop.credential("cluster-1", "pair")?;
+    shop.begin("pair").await?;
+    wait::until("both passwords to be good for a while", STORY_LIMIT, async || {
+        let run = shop.newest("pair").await?;
+        ensure!(run["stage"] == "Overlapping", "{run}");
+        anyhow::Ok(())
+    })
+    .await?;
+    shop.fleet.cli(&["delete", "binding", "pair", "--yes"]).await?;
+    let run = shop.ended("pair", 1).await?;
+    ensure!(run["state"] == "Done", "{run}");
+    ensure!(!shop.database.lets_in(&former.user, &former.password).await?, "the former password is void");
+    Ok(())
+}

@@ -85,6 +85,11 @@ impl Replica {
         self.env.insert(name.to_owned(), value.into());
     }
 
+    /// Has nothing more in its environment than at first, from the next start on.
+    pub fn clear_env(&mut self) {
+        self.env.clear();
+    }
+
     /// Starts it.
     pub(super) fn start(&mut self, folder: &Path, log: &str) -> Result<()> {
         self.process = None;
@@ -93,11 +98,6 @@ impl Replica {
         let spec = self.env.iter().fold(spec, |spec, (name, value)| spec.env(name, value));
         self.process = Some(Process::spawn(&format!("server-{}", self.name), spec, folder)?);
         Ok(())
-    }
-
-    /// More of its environment, from its next start on, instead of what there was.
-    pub fn set_environment(&mut self, environment: Vec<(&'static str, String)>) {
-        self.env = environment.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     }
 
     /// Waits until it answers that it is ready.
