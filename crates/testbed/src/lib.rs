@@ -36,6 +36,7 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod relay;
+pub mod shop;
 pub mod wait;
 
 pub use bin::bin;

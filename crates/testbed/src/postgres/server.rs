@@ -17,7 +17,7 @@ use crate::{Folder, Process, port};
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// What Postgres says while backends of a server that was killed have not ended.
 const STILL_IN_USE: &str = "pre-existing shared memory block";
-pub(super) const SUPERUSER: &str = "lockstep";
+pub(super) const SUPERUSER: &str = "postgres";
 /// Not a secret: the server listens on loopback and holds what tests put there. It is there so that a role whose password
 /// was rotated is refused with the old one.
 const PASSWORD: &str = "lockstep";

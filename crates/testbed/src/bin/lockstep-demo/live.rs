@@ -15,8 +15,8 @@ use lockstep_testbed::{Fleet, Refused};
 use serde_json::Value;
 
 use crate::reader::Reader;
-use crate::shop::{self, KEY, SECRETS};
 use frame::Size;
+use lockstep_testbed::shop::{self, KEY, SECRETS};
 use observed::Observed;
 
 /// How often a secret is changed by the demo itself.

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Parser;
 use lockstep_testbed::fleet::{Settings, Sink};
-use lockstep_testbed::{Fleet, Interrupt};
+use lockstep_testbed::{Fleet, Interrupt, shop};
 
 mod live;
 mod reader;
-mod shop;
 mod story;
 mod summary;
 

@@ -12,7 +12,7 @@ use anyhow::Result;
 use lockstep_testbed::Fleet;
 use lockstep_testbed::fleet::{NAMESPACE, Sink};
 
-use crate::shop::{KEY, SECRETS};
+use lockstep_testbed::shop::{KEY, SECRETS};
 
 /// The pause between two looks at all folders; part of every latency that is shown.
 const PAUSE: Duration = Duration::from_millis(5);

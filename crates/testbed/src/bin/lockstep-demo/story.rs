@@ -9,9 +9,9 @@ use lockstep_testbed::fleet::{KV, Sink};
 use serde_json::Value;
 
 use crate::reader::Reader;
-use crate::shop::{self, SECRETS};
 use crate::summary::{Write, summarise};
 use crate::{CLUSTERS, REPLICAS, WATCH_INTERVAL};
+use lockstep_testbed::shop::{self, SECRETS};
 
 const WRITES: usize = 50;
 /// The replica that holds the lease is killed after this many.

@@ -9,7 +9,7 @@ use lockstep_testbed::part::Part;
 use lockstep_testbed::{Fleet, bin};
 
 use super::CHANGE_INTERVAL;
-use crate::shop::{FILLED_IN, KEY};
+use lockstep_testbed::shop::{FILLED_IN, KEY};
 
 /// A binding with two mistakes, for seeing how they are told.
 const MISTAKEN: &str = "\

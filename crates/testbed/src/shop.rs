@@ -1,38 +1,39 @@
 //! What the demo delivers: the secrets of a shop's services.
 
 use anyhow::{Context as _, Result};
-use lockstep_testbed::fleet::{KV, NAMESPACE, Sink};
-use lockstep_testbed::{Fleet, checkout};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::fleet::{KV, NAMESPACE, Sink};
+use crate::{Fleet, checkout};
+
 /// The services, one secret each, at `kv/shop/<name>`; the bindings of `deploy/demo` name the same.
-pub(crate) const SECRETS: [&str; 10] =
+pub const SECRETS: [&str; 10] =
     ["accounts", "cart", "catalog", "checkout", "gateway", "mail", "orders", "payments", "search", "stock"];
 
 /// The key whose file tells versions apart.
-pub(crate) const KEY: &str = "password";
+pub const KEY: &str = "password";
 
 /// One version that was written.
-pub(crate) struct Written {
+pub struct Written {
     /// Vault's number.
-    pub(crate) version: u64,
+    pub version: u64,
     /// The value of [`KEY`]: no two versions have the same.
-    pub(crate) password: String,
+    pub password: String,
 }
 
 /// Writes a new version.
-pub(crate) async fn write(fleet: &Fleet, secret: &str) -> Result<Written> {
+pub async fn write(fleet: &Fleet, secret: &str) -> Result<Written> {
     let password = Uuid::new_v4().simple().to_string();
     let version = fleet.bao.kv_put(KV, &format!("shop/{secret}"), &json!({ "username": secret, KEY: password })).await?;
     Ok(Written { version, password })
 }
 
 /// The copy of `deploy/demo` with OpenBao's address filled in, in the fleet's folder.
-pub(crate) const FILLED_IN: &str = "deploy-demo";
+pub const FILLED_IN: &str = "deploy-demo";
 
 /// Applies `deploy/demo` with the CLI, and answers what it printed.
-pub(crate) async fn apply_manifests(fleet: &Fleet) -> Result<String> {
+pub async fn apply_manifests(fleet: &Fleet) -> Result<String> {
     let manifests = checkout::find("deploy/demo")?;
     let folder = fleet.folder().join(FILLED_IN);
     std::fs::create_dir(&folder)?;
