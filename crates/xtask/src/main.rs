@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod bench;
+mod book;
 mod cache;
 mod cargo;
 mod demo;
@@ -10,6 +11,7 @@ mod fuzz;
 mod licences;
 mod stage;
 mod test;
+mod tool;
 
 const HELP: &str = "\
 Lockstep's tasks.
@@ -19,6 +21,7 @@ Lockstep's tasks.
   cargo xtask test [--quick]                 fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
   cargo xtask bench propagation|first-sync   measures an optimised build against a bare loop in the same run
   cargo xtask bench memory                   measures what an optimised agent and server weigh with many Secrets
+  cargo xtask book                           makes docs/ into pages for a browser, with mdBook
   cargo xtask fuzz TARGET SECONDS            searches with libFuzzer, which needs a C++ compiler; tests/fuzz/fuzz_targets has the targets
   cargo xtask help                           this
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         }
         ["demo", rest @ ..] => demo::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["book"] => book::run(),
         ["test"] => test::run(test::Extent::All),
         ["fuzz", target, seconds] => fuzz::run(target, seconds),
         ["test", "--quick"] => test::run(test::Extent::Quick),

@@ -2,6 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
+use crate::book;
 use crate::cargo::cargo;
 use crate::licences;
 use crate::stage::{self, Outcome};
@@ -75,6 +76,8 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
         ("canaries", test(&["--package", "lockstep-tests", "--test", "canary"])),
         ("fuzz targets, short", test(&["--package", "lockstep-fuzz", "--test", "short", "--", "--nocapture"])),
         ("tidy", test(&["--package", "lockstep-tests", "--test", "tidy"])),
+        ("documents", test(&["--package", "lockstep-tests", "--test", "documentation", "--", "--nocapture"])),
+        ("book", book::build()),
         ("licences, bans, sources", licences::check()),
     ];
     if extent == Extent::All {
