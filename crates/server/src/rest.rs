@@ -13,6 +13,7 @@ mod cluster;
 mod code;
 mod condition;
 mod deliveries;
+mod docs;
 mod epoch;
 mod grant;
 mod health;
@@ -103,6 +104,9 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/login-methods", get(login_methods::login_methods))
         .route("/openapi.json", get(openapi::serve))
+        .route("/docs", get(docs::to_the_page))
+        .route("/docs/{*file}", get(docs::file))
+        .route("/docs/", get(docs::page))
         .fallback(unrouted::no_such_path)
         .method_not_allowed_fallback(unrouted::method_not_allowed)
         .layer(DefaultBodyLimit::max(limit::BODY_MAX_BYTES))

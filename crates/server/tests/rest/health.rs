@@ -55,6 +55,24 @@ async fn the_plain_listener_shows_metrics_and_health_and_nothing_else() -> Resul
 }
 
 #[tokio::test]
+async fn the_api_is_described_on_a_page_that_loads_nothing_from_elsewhere() -> Result<()> {
+    let api = Api::start().await?;
+    let page = api.get("/docs/").await?.ok();
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let named = page.text.split(['"', '\'']).filter(|word| word.ends_with(".js") || word.ends_with(".css"));
+    let files: Vec<&str> = named.map(|file| file.trim_start_matches("./")).collect();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let answer = api.get(&format!("/docs/{file}")).await?.ok();
+        assert!(answer.header("content-type").contains(if file.ends_with(".js") { "javascript" } else { "css" }), "{file}");
+        assert!(file != "swagger-initializer.js" || answer.text.contains("/openapi.json"), "{}", answer.text);
+    }
+    assert_eq!(api.get("/docs/nothing.js").await?.code(), "no-such-path");
+    assert_eq!(api.get("/docs").await?.header("location"), "/docs/");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_change_that_gave_way_to_another_is_a_503_that_says_to_try_again() -> Result<()> {
     let api = Api::start().await?;
     for code in ["40P01", "40001"] {
