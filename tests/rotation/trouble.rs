@@ -106,6 +106,8 @@ async fn while_the_database_is_away_clusters_keep_what_they_have_and_nobody_logs
         let stage = if is_silent { "Verifying" } else { "Making" };
         let tried = |run: &Value| run["stage"] == stage && run["state"] == "Running" && run["message"].is_string();
         let run = says(&shop, AWAY, tried, "").await?;
+        let of = if is_silent { "database" } else { "the database behind it did not do the" };
+        ensure!(run["message"].as_str().is_some_and(|message| message.contains(of)), "{run}");
         println!("database {}: {}", if is_silent { "silent" } else { "down" }, run["message"]);
         ensure!(shop.credentials("cluster-1", AWAY)?.as_ref() == Some(&before), "clusters keep what they have");
         if is_silent {

@@ -97,6 +97,7 @@ impl Answer {
             429 => VaultError::Throttled { retry_after: self.retry_after },
             472 | 473 | 300..=399 => VaultError::Standby,
             500 if self.says("local node not active") => VaultError::Standby,
+            500 if request.operation == Operation::RotateRole && self.errors().is_some() => VaultError::Database { what },
             501 => VaultError::Uninitialised,
             503 if self.says("sealed") => VaultError::Sealed,
             status => VaultError::Unavailable {

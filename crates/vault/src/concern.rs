@@ -29,6 +29,7 @@ impl VaultError {
             | Self::Unsupported { .. }
             | Self::Refused { .. }
             | Self::Cas { .. }
+            | Self::Database { .. }
             | Self::TooLarge { .. }
             | Self::Protocol { .. } => Concern::Request,
             Self::Timeout { .. } => Concern::Either,

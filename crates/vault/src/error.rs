@@ -149,6 +149,15 @@ pub enum VaultError {
         /// What happened.
         cause: Cause,
     },
+    /// 500 to a rotation, in Vault's own words: it is there, and the database did not do it. Whether a password was changed is not known.
+    #[error(
+        "the Vault answers, and the database behind it did not do the {what}: check that the Vault reaches it and may change the user's \
+         password; the Vault's log says more"
+    )]
+    Database {
+        /// The operation and path.
+        what: String,
+    },
     /// The call took longer than [`crate::Settings::timeout`].
     #[error("the Vault did not answer within {} ms: check its load, or raise the timeout", after.as_millis())]
     Timeout {
@@ -193,7 +202,12 @@ impl VaultError {
     /// Whether the same call may succeed later with nobody having changed a setting, policy or secret.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Sealed | Self::Standby | Self::Throttled { .. } | Self::Unavailable { .. } | Self::Timeout { .. } => true,
+            Self::Sealed
+            | Self::Standby
+            | Self::Throttled { .. }
+            | Self::Unavailable { .. }
+            | Self::Database { .. }
+            | Self::Timeout { .. } => true,
             Self::Uninitialised
             | Self::Forbidden { .. }
             | Self::Unauthenticated(_)
@@ -224,6 +238,7 @@ impl VaultError {
             Self::Cas { .. } => "cas",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
+            Self::Database { .. } => "database",
             Self::Timeout { .. } => "timeout",
             Self::TooLarge { .. } => "too_large",
             Self::Protocol { .. } => "protocol",
