@@ -73,7 +73,7 @@ pub struct Item {
     pub source: String,
     /// The engine's mount.
     pub mount: String,
-    /// The path below it, of a KV engine.
+    /// The path below it, of a KV engine. `{cluster}` in it stands for the name of the cluster, so that each draws its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// With a path: `KvV2` (default) or `KvV1`, which has no versions: the server reads it to see whether it changed.

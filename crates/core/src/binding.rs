@@ -1,5 +1,6 @@
 //! Bindings: which secrets go to which clusters, as what.
 
+mod drawn;
 mod restart;
 mod secret_type;
 mod target;
@@ -16,6 +17,7 @@ use crate::revision::Seq;
 use crate::selector::Selector;
 use crate::version::VersionNumber;
 
+pub use drawn::{Drawn, SecretPattern};
 pub use restart::{Restart, UnknownWorkloadKind, WORKLOADS_MAX, WorkloadKind, WorkloadRef};
 pub use secret_type::{SecretType, UnknownSecretType};
 pub use target::{IMMUTABLE_NAME_MAX_BYTES, NAMESPACES_MAX, SecretTarget, Target, refused_on_a_secret};
@@ -78,6 +80,11 @@ impl Delivered {
         }
     }
 
+    /// Whether clusters draw from other secrets than other clusters do.
+    pub fn is_by_cluster(&self) -> bool {
+        self.items.iter().any(|item| item.secret.everywhere().is_none())
+    }
+
     /// The keys of the target that the binding itself names. `None` among them: an item delivers all keys of its secret, so there are
     /// others that only its content tells.
     pub fn named_keys(&self) -> impl Iterator<Item = Option<&str>> {
@@ -103,8 +110,8 @@ pub enum Mode {
 /// One secret of a binding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// Which secret.
-    pub secret: SecretRef,
+    /// Which secret, or which in each cluster.
+    pub secret: Drawn,
     /// From the secret's keys to the target's; empty: all keys under their own names.
     pub keys: BTreeMap<String, String>,
     /// Pinned to this version of the present incarnation, instead of following the newest.
@@ -193,10 +200,21 @@ pub(crate) mod tests {
         SecretRef { source: "corp".parse().unwrap(), engine, mount: "kv".parse().unwrap(), path: path.parse().unwrap() }
     }
 
+    pub(crate) fn drawn(path: &str) -> Drawn {
+        let everywhere = || secret_ref(Engine::KvV2, path).into();
+        path.parse().map_or_else(
+            |_| everywhere(),
+            |pattern| {
+                let SecretRef { source, engine, mount, .. } = secret_ref(Engine::KvV2, "x");
+                Drawn::ByCluster(SecretPattern { source, engine, mount, path: pattern })
+            },
+        )
+    }
+
     /// An item of secret `path`, for tests of other modules too.
     pub(crate) fn item(path: &str, keys: &[(&str, &str)]) -> Item {
         Item {
-            secret: secret_ref(Engine::KvV2, path),
+            secret: drawn(path),
             keys: keys.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
             pin: None,
             base64: BTreeSet::new(),

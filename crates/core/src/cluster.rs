@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::id::{ClusterId, InstanceId};
 use crate::label::Labels;
+use crate::name::ClusterName;
 
 pub use service_account::{KEYS_MAX, ServiceAccountIssuer, TEXT_MAX_BYTES, private_parameter};
 
@@ -146,6 +147,8 @@ impl Life {
 pub struct ClusterFacts {
     /// Its id.
     pub id: ClusterId,
+    /// Its name.
+    pub name: ClusterName,
     /// Its labels.
     pub labels: Labels,
     /// Its state.

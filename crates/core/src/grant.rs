@@ -151,7 +151,8 @@ pub fn check<'a>(
 pub(crate) mod tests {
     use super::*;
     use crate::binding::SecretTarget;
-    use crate::binding::tests::item;
+    use crate::binding::tests::secret_ref;
+    use crate::engine::Engine;
     use std::collections::BTreeMap;
 
     const RETAIN: DeletionPolicy = DeletionPolicy::Retain;
@@ -176,7 +177,7 @@ pub(crate) mod tests {
     fn one_grant_must_allow_path_cluster_and_namespace_together() {
         let project = uuid::Uuid::from_u128(1).into();
         let labels = Labels::try_from(BTreeMap::from([("env".to_owned(), "prod".to_owned())])).unwrap();
-        let secret = item("payments/db", &[]).secret;
+        let secret = secret_ref(Engine::KvV2, "payments/db");
         let in_namespace = |n: &str| Target::Secret(SecretTarget::new("db".parse().unwrap(), vec![n.parse().unwrap()]));
         let directory = Target::Directory { name: "db".parse().unwrap() };
         for (glob, clusters, namespace, target, want) in [
@@ -204,7 +205,7 @@ pub(crate) mod tests {
     fn a_target_that_selects_namespaces_may_have_those_that_every_secret_may() {
         let project = uuid::Uuid::from_u128(1).into();
         let labels = Labels::try_from(BTreeMap::from([("env".to_owned(), "prod".to_owned())])).unwrap();
-        let secrets = [item("payments/db", &[]).secret, item("orders/db", &[]).secret];
+        let secrets = ["payments/db", "orders/db"].map(|path| secret_ref(Engine::KvV2, path));
         let selecting = |namespaces: &[&str]| {
             let namespaces = namespaces.iter().map(|n| n.parse().unwrap()).collect();
             let selector = Some("team".parse().unwrap());

@@ -1,10 +1,14 @@
 //! Where a secret lives in a source: mount and path of a KV engine.
 
+mod pattern;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use pattern::{CLUSTER, PathPattern};
 
 /// The longest path, in bytes. Vault's own limit on a request path is far above; this keeps rows and messages small.
 pub const PATH_MAX_BYTES: usize = 512;
@@ -24,6 +28,9 @@ pub enum KvPathError {
     /// A character that would change meaning in a URL or a glob.
     #[error("character {0:?} is not allowed: use letters, digits and any of - _ . @ + = , : ~ and space")]
     Character(char),
+    /// Taken for a pattern, and none.
+    #[error("it has no {CLUSTER}, so it is the same path in every cluster")]
+    SameEverywhere,
 }
 
 fn check(text: &str) -> Result<(), KvPathError> {

@@ -52,12 +52,14 @@ pub fn place(binding: &Binding, cluster: &ClusterFacts, grants: &[Grant]) -> Opt
         return Some(Placement::Denied(Denial::Revoked));
     }
     let delivered = &binding.spec.delivered;
-    let secrets = delivered.items.iter().map(|i| &i.secret);
-    Some(match check(secrets, &delivered.target, binding.spec.deletion_policy, &cluster.labels, grants) {
-        Ok(None) => Placement::Placed,
-        Ok(Some(allowed)) => Placement::PlacedWithin(allowed),
-        Err(ungranted) => Placement::Denied(Denial::Ungranted(ungranted)),
-    })
+    let secrets: Vec<_> = delivered.items.iter().map(|i| i.secret.resolve(&cluster.name)).collect();
+    Some(
+        match check(secrets.iter().map(AsRef::as_ref), &delivered.target, binding.spec.deletion_policy, &cluster.labels, grants) {
+            Ok(None) => Placement::Placed,
+            Ok(Some(allowed)) => Placement::PlacedWithin(allowed),
+            Err(ungranted) => Placement::Denied(Denial::Ungranted(ungranted)),
+        },
+    )
 }
 
 /// The answers that differ from those on record. `binding` is `None` once it is deleted, with the policy it had.
@@ -92,7 +94,7 @@ mod tests {
 
     fn cluster(id: u128, env: &str, state: ClusterState) -> ClusterFacts {
         let labels = Labels::try_from(BTreeMap::from([("env".to_owned(), env.to_owned())])).unwrap();
-        ClusterFacts { id: Uuid::from_u128(id).into(), labels, state }
+        ClusterFacts { id: Uuid::from_u128(id).into(), name: format!("cluster-{id}").parse().unwrap(), labels, state }
     }
 
     fn binding() -> Binding {
@@ -143,5 +145,23 @@ mod tests {
         assert_eq!(back, BTreeMap::from([(clusters[0].id, Placement::Placed)]));
         let deleted = replan(&recorded, Err(DeletionPolicy::Delete), clusters.iter(), &grants);
         assert_eq!(deleted, BTreeMap::from([(clusters[1].id, Placement::Removed(DeletionPolicy::Delete))]));
+    }
+
+    #[test]
+    fn what_differs_by_cluster_is_granted_cluster_by_cluster_and_a_denial_names_the_path_there() {
+        let binding = Binding { spec: spec(vec![item("payments/{cluster}/db", &[])], "env=prod"), ..binding() };
+        let clusters = [1, 2].map(|id| cluster(id, "prod", ClusterState::Active));
+        let answers = |glob: &str| {
+            let grants = [grant(binding.project, glob, "env=prod", "**")];
+            clusters.each_ref().map(|cluster| match place(&binding, cluster, &grants).unwrap() {
+                Placement::Denied(denial) => denial.to_string(),
+                placed => format!("{placed:?}"),
+            })
+        };
+        assert_eq!(answers("payments/*/db"), ["Placed", "Placed"]);
+        let [first, second] = answers("payments/cluster-1/*");
+        assert_eq!(first, "Placed");
+        assert!(second.contains("path payments/cluster-2/db"), "{second}");
+        assert!(answers("payments/*").iter().all(|answer| answer.contains("/db")), "a star stops at the slash");
     }
 }

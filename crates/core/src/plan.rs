@@ -36,7 +36,7 @@ pub enum Want {
 pub enum Withheld {
     /// The placement is denied, and what is there is kept.
     Denied,
-    /// A secret was never seen live since some binding uses it.
+    /// A secret was never seen live since some binding uses it, or it is not known which one it is in this cluster.
     Nothing,
     /// A secret's source went back.
     WentBack,
@@ -81,7 +81,8 @@ pub fn desired(
     } else {
         let policy = delivered.source_deletion_policy;
         let choices: Vec<Choice> = delivered.items.iter().zip(secrets).map(|(i, k)| choose(i, policy, k).0).collect();
-        if choices.contains(&Choice::Nothing) {
+        // Whatever is not known of is not gone: an item without its secret is one that nobody has looked for.
+        if choices.contains(&Choice::Nothing) || choices.len() < delivered.items.len() {
             Want::Withhold(Withheld::Nothing)
         } else if choices.iter().all(|c| *c == Choice::Gone) {
             Want::Remove(DeletionPolicy::Delete)

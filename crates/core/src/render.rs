@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::binding::{ALL_KEYS, Item, SecretType};
-use crate::kv::KvPath;
 use crate::material::Material;
 
 /// The most bytes one delivery may hold, names and values together: what fits a Kubernetes Secret (1 MiB).
@@ -26,8 +25,8 @@ pub enum RenderError {
     /// The binding asks for a key that this version does not have.
     #[error("secret {path} has no key {key:?}: correct spec.items[].keys, or write the key")]
     NoSuchKey {
-        /// The secret's path.
-        path: KvPath,
+        /// The secret's path, as the item says it.
+        path: String,
         /// The key asked for.
         key: String,
     },
@@ -36,16 +35,16 @@ pub enum RenderError {
         "key {key:?} of secret {path} is not base64, which spec.items[].base64 says it is: write it as `base64 FILE` prints it (standard alphabet, padded; white space does not matter), or take the key out of that list"
     )]
     NotBase64 {
-        /// The secret's path.
-        path: KvPath,
+        /// The secret's path, as the item says it.
+        path: String,
         /// The key.
         key: String,
     },
     /// The binding calls a key base64 that this version does not have.
     #[error("secret {path} has no key {key:?}, which spec.items[].base64 names: correct that list, or write the key")]
     NoKeyToDecode {
-        /// The secret's path.
-        path: KvPath,
+        /// The secret's path, as the item says it.
+        path: String,
         /// The key named.
         key: String,
     },
@@ -54,8 +53,8 @@ pub enum RenderError {
         "key {key:?} of secret {path} can be neither a file nor a Secret key: map it to a name of letters, digits, '-', '_' and '.' in spec.items[].keys"
     )]
     BadKey {
-        /// The secret's path.
-        path: KvPath,
+        /// The secret's path, as the item says it.
+        path: String,
         /// The key as it would be written.
         key: String,
     },
@@ -137,7 +136,7 @@ impl Rendered {
 pub fn render(items: &[Item], materials: &[Option<&BTreeMap<String, Material>>]) -> Result<Rendered, RenderError> {
     let pairs = merge(items, materials)?;
     if let Some((path, key, _)) = pairs.iter().find(|(_, key, _)| !is_content_key(key)) {
-        return Err(RenderError::BadKey { path: (*path).clone(), key: key.clone() });
+        return Err(RenderError::BadKey { path: (*path).to_owned(), key: key.clone() });
     }
     Rendered::of(pairs.into_iter().map(|(_, k, v)| (k, v)))
 }
@@ -146,24 +145,24 @@ pub fn render(items: &[Item], materials: &[Option<&BTreeMap<String, Material>>])
 pub(crate) fn merge<'a>(
     items: &'a [Item],
     materials: &[Option<&BTreeMap<String, Material>>],
-) -> Result<Vec<(&'a KvPath, String, Material)>, RenderError> {
+) -> Result<Vec<(&'a str, String, Material)>, RenderError> {
     debug_assert_eq!(items.len(), materials.len());
     let mut pairs = Vec::new();
     for (item, material) in items.iter().zip(materials) {
         let Some(material) = material else { continue };
-        let path = &item.secret.path;
+        let path = item.secret.path();
         if item.keys.is_empty() {
             for (key, value) in *material {
                 pairs.push((path, key.clone(), delivered(item, key, value)?));
             }
         }
         for (from, to) in &item.keys {
-            let value = material.get(from).ok_or_else(|| RenderError::NoSuchKey { path: path.clone(), key: from.clone() })?;
+            let value = material.get(from).ok_or_else(|| RenderError::NoSuchKey { path: path.to_owned(), key: from.clone() })?;
             pairs.push((path, to.clone(), delivered(item, from, value)?));
         }
         // A misspelt name would let base64 text through in place of what it stands for.
         if let Some(key) = item.base64.iter().find(|key| *key != ALL_KEYS && !material.contains_key(*key)) {
-            return Err(RenderError::NoKeyToDecode { path: path.clone(), key: key.clone() });
+            return Err(RenderError::NoKeyToDecode { path: path.to_owned(), key: key.clone() });
         }
     }
     Ok(pairs)
@@ -174,7 +173,7 @@ fn delivered(item: &Item, key: &str, value: &Material) -> Result<Material, Rende
     if !item.is_base64(key) {
         return Ok(value.clone());
     }
-    let not_base64 = || RenderError::NotBase64 { path: item.secret.path.clone(), key: key.to_owned() };
+    let not_base64 = || RenderError::NotBase64 { path: item.secret.path().to_owned(), key: key.to_owned() };
     base64_text::decode(value).ok_or_else(not_base64)
 }
 

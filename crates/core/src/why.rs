@@ -102,7 +102,8 @@ pub fn why(
 mod tests {
     use super::*;
     use crate::binding::SecretTarget;
-    use crate::binding::tests::{item, spec};
+    use crate::binding::tests::{item, secret_ref, spec};
+    use crate::engine::Engine;
     use crate::grant::tests::grant;
     use crate::label::Labels;
     use crate::revision::Seq;
@@ -111,7 +112,7 @@ mod tests {
 
     fn cluster(env: &str, state: ClusterState) -> ClusterFacts {
         let labels = Labels::try_from(BTreeMap::from([("env".to_owned(), env.to_owned())])).unwrap();
-        ClusterFacts { id: Uuid::from_u128(1).into(), labels, state }
+        ClusterFacts { id: Uuid::from_u128(1).into(), name: "eu-1".parse().unwrap(), labels, state }
     }
 
     #[test]
@@ -133,13 +134,13 @@ mod tests {
             (cluster("dev", Active), None, &[], Reason::NotSelected),
             (cluster("dev", Revoked), None, &grants[..], Reason::State(Revoked)),
         ] {
-            assert_eq!(why(&binding, &item("payments/db", &[]).secret, &cluster, namespace, grants), want);
+            assert_eq!(why(&binding, &secret_ref(Engine::KvV2, "payments/db"), &cluster, namespace, grants), want);
         }
     }
 
     #[test]
     fn a_grant_says_which_of_its_conditions_is_not_met() {
-        let secret = item("payments/db", &[]).secret;
+        let secret = secret_ref(Engine::KvV2, "payments/db");
         let (prod, namespace) = (cluster("prod", ClusterState::Active), "payments-prod".parse().unwrap());
         for (glob, clusters, namespaces, want) in [
             ("payments/**", "env=prod", "payments-*", "allows it"),

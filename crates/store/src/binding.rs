@@ -1,10 +1,12 @@
 //! Bindings and their items.
 
+pub(crate) mod items;
+
 use lockstep_core::access::Reach;
 use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Item, SecretRef};
-use lockstep_core::id::{BindingId, ProjectId};
+use lockstep_core::id::ProjectId;
 use lockstep_core::label::Labels;
-use lockstep_core::name::{ProjectName, SecretName};
+use lockstep_core::name::{ClusterName, ProjectName, SecretName};
 use lockstep_core::revision::Seq;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -87,16 +89,17 @@ pub async fn of_project(connection: &mut PgConnection, project: Option<ProjectId
     rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| r.spec.binding)).collect()
 }
 
-/// The bindings that use a secret, by name: of projects within reach, and where clusters with these labels are, of all.
+/// The bindings that use a secret, by name: of projects within reach, and where the cluster with these labels is, of all. Of those that differ
+/// by cluster the ones that would draw it in this one.
 pub async fn of_secret(
     connection: &mut PgConnection,
     secret: &SecretRef,
     reach: &Reach,
-    labels: &Labels,
+    (cluster, labels): (&ClusterName, &Labels),
 ) -> Result<Vec<Registered<BindingRecord>>> {
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "{SELECT} and reached($4, p.name, $5) and exists (select from binding_item i join secret s on s.id = i.secret_id \
-             join source so on so.id = s.source_id where i.binding_id = b.id and so.name = $1 and s.mount = $2 and s.path = $3) \
+        "{SELECT} and reached($4, p.name, $5) and (b.by_cluster or exists (select from binding_item i join secret s on s.id = i.secret_id \
+             join source so on so.id = s.source_id where i.binding_id = b.id and so.name = $1 and s.mount = $2 and s.path = $3)) \
          order by b.name"
     )))
     .bind(secret.source.as_str())
@@ -106,7 +109,16 @@ pub async fn of_secret(
     .bind(Json(labels))
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    let mut bindings = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<Registered<BindingRecord>>>>()?;
+    bindings.retain(|registered| {
+        let delivered = &registered.spec.binding.spec.delivered;
+        let drawn = |item: &Item| {
+            let SecretRef { source, mount, path, .. } = &*item.secret.resolve(cluster);
+            (source, mount, path) == (&secret.source, &secret.mount, &secret.path)
+        };
+        !delivered.is_by_cluster() || delivered.items.iter().any(drawn)
+    });
+    Ok(bindings)
 }
 
 /// The bindings whose target is a Secret of this name, in whichever namespaces, by name.
@@ -120,7 +132,7 @@ pub async fn of_secret_name(connection: &mut PgConnection, name: &SecretName) ->
     rows.into_iter().map(|r| Registered::<BindingRecord>::try_from(r).map(|r| (r.name, r.spec.binding))).collect()
 }
 
-/// Registers a new binding, written by change `seq`.
+/// Registers a new binding, written by change `seq`. What differs by cluster is drawn by the planner, that asks where it is placed.
 pub async fn insert(
     connection: &mut PgConnection,
     written: &Written,
@@ -129,7 +141,8 @@ pub async fn insert(
     seq: Seq,
 ) -> Result<Binding> {
     let id: Uuid = sqlx::query_scalar(
-        "insert into binding (name, labels, annotations, project_id, spec, spec_seq, seq) values ($1, $2, $3, $4, $5, $6, $6) \
+        "insert into binding (name, labels, annotations, project_id, spec, spec_seq, seq, by_cluster) \
+         values ($1, $2, $3, $4, $5, $6, $6, $7) \
          returning id",
     )
     .bind(&written.name)
@@ -138,47 +151,36 @@ pub async fn insert(
     .bind(project.uuid())
     .bind(Json(spec))
     .bind(stored(seq))
+    .bind(spec.delivered.is_by_cluster())
     .fetch_one(&mut *connection)
     .await?;
     let binding = Binding { id: id.into(), project, spec: spec.clone(), spec_seq: seq };
-    write_items(connection, binding.id, &spec.delivered.items).await?;
+    if !spec.delivered.is_by_cluster() {
+        items::write(connection, binding.id, &spec.delivered.items).await?;
+    }
     Ok(binding)
 }
 
-/// Writes a binding that was respecified by change `seq`.
+/// Writes a binding that was respecified by change `seq`; its items as [`insert`] does.
 pub async fn update(connection: &mut PgConnection, written: &Written, binding: &Binding, seq: Seq) -> Result<()> {
-    sqlx::query("update binding set labels = $2, annotations = $3, spec = $4, spec_seq = $5, seq = $6 where id = $1")
-        .bind(binding.id.uuid())
-        .bind(Json(&written.labels))
-        .bind(Json(&written.annotations))
-        .bind(Json(&binding.spec))
-        .bind(stored(binding.spec_seq))
-        .bind(stored(seq))
-        .execute(&mut *connection)
-        .await?;
-    let before = delete_items(&mut *connection, binding.id).await?;
-    write_items(&mut *connection, binding.id, &binding.spec.delivered.items).await?;
-    secret::unwatch(connection, &before).await
-}
-
-/// Deletes its items; answers with their secrets.
-async fn delete_items(connection: &mut PgConnection, binding: BindingId) -> Result<Vec<Uuid>> {
-    let deleted = sqlx::query_scalar("delete from binding_item where binding_id = $1 returning secret_id");
-    Ok(deleted.bind(binding.uuid()).fetch_all(connection).await?)
-}
-
-async fn write_items(connection: &mut PgConnection, binding: BindingId, items: &[Item]) -> Result<()> {
-    for (position, item) in (0_i32..).zip(items) {
-        let secret = secret::ensure(connection, &item.secret).await?;
-        sqlx::query("insert into binding_item (binding_id, position, secret_id, pin) values ($1, $2, $3, $4)")
-            .bind(binding.uuid())
-            .bind(position)
-            .bind(secret.uuid())
-            .bind(item.pin.map(|p| p.get().cast_signed()))
-            .execute(&mut *connection)
-            .await?;
+    sqlx::query(
+        "update binding set labels = $2, annotations = $3, spec = $4, spec_seq = $5, seq = $6, by_cluster = $7 where id = $1",
+    )
+    .bind(binding.id.uuid())
+    .bind(Json(&written.labels))
+    .bind(Json(&written.annotations))
+    .bind(Json(&binding.spec))
+    .bind(stored(binding.spec_seq))
+    .bind(stored(seq))
+    .bind(binding.spec.delivered.is_by_cluster())
+    .execute(&mut *connection)
+    .await?;
+    if binding.spec.delivered.is_by_cluster() {
+        return Ok(());
     }
-    Ok(())
+    let before = items::delete(&mut *connection, binding.id).await?;
+    items::write(&mut *connection, binding.id, &binding.spec.delivered.items).await?;
+    secret::unwatch(connection, &before).await
 }
 
 /// Deletes it for callers. The row stays until every cluster acked, the items go at once: its secrets need no watching
@@ -189,7 +191,7 @@ pub async fn delete(connection: &mut PgConnection, binding: &Binding, seq: Seq) 
         .bind(stored(seq))
         .execute(&mut *connection)
         .await?;
-    let before = delete_items(&mut *connection, binding.id).await?;
+    let before = items::delete(&mut *connection, binding.id).await?;
     secret::unwatch(connection, &before).await?;
     Ok(binding.spec.deletion_policy)
 }

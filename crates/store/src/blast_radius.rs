@@ -42,6 +42,7 @@ struct Row {
 #[derive(sqlx::FromRow)]
 struct ItemRow {
     binding_id: Uuid,
+    drawn_in: Option<Uuid>,
     #[sqlx(flatten)]
     secret: SecretRow,
 }
@@ -49,7 +50,8 @@ struct ItemRow {
 /// A binding as it would be, read once for however many clusters.
 struct Bound {
     binding: Binding,
-    secrets: Vec<SecretRecord>,
+    /// Of its items in order; where they differ by cluster, of each cluster.
+    secrets: BTreeMap<Option<Uuid>, Vec<SecretRecord>>,
 }
 
 /// Bindings and clusters whose revision would be the change's number, as the view `desired` gives it: found by index.
@@ -70,7 +72,8 @@ pub async fn of_change(writing: &mut Writing, before: Option<(BindingId, &Delive
     while let Some(row) = rows.try_next().await? {
         let Some(Bound { binding, secrets }) = bindings.get(&row.binding_id) else { continue };
         let placement = &row.detail.0.placement;
-        let known: Vec<&Known> = secrets.iter().map(|s| &s.known).collect();
+        let drawn = secrets.get(&Some(row.cluster_id)).or_else(|| secrets.get(&None));
+        let known: Vec<&Known> = drawn.into_iter().flatten().map(|s| &s.known).collect();
         radius.add(&Moved {
             cluster: row.cluster_id.into(),
             name: &row.cluster,
@@ -157,17 +160,17 @@ async fn all(connection: &mut PgConnection, picked: &str, key: Key) -> Result<BT
 async fn bindings(connection: &mut PgConnection, at: i64) -> Result<BTreeMap<Uuid, Bound>> {
     let bindings = all(connection, MOVED, Key::Change(at)).await?;
     let mut bound: BTreeMap<Uuid, Bound> =
-        bindings.into_iter().map(|(id, binding)| (id, Bound { binding, secrets: Vec::new() })).collect();
+        bindings.into_iter().map(|(id, binding)| (id, Bound { binding, secrets: BTreeMap::new() })).collect();
     let rows: Vec<ItemRow> = sqlx::query_as(
-        "select i.binding_id, s.* from binding_item i join secret s on s.id = i.secret_id where i.binding_id = any($1) \
-         order by i.binding_id, i.position",
+        "select i.binding_id, i.cluster_id as drawn_in, s.* from binding_item i join secret s on s.id = i.secret_id \
+         where i.binding_id = any($1) order by i.binding_id, i.position",
     )
     .bind(bound.keys().copied().collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    for ItemRow { binding_id, secret } in rows {
+    for ItemRow { binding_id, drawn_in, secret } in rows {
         if let Some(bound) = bound.get_mut(&binding_id) {
-            bound.secrets.push(secret.try_into()?);
+            bound.secrets.entry(drawn_in).or_default().push(secret.try_into()?);
         }
     }
     Ok(bound)

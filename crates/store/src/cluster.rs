@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::binding::items::{self, Rows};
 use crate::meta::{MetaRow, Registered, Written, stored};
 use crate::page::{Page, cut};
 use crate::{Result, StoreError};
@@ -95,11 +96,12 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
 
 /// All clusters, for the planner.
 pub async fn facts(connection: &mut PgConnection) -> Result<Vec<ClusterFacts>> {
-    let rows: Vec<(Uuid, Json<Labels>, String)> =
-        sqlx::query_as("select id, labels, state from cluster").fetch_all(connection).await?;
-    let one = |(id, labels, state): (Uuid, Json<Labels>, String)| {
+    let rows: Vec<(Uuid, String, Json<Labels>, String)> =
+        sqlx::query_as("select id, name, labels, state from cluster").fetch_all(connection).await?;
+    let one = |(id, name, labels, state): (Uuid, String, Json<Labels>, String)| {
+        let name = name.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?;
         let state = state.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?;
-        Ok(ClusterFacts { id: id.into(), labels: labels.0, state })
+        Ok(ClusterFacts { id: id.into(), name, labels: labels.0, state })
     };
     rows.into_iter().map(one).collect()
 }
@@ -266,8 +268,9 @@ pub async fn removable(connection: &mut PgConnection) -> Result<Vec<(ClusterId, 
     Ok(rows.into_iter().map(|(id, name)| (id.into(), name)).collect())
 }
 
-/// Deletes the row of a removed cluster.
+/// Deletes the row of a removed cluster. What only it drew is not watched any more.
 pub async fn delete(connection: &mut PgConnection, id: ClusterId) -> Result<()> {
+    items::draw(connection, Rows::Cluster(id), Vec::new()).await?;
     sqlx::query("delete from cluster where id = $1").bind(id.uuid()).execute(connection).await?;
     Ok(())
 }

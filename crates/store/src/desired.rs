@@ -139,6 +139,13 @@ struct Bound {
     name: String,
     binding: Binding,
     registered: DateTime<Utc>,
+    /// Where they do not differ by cluster.
+    secrets: Vec<SecretRecord>,
+}
+
+/// A placement with the secrets that are drawn in its cluster, where those differ by cluster.
+struct Placed {
+    row: PlacementRow,
     secrets: Vec<SecretRecord>,
 }
 
@@ -150,8 +157,10 @@ const MOVED: &str = "select binding_id, cluster_id from placement where (cluster
     union select p.binding_id, p.cluster_id from placement p join ( \
         select id as binding_id from binding where spec_seq > $2 \
         union select i.binding_id from binding_item i join secret s on s.id = i.secret_id \
-              where greatest(s.chosen_seq, s.incarnation_seq, s.presence_seq) > $2 \
-    ) moved using (binding_id) where (p.cluster_id = any($1)) is true";
+              where i.cluster_id is null and greatest(s.chosen_seq, s.incarnation_seq, s.presence_seq) > $2 \
+    ) moved using (binding_id) where (p.cluster_id = any($1)) is true \
+    union select i.binding_id, i.cluster_id from binding_item i join secret s on s.id = i.secret_id \
+        where (i.cluster_id = any($1)) is true and greatest(s.chosen_seq, s.incarnation_seq, s.presence_seq) > $2";
 
 const NOT_IN_STEP: &str = "select d.binding_id, d.cluster_id from desired d \
     left join delivery l on l.binding_id = d.binding_id and l.cluster_id = d.cluster_id \
@@ -159,7 +168,8 @@ const NOT_IN_STEP: &str = "select d.binding_id, d.cluster_id from desired d \
       and (l.applied_epoch, l.applied_seq) is distinct from (d.epoch, d.seq)";
 
 /// Everything in one statement, because a delivery waits for each exchange with Postgres. Nothing is said twice that is long: the state of
-/// the clusters comes in the first row, a binding in the first of its own, and its secrets with the first of its placements.
+/// the clusters comes in the first row, a binding in the first of its own, and its secrets with the first of its placements, or with each
+/// where they differ by cluster.
 fn statement(picked: &str) -> String {
     format!(
         "select r.id as registry_id, r.epoch, r.seq, r.hash, r.held, (select hash from change where seq = $3) as seen_hash, \
@@ -172,14 +182,19 @@ fn statement(picked: &str) -> String {
                 from cluster c where c.id = any($1)) end as clusters, \
             p.cluster_id, p.binding_id, p.detail, p.seq as placement_seq, \
             l.applied_epoch, l.applied_seq, l.applied_key, l.applied_digest, \
-            b.name, b.project_id, b.spec_seq, b.created_at, s.*, \
+            b.name, b.project_id, b.spec_seq, b.created_at, s.*, i.cluster_id as drawn_in, \
             case when k.place = 1 and coalesce(i.position, 0) = 0 then b.spec end as spec \
          from registry r \
          left join (select *, row_number() over (partition by binding_id order by cluster_id) as place from ({picked}) moved) k on true \
          left join placement p on p.binding_id = k.binding_id and p.cluster_id = k.cluster_id \
          left join delivery l on l.binding_id = k.binding_id and l.cluster_id = k.cluster_id \
          left join binding b on b.id = k.binding_id and k.place = 1 \
-         left join binding_item i on i.binding_id = b.id \
+         left join lateral ( \
+             select position, secret_id, cluster_id from binding_item \
+                 where k.place = 1 and binding_id = k.binding_id and cluster_id is null \
+             union all \
+             select position, secret_id, cluster_id from binding_item where binding_id = k.binding_id and cluster_id = k.cluster_id \
+         ) i on true \
          left join secret s on s.id = i.secret_id \
          order by k.binding_id, k.place, i.position"
     )
@@ -224,20 +239,25 @@ fn snapshot(head: HeadRow, seen: &Mark) -> Result<Snapshot> {
 }
 
 /// The placements, and their bindings with the secrets of their items. One that was deleted has no items any more.
-fn parts(rows: &[PgRow]) -> Result<(Vec<PlacementRow>, BTreeMap<Uuid, Bound>)> {
-    let (mut placements, mut bindings): (Vec<PlacementRow>, BTreeMap<Uuid, Bound>) = Default::default();
+fn parts(rows: &[PgRow]) -> Result<(Vec<Placed>, BTreeMap<Uuid, Bound>)> {
+    let (mut placements, mut bindings): (Vec<Placed>, BTreeMap<Uuid, Bound>) = Default::default();
     for row in rows {
         let Some(id) = row.try_get::<Option<Uuid>, _>("binding_id")? else { continue };
         let placement = PlacementRow::from_row(row)?;
-        let is_next_item = placements.last().is_some_and(|p| (p.binding_id, p.cluster_id) == (id, placement.cluster_id));
+        let is_next_item = placements.last().is_some_and(|p| (p.row.binding_id, p.row.cluster_id) == (id, placement.cluster_id));
         if !is_next_item {
-            placements.push(placement);
+            placements.push(Placed { row: placement, secrets: Vec::new() });
             if let Entry::Vacant(first) = bindings.entry(id) {
                 first.insert(bound(id, FromRow::from_row(row)?));
             }
         }
-        if let (Some(bound), Some(_)) = (bindings.get_mut(&id), row.try_get::<Option<Uuid>, _>("id")?) {
-            bound.secrets.push(SecretRow::from_row(row)?.try_into()?);
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            let secret = SecretRow::from_row(row)?.try_into()?;
+            match (row.try_get::<Option<Uuid>, _>("drawn_in")?, placements.last_mut(), bindings.get_mut(&id)) {
+                (Some(_), Some(placed), _) => placed.secrets.push(secret),
+                (None, _, Some(bound)) => bound.secrets.push(secret),
+                _ => {}
+            }
         }
     }
     Ok((placements, bindings))
@@ -249,7 +269,7 @@ fn bound(id: Uuid, row: BindingRow) -> Bound {
     Bound { name, binding, registered: created_at, secrets: Vec::new() }
 }
 
-fn facts(row: PlacementRow, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> Result<Facts> {
+fn facts(Placed { row, secrets: own }: Placed, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> Result<Facts> {
     let acked = match (row.applied_epoch, row.applied_seq) {
         (Some(epoch), Some(at)) => Some(Reported {
             revision: Revision { epoch: Epoch::new(epoch.cast_unsigned()), seq: seq(at) },
@@ -259,6 +279,7 @@ fn facts(row: PlacementRow, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> R
     };
     let missing = || StoreError::corrupt("placement")(&format!("its binding {} does not exist", row.binding_id));
     let Bound { name, binding, registered, secrets } = bindings.get(&row.binding_id).ok_or_else(missing)?;
+    let secrets = if own.is_empty() { secrets.clone() } else { own };
     let known: Vec<&Known> = secrets.iter().map(|s| &s.known).collect();
     let placement = row.detail.0.placement;
     let desired = desired(epoch, &placement, seq(row.placement_seq), Some(binding), &known);
@@ -269,7 +290,7 @@ fn facts(row: PlacementRow, epoch: Epoch, bindings: &BTreeMap<Uuid, Bound>) -> R
         registered: *registered,
         placement,
         desired,
-        secrets: secrets.clone(),
+        secrets,
         acked,
     })
 }

@@ -30,7 +30,8 @@ struct PinRow {
 /// The pinned items of these bindings, in the bindings' order.
 pub async fn of_bindings(connection: &mut PgConnection, bindings: &[BindingId]) -> Result<BTreeMap<BindingId, Vec<Pin>>> {
     let rows: Vec<PinRow> = sqlx::query_as(
-        "select i.binding_id, so.name || '/' || s.mount || '/' || s.path as secret, i.pin, s.latest_number from binding_item i \
+        "select distinct on (i.binding_id, i.position) i.binding_id, so.name || '/' || s.mount || '/' || s.path as secret, i.pin, \
+             s.latest_number from binding_item i \
          join secret s on s.id = i.secret_id join source so on so.id = s.source_id \
          where i.binding_id = any($1) and i.pin is not null order by i.binding_id, i.position",
     )

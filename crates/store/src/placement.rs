@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::binding::items::{self, Rows};
 use crate::meta::{seq, stored};
 use crate::page::{self, Page, cut};
 use crate::{Result, binding, cluster, grant};
@@ -47,8 +48,13 @@ pub async fn replan_binding(
         Err(_) => Vec::new(),
     };
     let recorded = recorded(connection, id).await?;
-    let changed = of_binding(id, replan(&recorded, spec, clusters.iter(), &grants));
-    write(connection, &changed, seq).await?;
+    let changed = replan(&recorded, spec, clusters.iter(), &grants);
+    let drawn = spec.ok().filter(|b| b.spec.delivered.is_by_cluster()).map(|b| drawn(b, &clusters, &recorded, &changed));
+    let changed = of_binding(id, changed);
+    write(&mut *connection, &changed, seq).await?;
+    if let Some(drawn) = drawn {
+        items::draw(connection, Rows::Written(id), drawn).await?;
+    }
     Ok(changed.len())
 }
 
@@ -60,9 +66,13 @@ pub async fn replan_all(connection: &mut PgConnection, project: Option<ProjectId
     let mut count = 0;
     for binding in bindings {
         let recorded = recorded(connection, binding.id).await?;
-        let changed = of_binding(binding.id, replan(&recorded, Ok(&binding), clusters.iter(), &grants[&binding.project]));
-        write(connection, &changed, seq).await?;
+        let changed = replan(&recorded, Ok(&binding), clusters.iter(), &grants[&binding.project]);
         count += changed.len();
+        let drawn = binding.spec.delivered.is_by_cluster().then(|| drawn(&binding, &clusters, &recorded, &changed));
+        write(&mut *connection, &of_binding(binding.id, changed), seq).await?;
+        if let Some(drawn) = drawn {
+            items::draw(&mut *connection, Rows::Binding(binding.id), drawn).await?;
+        }
     }
     Ok(count)
 }
@@ -77,13 +87,17 @@ pub async fn replan_cluster(connection: &mut PgConnection, cluster: ClusterId, s
     let recorded: BTreeMap<BindingId, Placement> = rows.into_iter().map(|r| (r.binding_id.into(), r.placement())).collect();
     let bindings = binding::of_project(connection, None).await?;
     let grants = grants(connection, &bindings).await?;
-    let mut changed = Vec::new();
+    let (mut changed, mut draws) = (Vec::new(), Vec::new());
     for binding in bindings {
         let recorded = recorded.get(&binding.id).map(|p| (cluster, p.clone())).into_iter().collect();
         let answers = replan(&recorded, Ok(&binding), facts.iter(), &grants[&binding.project]);
+        if binding.spec.delivered.is_by_cluster() {
+            draws.extend(drawn(&binding, &facts, &recorded, &answers));
+        }
         changed.extend(answers.into_values().map(|answer| (binding.id, cluster, answer)));
     }
-    write(connection, &changed, seq).await?;
+    write(&mut *connection, &changed, seq).await?;
+    items::draw(connection, Rows::Cluster(cluster), draws).await?;
     Ok(changed.len())
 }
 
@@ -98,8 +112,23 @@ pub async fn take_back(connection: &mut PgConnection, cluster: ClusterId, policy
     let recorded = rows.into_iter().map(|r| (BindingId::from(r.binding_id), r.placement()));
     let changed: Vec<_> =
         recorded.filter(|(_, answer)| *answer != removed).map(|(binding, _)| (binding, cluster, removed.clone())).collect();
-    write(connection, &changed, seq).await?;
+    write(&mut *connection, &changed, seq).await?;
+    items::draw(connection, Rows::Cluster(cluster), Vec::new()).await?;
     Ok(changed.len())
+}
+
+/// What is drawn of a binding that differs by cluster: in each of these in which it is placed.
+fn drawn(
+    binding: &Binding,
+    clusters: &[ClusterFacts],
+    recorded: &BTreeMap<ClusterId, Placement>,
+    changed: &BTreeMap<ClusterId, Placement>,
+) -> Vec<items::Drawn> {
+    let is_placed = |cluster: &&ClusterFacts| {
+        let answer = changed.get(&cluster.id).or_else(|| recorded.get(&cluster.id));
+        matches!(answer, Some(Placement::Placed | Placement::PlacedWithin(_)))
+    };
+    clusters.iter().filter(is_placed).flat_map(|cluster| items::drawn(binding, cluster)).collect()
 }
 
 /// The grants of each binding's project.

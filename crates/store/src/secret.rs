@@ -20,6 +20,7 @@ use crate::page::{Page, cut};
 use crate::{Result, StoreError};
 
 pub use ensure::ensure;
+pub(crate) use ensure::ensure_all;
 
 /// A watched secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,7 +275,8 @@ pub async fn list(connection: &mut PgConnection, source: Option<&str>, page: &Pa
              join binding b on b.id = i.binding_id join project pr on pr.id = b.project_id \
              where i.secret_id = s.id and (reached($4, pr.name, null) or exists ( \
                  select from placement p join cluster c on c.id = p.cluster_id \
-                 where p.binding_id = b.id and p.answer = 'Placed' and reached($4, null, c.labels)))) u \
+                 where p.binding_id = b.id and p.answer = 'Placed' and (i.cluster_id is null or i.cluster_id = p.cluster_id) \
+                     and reached($4, null, c.labels)))) u \
          where s.id > $1 and ($2::text is null or so.name = $2) and (u.bindings > 0 or ($4 ->> 'everything')::boolean) \
          order by s.id limit $3",
     )

@@ -110,10 +110,15 @@ pub async fn put(connection: &mut PgConnection, written: &Written, spec: &Source
 pub async fn delete(connection: &mut PgConnection, name: &SourceName) -> Result<()> {
     let source = get(connection, name.as_str()).await?;
     let bound: Option<String> = sqlx::query_scalar(
-        "select b.name from binding b join binding_item i on i.binding_id = b.id join secret s on s.id = i.secret_id \
-         where s.source_id = $1 order by b.name limit 1",
+        // What differs by cluster is known to its spec only where it is placed in none.
+        "select b.name from binding b where exists ( \
+             select from binding_item i join secret s on s.id = i.secret_id where i.binding_id = b.id and s.source_id = $1) \
+         or (b.by_cluster and b.deleted_at is null \
+             and b.spec -> 'delivered' -> 'items' @> jsonb_build_array(jsonb_build_object('secret', jsonb_build_object('source', $2::text)))) \
+         order by b.name limit 1",
     )
     .bind(source.id)
+    .bind(name.as_str())
     .fetch_optional(&mut *connection)
     .await?;
     if let Some(binding) = bound {

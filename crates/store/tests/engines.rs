@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, Result};
 use chrono::SubsecRound as _;
+use lockstep_core::binding::SecretRef;
 use lockstep_core::engine::{Engine, Member};
 use lockstep_core::version::{Change, Known, Mark, SecretState};
 use lockstep_store::secret::{self, Bound, SecretRecord};
 use lockstep_store::{StoreError, source};
 
-use crate::fixture::{Registry, item, spec, time};
+use crate::fixture::{Registry, secret_ref, spec, time};
 
 async fn only(registry: &Registry) -> Result<SecretRecord> {
     let mut c = registry.connection().await?;
@@ -18,7 +19,7 @@ async fn only(registry: &Registry) -> Result<SecretRecord> {
 /// Registers a binding of `a`, drawn from this engine.
 async fn bind(registry: &Registry, name: &str, engine: Engine) -> Result<()> {
     let mut drawn = spec(&["a"], "")?;
-    drawn.delivered.items[0].secret.engine = engine;
+    drawn.delivered.items[0].secret = SecretRef { engine, ..secret_ref("a")? }.into();
     registry.bind(name, drawn).await.map(drop)
 }
 
@@ -76,7 +77,7 @@ async fn one_that_is_bound_is_refused_under_another_engine_and_begins_anew_when_
     let mut c = registry.connection().await?;
     let versions: Vec<(i64, Option<String>)> = sqlx::query_as("select number, mark from version").fetch_all(&mut *c).await?;
     assert_eq!(versions, [(1, None)], "none of what it was before");
-    let named = item("a")?.secret;
+    let named = secret_ref("a")?;
     assert_eq!(secret::engine(&mut c, &named.source, &named.mount, &named.path).await?, Some(Engine::StaticRole));
     Ok(())
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use lockstep_core::binding::{Binding, BindingSpec, DeletionPolicy, Delivered, Item, SecretRef, SecretTarget, Target};
+use lockstep_core::binding::{
+    Binding, BindingSpec, DeletionPolicy, Delivered, Drawn, Item, SecretPattern, SecretRef, SecretTarget, Target,
+};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::{DeliveryStatus, Outcome};
 use lockstep_core::digest::{Digest, DigestKeyId};
@@ -160,7 +162,7 @@ impl Registry {
     /// Records that a secret came to this state, with version `number` as its newest if one is given.
     pub(crate) async fn observe(&self, path: &str, state: SecretState, number: Option<u64>) -> Result<Known> {
         self.change(async |c, seq| {
-            let id = secret::ensure(c, &item(path)?.secret).await?;
+            let id = secret::ensure(c, &secret_ref(path)?).await?;
             let (secrets, _) = secret::list(c, None, &Page { limit: PAGE_MAX, ..Page::default() }).await?;
             let mut known = secrets.iter().find(|s| s.record.id == id).context("the secret")?.record.known;
             known.apply(&Change { state, latest: number.map(|n| version(0, n)).transpose()? }, seq);
@@ -229,8 +231,16 @@ pub(crate) fn source_spec() -> Result<SourceSpec> {
     })
 }
 
+pub(crate) fn secret_ref(path: &str) -> Result<SecretRef> {
+    Ok(SecretRef { source: "corp".parse()?, engine: Engine::KvV2, mount: "kv".parse()?, path: path.parse()? })
+}
+
+/// An item of that path, which may differ by cluster.
 pub(crate) fn item(path: &str) -> Result<Item> {
-    let secret = SecretRef { source: "corp".parse()?, engine: Engine::KvV2, mount: "kv".parse()?, path: path.parse()? };
+    let secret = match path.parse() {
+        Ok(path) => Drawn::ByCluster(SecretPattern { source: "corp".parse()?, engine: Engine::KvV2, mount: "kv".parse()?, path }),
+        Err(_) => secret_ref(path)?.into(),
+    };
     Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
 }
 

@@ -9,6 +9,7 @@ use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::Outcome;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, ClusterId};
+use lockstep_core::name::ClusterName;
 use lockstep_core::placement::Placement;
 use lockstep_core::plan::{self, Want};
 use lockstep_core::revision::{Epoch, Revision, Seq};
@@ -22,9 +23,12 @@ use proptest::test_runner::{Config, TestRunner};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::fixture::{Registry, entry, item, report, spec, version};
+use crate::fixture::{Registry, entry, item, report, secret_ref, spec, version};
 
-const PATHS: [&str; 3] = ["payments/a", "payments/b", "orders/c"];
+const PATHS: [&str; 4] = ["payments/a", "payments/b", "orders/c", BY_CLUSTER];
+const BY_CLUSTER: &str = "payments/{cluster}/d";
+/// What there is to know of: of the last path, in each cluster.
+const SECRETS: [&str; 6] = ["payments/a", "payments/b", "orders/c", "payments/c0/d", "payments/c1/d", "payments/c2/d"];
 const SELECTORS: [&str; 3] = ["env=prod", "env", "env notin (prod)"];
 
 /// Something to begin with.
@@ -44,7 +48,7 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let items = prop::sample::subsequence(vec![0_usize, 1, 2], 1..=3)
+    let items = prop::sample::subsequence(vec![0_usize, 1, 2, 3], 1..=4)
         .prop_flat_map(|paths| paths.into_iter().map(|p| (Just(p), 0..3_u64)).collect::<Vec<_>>());
     prop_oneof![
         2 => (0..3_usize, any::<bool>()).prop_map(|(c, prod)| Op::Cluster(c, prod)),
@@ -52,7 +56,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..2_usize, prop::bool::weighted(0.8)).prop_map(|(g, granted)| Op::Grant(g, granted)),
         4 => (0..3_usize, items, any::<bool>(), 0..3_usize).prop_map(|(b, i, d, s)| Op::Bind(b, i, d, s)),
         1 => (0..3_usize).prop_map(Op::Unbind),
-        5 => (0..3_usize, 0..6_usize, prop::option::weighted(0.8, (0..2_i64, 1..4_u64)), any::<[u64; 3]>())
+        7 => (0..SECRETS.len(), 0..6_usize, prop::option::weighted(0.8, (0..2_i64, 1..4_u64)), any::<[u64; 3]>())
             .prop_map(|(s, state, chosen, seqs)| Op::Know(s, state, chosen, seqs)),
         2 => (0..3_usize).prop_map(Op::Ack),
         1 => Just(Op::Epoch),
@@ -60,7 +64,10 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn pinned(path: usize, pin: u64) -> Result<Item> {
-    Ok(Item { pin: VersionNumber::new(pin), ..item(PATHS[path])? })
+    let item = item(PATHS[path])?;
+    // A version of what differs by cluster cannot be asked for.
+    let pin = item.secret.everywhere().and(VersionNumber::new(pin));
+    Ok(Item { pin, ..item })
 }
 
 fn bound(items: &[(usize, u64)], follow: bool, selector: usize) -> Result<BindingSpec> {
@@ -113,7 +120,7 @@ async fn apply(registry: &Registry, op: &Op) -> Result<()> {
         Op::Know(path, state, chosen, seqs) => {
             registry
                 .change(async |c, seq| {
-                    let id = secret::ensure(c, &item(PATHS[*path])?.secret).await?;
+                    let id = secret::ensure(c, &secret_ref(SECRETS[*path])?).await?;
                     Ok(secret::write(c, &[(id, known(*state, *chosen, *seqs, seq)?)], seq, None).await?)
                 })
                 .await?;
@@ -154,8 +161,10 @@ fn keys(facts: &[Facts]) -> Vec<Key> {
 
 async fn compare(registry: &Registry) -> Result<()> {
     let mut c = registry.connection().await?;
-    let clusters: Vec<Uuid> = sqlx::query_scalar("select id from cluster").fetch_all(&mut *c).await?;
-    let clusters: Vec<ClusterId> = clusters.into_iter().map(Into::into).collect();
+    let clusters: Vec<(Uuid, String)> = sqlx::query_as("select id, name from cluster").fetch_all(&mut *c).await?;
+    let names: BTreeMap<ClusterId, ClusterName> =
+        clusters.into_iter().map(|(id, name)| Ok((id.into(), name.parse()?))).collect::<Result<_>>()?;
+    let clusters: Vec<ClusterId> = names.keys().copied().collect();
     let rows: Vec<(Uuid, Uuid, i64, i64, bool)> =
         sqlx::query_as("select cluster_id, binding_id, epoch, seq, purges from desired").fetch_all(&mut *c).await?;
     let view: BTreeMap<Key, (Revision, bool)> = rows
@@ -176,8 +185,15 @@ async fn compare(registry: &Registry) -> Result<()> {
         let secrets = fact.secrets.iter().filter(|_| !matches!(fact.placement, Placement::Denied(_)));
         let known: Vec<&Known> = secrets.map(|s| &s.known).collect();
         let removed = matches!(fact.placement, Placement::Removed(_));
-        let paths: Vec<_> = fact.binding.spec.delivered.items.iter().map(|i| &i.secret.path).collect();
-        anyhow::ensure!(removed || paths == fact.secrets.iter().map(|s| &s.path).collect::<Vec<_>>(), "items out of order");
+        let items = fact.binding.spec.delivered.items.iter();
+        let paths: Vec<_> = items.map(|i| i.secret.resolve(&names[&fact.cluster]).path.clone()).collect();
+        let drawn: Vec<_> = fact.secrets.iter().map(|s| s.path.clone()).collect();
+        let is_placed = matches!(fact.placement, Placement::Placed | Placement::PlacedWithin(_));
+        if fact.binding.spec.delivered.is_by_cluster() {
+            anyhow::ensure!(if is_placed { paths == drawn } else { drawn.is_empty() }, "{drawn:?} instead of {paths:?}");
+        } else {
+            anyhow::ensure!(removed || paths == drawn, "items out of order");
+        }
         let placement_seq: i64 = sqlx::query_scalar("select seq from placement where cluster_id = $1 and binding_id = $2")
             .bind(fact.cluster.uuid())
             .bind(fact.binding.id.uuid())
@@ -220,7 +236,7 @@ async fn compare_versions(c: &mut PgConnection, facts: &[Facts]) -> Result<()> {
 fn the_view_and_every_way_to_read_agree_with_core_on_random_registries() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let registry = runtime.block_on(Registry::new())?;
-    let (placements, tombstones) = (Cell::new(0), Cell::new(0));
+    let (placements, tombstones, by_cluster) = (Cell::new(0), Cell::new(0), Cell::new(0_i64));
     TestRunner::new(Config { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..Config::default() }).run(
         &prop::collection::vec(op(), 5..40),
         |ops| {
@@ -232,6 +248,8 @@ fn the_view_and_every_way_to_read_agree_with_core_on_random_registries() -> Resu
                 }
                 compare(&registry).await?;
                 let answers = registry.placements().await?;
+                let drawn = "select count(*) from binding_item where cluster_id is not null";
+                by_cluster.set(by_cluster.get() + sqlx::query_scalar::<_, i64>(drawn).fetch_one(&registry.pool).await?);
                 Ok::<_, anyhow::Error>((answers.len(), answers.iter().filter(|a| a.ends_with("Removed")).count()))
             });
             match compared {
@@ -245,7 +263,8 @@ fn the_view_and_every_way_to_read_agree_with_core_on_random_registries() -> Resu
         },
     )?;
     let (placements, tombstones) = (placements.get(), tombstones.get());
-    println!("compared {placements} placements, {tombstones} of them tombstones");
+    println!("compared {placements} placements, {tombstones} of them tombstones; {} items by cluster", by_cluster.get());
+    assert!(by_cluster.get() > 20, "nothing differed by cluster");
     assert!(placements > 100 && tombstones > 10, "the registries were too empty to show anything: {placements}, {tombstones}");
     Ok(())
 }

@@ -16,13 +16,13 @@ use lockstep_store::rotation_run::{self, Hold, SCHEDULE, begin, enter, held, ren
 use lockstep_store::{PgPool, StoreError, project};
 use tokio::task::JoinSet;
 
-use crate::fixture::{Registry, item, time, written};
+use crate::fixture::{Registry, secret_ref, time, written};
 
 const LIFE: Duration = Duration::from_mins(1);
 
 fn spec(path: &str) -> Result<RotationSpec> {
     Ok(RotationSpec {
-        kind: Kind::DatabaseStatic { secret: item(path)?.secret },
+        kind: Kind::DatabaseStatic { secret: secret_ref(path)? },
         timing: Timing {
             schedule: Schedule::new("@daily", None)?,
             starting_deadline: None,

@@ -115,3 +115,64 @@ async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
     println!("planning everything anew: {:?}", began.elapsed());
     Ok(())
 }
+
+/// One binding that differs by cluster, in this many.
+const EACH: usize = 2_000;
+
+#[tokio::test]
+async fn what_differs_by_cluster_costs_a_row_a_cluster_and_its_changes_one() -> Result<()> {
+    let registry = Registry::new().await?;
+    registry.grant("all", "payments/**", "").await?;
+    sqlx::query(
+        "insert into cluster (name, labels, seq) select 'c' || i, '{\"env\": \"prod\"}', 1 from generate_series(1, $1) i",
+    )
+    .bind(i32::try_from(EACH)?)
+    .execute(&registry.pool)
+    .await?;
+    let timed = |what: &str, began: Instant| {
+        let took = began.elapsed();
+        println!("{what}: {took:?}");
+        assert!(took < 20 * PROMISED, "{what}: {took:?}");
+    };
+    for (name, paths) in [("all", ["payments/one", "payments/two"]), ("each", ["payments/{cluster}/db", "payments/one"])] {
+        let began = Instant::now();
+        registry.bind(name, spec(&paths, "env=prod")?).await?;
+        timed(&format!("binding {name} is written"), began);
+    }
+    registry.unbind("all").await?;
+    registry.sql("delete from placement where answer = 'Removed'").await?;
+    registry
+        .sql("update secret set state = 'Live', chosen_incarnation = now(), chosen_number = 1, chosen_created = now(), chosen_seq = 2")
+        .await?;
+    registry.sql("analyze").await?;
+    let ids: Vec<Uuid> = sqlx::query_scalar("select id from cluster").fetch_all(&registry.pool).await?;
+    let clusters: Vec<ClusterId> = ids.into_iter().map(Into::into).collect();
+
+    let mut c = registry.connection().await?;
+    let before = lockstep_store::registry::get(&mut c).await?.head.seq;
+    registry
+        .change(async |c, seq| {
+            let moved = "update secret set chosen_number = 2, chosen_seq = $1 where path = 'payments/c7/db'";
+            Ok(sqlx::query(moved).bind(seq.get().cast_signed()).execute(c).await?)
+        })
+        .await?;
+    let began = Instant::now();
+    assert_eq!(read(&mut c, &clusters, Which::ChangedSince(before), &Mark::ORIGIN).await?.facts.len(), 1);
+    timed("one cluster's version is found", began);
+    for (what, which) in [("all clusters connect", Which::All), ("a sweep with nothing in step", Which::NotInStep)] {
+        let began = Instant::now();
+        assert_eq!(read(&mut c, &clusters, which, &Mark::ORIGIN).await?.facts.len(), EACH);
+        timed(what, began);
+    }
+    let began = Instant::now();
+    let (page, _) = delivery::list(&mut c, Filter::default(), &Page::default()).await?;
+    assert!(page.iter().all(|d| d.versions.len() == 2 && d.versions[0].path == format!("payments/{}/db", d.cluster)));
+    timed("the first page", began);
+    let began = Instant::now();
+    registry.cluster("c7", "env=dev").await?;
+    timed("a cluster's label moves one placement", began);
+    let began = Instant::now();
+    registry.grant("more", "orders/**", "").await?;
+    timed("a grant is written that changes nothing", began);
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! The registry on a real Postgres: one file per aspect.
 
 mod api_tokens;
+mod by_cluster;
 mod engines;
 mod fixture;
 

@@ -17,7 +17,7 @@ use lockstep_store::page::Page;
 use lockstep_store::secret::Bound;
 use lockstep_store::{StoreError, binding, cluster, delivery, grant, lease, placement, pool, project, secret, source};
 
-use crate::fixture::{Registry, instance, item, labels, source_spec, spec};
+use crate::fixture::{Registry, instance, labels, secret_ref, source_spec, spec};
 
 fn written(name: &str) -> Result<Written> {
     let annotations = [("lockstep.dev/owner".to_owned(), "ü \"team\"".to_owned())].into();
@@ -117,7 +117,7 @@ async fn bindings_and_secrets() -> Result<()> {
         sqlx::query_scalar("select count(*) from version where secret_id = $1").bind(id.uuid()).fetch_one(&mut *c).await?;
     assert_eq!(versions, 1);
 
-    let mut elsewhere = item("payments/a")?.secret;
+    let mut elsewhere = secret_ref("payments/a")?;
     elsewhere.source = "nowhere".parse()?;
     let refused = secret::ensure(&mut c, &elsewhere).await;
     assert!(matches!(&refused, Err(StoreError::NotFound { kind: "source", name }) if name == "nowhere"), "{refused:?}");

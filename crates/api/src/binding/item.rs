@@ -1,8 +1,11 @@
-//! What an item names: a path of a KV engine, a static role, or a pair of them.
+//! What an item names: a path of a KV engine, which may differ by cluster, a static role, or a pair of them.
 
-use lockstep_core::binding::SecretRef;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use lockstep_core::binding::{Drawn, SecretPattern, SecretRef};
 use lockstep_core::engine::{self, Engine};
-use lockstep_core::kv::{KvMount, KvPath};
+use lockstep_core::kv::{CLUSTER, KvMount, KvPath};
 use lockstep_core::name::SourceName;
 
 use super::Item;
@@ -18,12 +21,12 @@ impl Item {
         self.path.clone().or_else(|| self.static_role.clone()).unwrap_or_else(roles)
     }
 
-    /// What names this secret, and nothing else.
-    pub(super) fn naming(secret: &SecretRef) -> Self {
-        let path = secret.path.to_string();
-        let (source, mount) = (secret.source.to_string(), secret.mount.to_string());
+    /// What names what is drawn, and nothing else.
+    pub(super) fn naming(drawn: &Drawn) -> Self {
+        let path = drawn.path().to_owned();
+        let (source, mount) = (drawn.source().to_string(), drawn.mount().to_string());
         let plain = Self { source, mount, ..Self::default() };
-        match secret.engine {
+        match drawn.engine() {
             Engine::KvV2 => Self { path: Some(path), ..plain },
             Engine::KvV1 => Self { path: Some(path), engine: Some(Engine::KvV1.as_str().to_owned()), ..plain },
             Engine::StaticRole => Self { static_role: Some(path), ..plain },
@@ -32,14 +35,18 @@ impl Item {
     }
 }
 
-/// Which secret the item names.
-pub(super) fn check(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<SecretRef> {
+/// Which secret the item names, or which in each cluster.
+pub(super) fn check(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Drawn> {
     let source: Option<SourceName> = mistakes.parse(format!("{field}.source"), &wire.source);
-    let mount: Option<KvMount> = mistakes.parse(format!("{field}.mount"), &wire.mount);
+    let mount: Option<KvMount> = only_in_a_path(&wire.mount, &format!("{field}.mount"), mistakes);
     let named = [wire.path.is_some(), wire.static_role.is_some(), !wire.role_pair.is_empty()];
     let (engine, path) = match named {
         [true, false, false] => {
-            (check_engine(wire, field, mistakes), mistakes.parse(format!("{field}.path"), wire.path.as_deref()?))
+            let path = wire.path.as_deref()?;
+            if path.contains(CLUSTER) {
+                return by_cluster(wire, path, field, (source, mount), mistakes);
+            }
+            (check_engine(wire, field, mistakes), mistakes.parse(format!("{field}.path"), path))
         }
         [false, true, false] => {
             let field = format!("{field}.staticRole");
@@ -67,7 +74,36 @@ pub(super) fn check(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option
             mistakes.add(format!("{field}.keys.{key}"), "a role's credentials have the keys username and password, and no other");
         }
     }
-    Some(SecretRef { source: source?, engine, mount: mount?, path: path? })
+    Some(SecretRef { source: source?, engine, mount: mount?, path: path? }.into())
+}
+
+/// A path that is another in each cluster.
+fn by_cluster(
+    wire: &Item,
+    path: &str,
+    field: &str,
+    (source, mount): (Option<SourceName>, Option<KvMount>),
+    mistakes: &mut Mistakes,
+) -> Option<Drawn> {
+    let engine = check_engine(wire, field, mistakes);
+    let path = mistakes.parse(format!("{field}.path"), path);
+    if wire.version.is_some() {
+        let reason = format!(
+            "the path is another in each cluster, and the same number would be something else in each: leave the version out, or bind \
+             one cluster's path without {CLUSTER}"
+        );
+        mistakes.add(format!("{field}.version"), reason);
+    }
+    Some(Drawn::ByCluster(SecretPattern { source: source?, engine: engine?, mount: mount?, path: path? }))
+}
+
+/// Parses what is the same in all clusters.
+fn only_in_a_path<T: FromStr<Err: Display>>(text: &str, field: &str, mistakes: &mut Mistakes) -> Option<T> {
+    if text.contains(CLUSTER) {
+        mistakes.add(field, format!("{CLUSTER} stands for a cluster's name in the path of a KV engine only"));
+        return None;
+    }
+    mistakes.parse(field, text)
 }
 
 fn check_engine(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Engine> {
@@ -86,7 +122,7 @@ fn check_engine(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Eng
 }
 
 fn role(name: &str, field: &str, mistakes: &mut Mistakes) -> Option<KvPath> {
-    let role: KvPath = mistakes.parse(field, name)?;
+    let role: KvPath = only_in_a_path(name, field, mistakes)?;
     if !engine::is_role_name(&role) {
         mistakes.add(field, format!("{name:?} is no role's name: it may have no ',' and no '/'"));
         return None;
@@ -122,7 +158,7 @@ mod tests {
         serde_json::from_value(item).unwrap()
     }
 
-    fn checked(wire: &Item) -> Result<SecretRef, Vec<String>> {
+    fn checked(wire: &Item) -> Result<Drawn, Vec<String>> {
         let mut mistakes = Mistakes::default();
         let secret = check(wire, "item", &mut mistakes);
         mistakes.finish(secret).map_err(|mistakes| mistakes.into_iter().map(|m| m.to_string()).collect())
@@ -133,17 +169,20 @@ mod tests {
         for (more, engine, path) in [
             (json!({"path": "a/b"}), Engine::KvV2, "a/b"),
             (json!({"path": "a/b", "engine": "KvV1"}), Engine::KvV1, "a/b"),
+            (json!({"path": "a/{cluster}/b"}), Engine::KvV2, "a/{cluster}/b"),
+            (json!({"path": "a-{cluster}", "engine": "KvV1"}), Engine::KvV1, "a-{cluster}"),
             (json!({"staticRole": "app"}), Engine::StaticRole, "app"),
             (json!({"rolePair": ["app_a", "app_b"]}), Engine::RolePair, "app_a,app_b"),
         ] {
             let wire = item(&more);
             let secret = checked(&wire).unwrap();
-            assert_eq!((secret.engine, secret.path.as_str()), (engine, path));
+            assert_eq!((secret.engine(), secret.path()), (engine, path));
+            assert_eq!(secret.everywhere().is_none(), path.contains(CLUSTER));
             assert_eq!(Item::naming(&secret), wire);
             assert_eq!(wire.place(), path);
         }
         let said = item(&json!({"path": "a", "engine": "KvV2"}));
-        assert_eq!(checked(&said).unwrap().engine, Engine::KvV2, "the default may be said");
+        assert_eq!(checked(&said).unwrap().engine(), Engine::KvV2, "the default may be said");
     }
 
     #[test]
@@ -157,6 +196,11 @@ mod tests {
             (json!({"staticRole": "a", "version": 3}), "item.version", "leave it out"),
             (json!({"path": "a", "engine": "KvV1", "version": 3}), "item.version", "leave it out"),
             (json!({"staticRole": "a", "keys": {"host": "HOST"}}), "item.keys.host", "username and password"),
+            (json!({"path": "a/{cluster}", "version": 3}), "item.version", "something else in each"),
+            (json!({"path": "a/{cluster}/{region}"}), "item.path", "'{' is not allowed"),
+            (json!({"path": "a", "mount": "kv-{cluster}"}), "item.mount", "path of a KV engine only"),
+            (json!({"staticRole": "{cluster}"}), "item.staticRole", "path of a KV engine only"),
+            (json!({"path": "{cluster}", "engine": "StaticRole"}), "item.engine", "staticRole"),
             (json!({"rolePair": ["a"]}), "item.rolePair", "two roles"),
             (json!({"rolePair": ["a", "a"]}), "item.rolePair", "must differ"),
             (json!({"rolePair": ["a", "b,c"]}), "item.rolePair[1]", "no ','"),

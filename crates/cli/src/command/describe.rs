@@ -5,6 +5,7 @@ mod sections;
 
 use anyhow::ensure;
 use lockstep_api::binding::ObservedStatus;
+use lockstep_core::kv::PathPattern;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -76,10 +77,11 @@ async fn describe(client: &Client, kind: Kind, name: &str) -> anyhow::Result<Str
     Ok(sections.fields(&found).table("Bindings", &table, None).finish())
 }
 
-/// Whether a binding delivers the secret of this name.
+/// Whether a binding delivers the secret of this name, in some cluster at least.
 fn uses(binding: &Value, secret: &str) -> bool {
     let items = binding.pointer("/spec/items").and_then(Value::as_array);
-    items.into_iter().flatten().any(|item| item::name(Kind::Secret, item) == secret)
+    let is = |name: String| name == secret || name.parse::<PathPattern>().is_ok_and(|pattern| pattern.may_be(secret));
+    items.into_iter().flatten().any(|item| is(item::name(Kind::Secret, item)))
 }
 
 async fn describe_registered(client: &Client, kind: Registered, name: &str) -> anyhow::Result<String> {
@@ -157,6 +159,8 @@ mod tests {
     fn a_secret_s_bindings_are_those_that_have_it_among_their_items() {
         let binding = json!({"spec": {"items": [{"source": "corp", "mount": "kv", "path": "a/b"}, {"source": "corp", "mount": "kv", "path": "c"}]}});
         assert!(uses(&binding, "corp/kv/a/b") && uses(&binding, "corp/kv/c"));
+        let by_cluster = json!({"spec": {"items": [{"source": "corp", "mount": "kv", "path": "a/{cluster}/b"}]}});
+        assert!(uses(&by_cluster, "corp/kv/a/eu-1/b") && !uses(&by_cluster, "corp/kv/a/b"));
         assert!(!uses(&binding, "corp/kv/a") && !uses(&json!({}), "corp/kv/c"));
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::binding::tests::{item, spec};
-use crate::binding::{BindingSpec, Delivered, SecretTarget, Target};
+use crate::binding::{BindingSpec, Delivered, Item, SecretTarget, Target};
 use crate::cluster::{ClusterFacts, ClusterState};
 use crate::digest::DigestKeyId;
 use crate::grant::Grant;
@@ -23,6 +23,7 @@ struct Registry {
     last_policy: DeletionPolicy,
     grants: Vec<Grant>,
     clusters: Vec<ClusterFacts>,
+    /// `a`, `b`, and `c/NAME` of each cluster.
     secrets: Vec<Known>,
     placements: BTreeMap<ClusterId, (Placement, Seq)>,
 }
@@ -31,7 +32,7 @@ struct Registry {
 enum Op {
     Label(usize, bool),
     State(usize, u8),
-    /// For each path whether it is granted, and where: to namespaces `a-*`, `b-*` or both, or everywhere.
+    /// For each path whether it is granted, and where: to namespaces `a-*`, `b-*` or both, or everywhere. What differs by cluster is always.
     Grant([Option<u8>; 2]),
     /// Whether the target is a Secret in namespaces that a label selects.
     SelectNamespaces(bool),
@@ -51,13 +52,13 @@ fn op() -> impl Strategy<Value = Op> {
         prop::array::uniform2(prop::option::weighted(0.7, 0..5_u8)).prop_map(Op::Grant),
         prop::bool::weighted(0.7).prop_map(Op::SelectNamespaces),
         any::<bool>().prop_map(Op::Select),
-        (1..4_u8).prop_map(Op::Items),
+        (1..8_u8).prop_map(Op::Items),
         (0..3_u8).prop_map(Op::Pin),
         any::<bool>().prop_map(Op::SourcePolicy),
         any::<bool>().prop_map(Op::DeletionPolicy),
         Just(Op::DeleteBinding),
-        (0..2_usize, 0..3_i64, 1..5_u64, 0..4_u8).prop_map(|(s, i, n, k)| Op::Observe(s, i, n, k)),
-        (0..2_usize, 0..3_i64, 1..5_u64, 0..4_u8).prop_map(|(s, i, n, k)| Op::Observe(s, i, n, k)),
+        (0..5_usize, 0..3_i64, 1..5_u64, 0..4_u8).prop_map(|(s, i, n, k)| Op::Observe(s, i, n, k)),
+        (0..5_usize, 0..3_i64, 1..5_u64, 0..4_u8).prop_map(|(s, i, n, k)| Op::Observe(s, i, n, k)),
     ]
 }
 
@@ -74,15 +75,19 @@ fn policy(delete: bool) -> DeletionPolicy {
 
 impl Registry {
     fn new() -> Self {
-        let clusters =
-            (0..3).map(|i| ClusterFacts { id: Uuid::from_u128(i + 1).into(), labels: labels(true), state: ClusterState::Active });
+        let clusters = (0..3).map(|i| ClusterFacts {
+            id: Uuid::from_u128(i + 1).into(),
+            name: format!("c{i}").parse().unwrap(),
+            labels: labels(true),
+            state: ClusterState::Active,
+        });
         Self {
             seq: 0,
             binding: None,
             last_policy: DeletionPolicy::Retain,
             grants: Vec::new(),
             clusters: clusters.collect(),
-            secrets: vec![Known::default(); 2],
+            secrets: vec![Known::default(); 5],
             placements: BTreeMap::new(),
         }
     }
@@ -113,7 +118,7 @@ impl Registry {
                     [ClusterState::Active, ClusterState::Paused, ClusterState::Revoked, ClusterState::Removing][usize::from(*s)];
             }
             Op::Grant(granted) => {
-                self.grants.clear();
+                self.grants = vec![grant(Self::project(), "c/*", "", "**")];
                 for (path, namespaces) in ["a", "b"].into_iter().zip(granted) {
                     let globs = namespaces.map_or(&[][..], |n| NAMESPACES[usize::from(n)]);
                     self.grants.extend(globs.iter().map(|glob| grant(Self::project(), path, "", glob)));
@@ -126,7 +131,7 @@ impl Registry {
             }),
             Op::Select(prod) => self.respecify(|s| s.clusters = if *prod { "env=prod" } else { "env" }.parse().unwrap()),
             Op::Items(mask) => self.respecify(|s| {
-                let paths = [("a", 1), ("b", 2)].into_iter().filter(|(_, bit)| mask & bit != 0);
+                let paths = [("a", 1), ("b", 2), ("c/{cluster}", 4)].into_iter().filter(|(_, bit)| mask & bit != 0);
                 s.delivered.items = paths.map(|(p, _)| item(p, &[])).collect();
             }),
             Op::Pin(n) => self.respecify(|s| s.delivered.items[0].pin = VersionNumber::new(u64::from(*n))),
@@ -154,21 +159,29 @@ impl Registry {
         }
     }
 
+    /// Where each item's secret is in this cluster.
+    fn drawn(&self, cluster: ClusterId) -> Vec<usize> {
+        let items = self.binding.iter().flat_map(|b| &b.spec.delivered.items);
+        let of = |item: &Item| match item.secret.path() {
+            "a" => 0,
+            "b" => 1,
+            _ => 2 + self.clusters.iter().position(|c| c.id == cluster).unwrap(),
+        };
+        items.map(of).collect()
+    }
+
     fn desired(&self) -> BTreeMap<ClusterId, Desired> {
-        let paths = |b: &Binding| b.spec.delivered.items.iter().map(|i| i.secret.path.clone()).collect::<Vec<_>>();
-        let secrets: Vec<&Known> = self
-            .binding
-            .as_ref()
-            .map_or_else(Vec::new, |b| paths(b).iter().map(|p| &self.secrets[usize::from(p.as_str() == "b")]).collect());
-        let one =
-            |(c, (p, s)): (&ClusterId, &(Placement, Seq))| (*c, desired(Epoch::new(1), p, *s, self.binding.as_ref(), &secrets));
+        let one = |(c, (p, s)): (&ClusterId, &(Placement, Seq))| {
+            let secrets: Vec<&Known> = self.drawn(*c).into_iter().map(|i| &self.secrets[i]).collect();
+            (*c, desired(Epoch::new(1), p, *s, self.binding.as_ref(), &secrets))
+        };
         self.placements.iter().map(one).collect()
     }
 
     /// An answer by what it means, worked out from the grants and not from the rule that the planner wrote.
     fn answer(&self, placement: &Placement) -> String {
         let (Placement::PlacedWithin(_), Some(binding)) = (placement, &self.binding) else { return format!("{placement:?}") };
-        let paths: Vec<&str> = binding.spec.delivered.items.iter().map(|i| i.secret.path.as_str()).collect();
+        let paths: Vec<&str> = binding.spec.delivered.items.iter().map(|i| i.secret.path()).collect();
         let granted = |path: &str, namespace: &str| {
             let of_path = self.grants.iter().filter(|g| g.spec.paths[0].globs[0].matches(path));
             of_path.flat_map(|g| &g.spec.namespaces).any(|glob| glob.matches(namespace))
@@ -179,15 +192,13 @@ impl Registry {
 
     /// What a cluster should hold, said without any seq.
     fn content(&self) -> BTreeMap<ClusterId, Content> {
-        let paths =
-            |b: &Binding| b.spec.delivered.items.iter().map(|i| usize::from(i.secret.path.as_str() == "b")).collect::<Vec<_>>();
         let one = |(c, (p, _)): (&ClusterId, &(Placement, Seq))| {
             let spec = match (p, &self.binding) {
                 (Placement::Removed(_), _) | (_, None) => None,
                 // Of no version: nothing is sent.
                 (Placement::Denied(_), Some(b)) => Some((b.spec.delivered.clone(), Vec::new())),
                 (_, Some(b)) => {
-                    let items = b.spec.delivered.items.iter().zip(paths(b));
+                    let items = b.spec.delivered.items.iter().zip(self.drawn(*c));
                     let choice = items.map(|(i, s)| choose(i, b.spec.delivered.source_deletion_policy, &self.secrets[s]).0);
                     Some((b.spec.delivered.clone(), choice.collect()))
                 }
@@ -290,5 +301,27 @@ fn a_grants_namespaces_move_a_target_that_selects_them_and_no_other() {
         assert_eq!(registry.desired(), wider, "the same, said otherwise");
         let within = |p: &Placement| matches!(p, Placement::PlacedWithin(_));
         assert_eq!(registry.placements.values().all(|(p, _)| within(p)), moved);
+    }
+}
+
+#[test]
+fn an_item_whose_secret_is_not_known_in_a_cluster_is_waited_for_and_never_taken_for_gone() {
+    let mut spec = spec(vec![item("a", &[]), item("c/{cluster}", &[])], "");
+    spec.delivered.source_deletion_policy = DeletionPolicy::Delete;
+    let project = Registry::project();
+    let binding = Binding { id: Uuid::from_u128(50).into(), project, spec, spec_seq: Seq::new(1) };
+    let mut gone = Known::default();
+    for (number, kind) in [(1, Seen::Current(live(100, 1))), (2, Seen::Nothing)] {
+        let began = Began { token: 1, ordinal: number };
+        if let Verdict::Changed(change) = observe(&gone, &Observation { began, at: at(1_000), confirmed: true, seen: kind }) {
+            gone.apply(&change, Seq::new(number));
+        }
+    }
+    for (known, want) in [
+        (&[][..], Want::Withhold(Withheld::Nothing)),
+        (&[&gone], Want::Withhold(Withheld::Nothing)),
+        (&[&gone, &gone], Want::Remove(DeletionPolicy::Delete)),
+    ] {
+        assert_eq!(desired(Epoch::new(1), &Placement::Placed, Seq::new(1), Some(&binding), known).want, want, "{}", known.len());
     }
 }

@@ -50,7 +50,8 @@ pub(super) async fn prepare(app: &App, reader: Reader<'_>, key: &ClusterKey, fac
         Want::Content(choices) => {
             let mut read = Vec::with_capacity(choices.len());
             for ((item, secret), choice) in delivered.items.iter().zip(&facts.secrets).zip(choices) {
-                read.push(app.materials.read(app, reader, &item.secret, secret.id, choice).await?);
+                let named = secret.named(item.secret.source().clone());
+                read.push(app.materials.read(app, reader, &named, secret.id, choice).await?);
             }
             let keys: Vec<_> = read.iter().map(Option::as_deref).collect();
             let content = render(delivered, &keys)?;

@@ -66,14 +66,12 @@ pub(crate) async fn explain(
     let namespace = namespace.map_err(|e| ApiError::new(Code::InvalidQuery, format!("namespace: {e}")))?;
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let found = cluster::get(&mut connection, &query.cluster).await?;
-    let place = Place {
-        name: found.name,
-        facts: ClusterFacts { id: found.id.into(), labels: found.labels, state: found.spec.state },
-        namespace,
-    };
+    let name = found.name.parse().map_err(|e| ApiError::new(Code::InvalidQuery, format!("cluster: {e}")))?;
+    let place =
+        Place { facts: ClusterFacts { id: found.id.into(), name, labels: found.labels, state: found.spec.state }, namespace };
     let grants = grant::all(&mut connection, &reach).await?;
     let secret = parse(&mut connection, &query.secret, &grants).await?;
-    let uses = binding::of_secret(&mut connection, &secret, &reach, &place.facts.labels).await?;
+    let uses = binding::of_secret(&mut connection, &secret, &reach, (&place.facts.name, &place.facts.labels)).await?;
     let mut bindings = Vec::new();
     for used in uses.iter().take(EXPLAINED_MAX) {
         bindings.push(of_binding(&mut connection, &reach, used, &secret, &place, &grants).await?);
@@ -85,7 +83,6 @@ pub(crate) async fn explain(
 
 /// Where the secret would go.
 struct Place {
-    name: String,
     facts: ClusterFacts,
     namespace: Option<Namespace>,
 }
@@ -129,7 +126,7 @@ async fn of_binding(
         _ => &[],
     };
     let names = grants.iter().filter(|grant| allowing.contains(&grant.id.into())).map(|grant| grant.name.clone()).collect();
-    let filter = Filter { cluster: Some(&place.name), binding: Some(&used.name), status: None };
+    let filter = Filter { cluster: Some(place.facts.name.as_str()), binding: Some(&used.name), status: None };
     let page = Page { limit: 1, reach: reach.clone(), ..Page::default() };
     let delivery = delivery::list(connection, filter, &page).await?.0.pop();
     let (status, cause) = delivery.map_or((None, None), |d| (Some(d.status.to_string()), d.cause));
@@ -145,7 +142,7 @@ async fn of_binding(
 }
 
 fn words(reason: &Reason, used: &Registered<BindingRecord>, place: &Place) -> String {
-    let cluster = &place.name;
+    let cluster = &place.facts.name;
     match reason {
         Reason::Allowed(_) => "selects the cluster, and grants allow it".to_owned(),
         Reason::State(ClusterState::Revoked) => format!("cluster {cluster} is revoked"),

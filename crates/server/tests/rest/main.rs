@@ -4,6 +4,7 @@
 mod authentication;
 mod bindings;
 mod blast_radius;
+mod by_cluster;
 mod certificate_authority;
 mod clusters;
 mod deletions;

@@ -144,7 +144,7 @@ impl Watched {
     pub(crate) async fn bind_drawn(&self, paths: &[(Engine, &str, &str)]) -> Result<()> {
         let item = |(engine, mount, path): &(Engine, &str, &str)| {
             let secret = SecretRef { source: "corp".parse()?, engine: *engine, mount: mount.parse()?, path: path.parse()? };
-            Ok(Item { secret, keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
+            Ok(Item { secret: secret.into(), keys: BTreeMap::new(), pin: None, base64: BTreeSet::new() })
         };
         let spec = BindingSpec {
             clusters: Selector::default(),

@@ -30,7 +30,8 @@ pub struct ReadAsCluster {
 pub async fn read_as_cluster(connection: &mut PgConnection, cluster: ClusterId) -> Result<Vec<ReadAsCluster>> {
     let rows: Vec<(Uuid, String, String, String, String, bool)> = sqlx::query_as(
         "select p.binding_id, o.name, s.engine, s.mount, s.path, coalesce(l.outcome = 'Denied', false) \
-         from placement p join binding_item i on i.binding_id = p.binding_id join secret s on s.id = i.secret_id \
+         from placement p join binding_item i on i.binding_id = p.binding_id and (i.cluster_id is null or i.cluster_id = p.cluster_id) \
+         join secret s on s.id = i.secret_id \
          join source o on o.id = s.source_id \
          left join delivery l on l.binding_id = p.binding_id and l.cluster_id = p.cluster_id \
          where p.cluster_id = $1 and p.answer = 'Placed' and o.spec -> 'read_as' ? 'Cluster' \

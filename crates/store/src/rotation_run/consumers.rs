@@ -44,7 +44,7 @@ pub async fn consumers(connection: &mut PgConnection, secret: &SecretRef) -> Res
          join binding_item bi on bi.secret_id = s.id and bi.pin is null \
          join binding b on b.id = bi.binding_id and b.deleted_at is null \
              and b.spec -> 'delivered' ->> 'mode' is distinct from 'Observe' \
-         join delivery_status d on d.binding_id = b.id \
+         join delivery_status d on d.binding_id = b.id and (bi.cluster_id is null or bi.cluster_id = d.cluster_id) \
          join placement p on p.binding_id = d.binding_id and p.cluster_id = d.cluster_id and p.answer = 'Placed' \
          join cluster c on c.id = d.cluster_id \
          left join session n on n.cluster_id = d.cluster_id \

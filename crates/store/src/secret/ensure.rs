@@ -1,5 +1,7 @@
 //! A secret by name, as an item names it.
 
+use std::collections::BTreeSet;
+
 use lockstep_core::binding::SecretRef;
 use lockstep_core::id::SecretId;
 use sqlx::PgConnection;
@@ -51,4 +53,42 @@ async fn begin_anew(connection: &mut PgConnection, id: Uuid, secret: &SecretRef,
     .await?;
     sqlx::query("delete from version where secret_id = $1").bind(id).execute(connection).await?;
     Ok(())
+}
+
+/// The same of many at once, in two statements where all is as it should be. Each answers for itself.
+pub(crate) async fn ensure_all(
+    connection: &mut PgConnection,
+    secrets: &BTreeSet<&SecretRef>,
+) -> Result<Vec<(SecretRef, Result<Uuid>)>> {
+    const NAMED: &str = "unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as n(source, engine, mount, path, place) \
+        left join source so on so.name = n.source";
+    let column = |of: fn(&SecretRef) -> &str| secrets.iter().map(|secret| of(secret).to_owned()).collect::<Vec<_>>();
+    let columns =
+        [column(|s| s.source.as_str()), column(|s| s.engine.as_str()), column(|s| s.mount.as_str()), column(|s| s.path.as_str())];
+    let insert = format!(
+        "insert into secret (source_id, engine, mount, path) select so.id, n.engine, n.mount, n.path from {NAMED} \
+         where so.id is not null on conflict (source_id, mount, path) do nothing"
+    );
+    let [sources, engines, mounts, paths] = &columns;
+    let query = sqlx::query(sqlx::AssertSqlSafe(insert)).bind(sources).bind(engines).bind(mounts).bind(paths);
+    query.execute(&mut *connection).await?;
+    let select = format!(
+        "select s.id, s.engine from {NAMED} \
+         left join secret s on s.source_id = so.id and s.mount = n.mount and s.path = n.path order by n.place"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(sources).bind(engines).bind(mounts).bind(paths);
+    let found: Vec<(Option<Uuid>, Option<String>)> = query.fetch_all(&mut *connection).await?;
+    let mut ensured = Vec::with_capacity(found.len());
+    for (secret, (id, engine)) in secrets.iter().zip(found) {
+        let answer = match id.zip(engine) {
+            None => Err(StoreError::NotFound { kind: "source", name: secret.source.to_string() }),
+            Some((id, engine)) if engine == secret.engine.as_str() => Ok(id),
+            Some((id, engine)) => begin_anew(&mut *connection, id, secret, engine).await.map(|()| id),
+        };
+        match answer {
+            Err(error) if !matches!(error, StoreError::NotFound { .. } | StoreError::OtherEngine { .. }) => return Err(error),
+            answer => ensured.push(((*secret).clone(), answer)),
+        }
+    }
+    Ok(ensured)
 }

@@ -13,7 +13,7 @@ use lockstep_store::desired::{Which, read};
 use lockstep_store::rotation_run::consumers;
 use lockstep_store::session;
 
-use crate::fixture::{Registry, item, report, spec};
+use crate::fixture::{Registry, item, report, secret_ref, spec};
 
 struct Used(Registry);
 
@@ -30,7 +30,7 @@ impl Used {
     }
 
     async fn users(&self) -> Result<Vec<Consumer>> {
-        Ok(consumers(&mut *self.0.connection().await?, &item("payments/db")?.secret).await?)
+        Ok(consumers(&mut *self.0.connection().await?, &secret_ref("payments/db")?).await?)
     }
 
     /// `cluster binding has wants` of each.
@@ -143,5 +143,23 @@ async fn what_restarts_is_healthy_when_that_of_what_it_has_now_has_finished() ->
     assert_eq!(health().await?, unreported);
     told(progress(3)).await?;
     assert_eq!(health().await?, Ok(()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_a_binding_that_differs_by_cluster_the_one_counts_that_draws_the_secret_there() -> Result<()> {
+    let (here, eu, us) = Used::new().await?;
+    here.0.bind("each", spec(&["payments/{cluster}/db", "payments/other"], "")?).await?;
+    for path in ["payments/eu/db", "payments/us/db"] {
+        here.0.observe(path, SecretState::Live, Some(3)).await?;
+    }
+    for cluster in [eu, us] {
+        let session = here.0.connect(cluster).await?;
+        here.confirm(cluster, session).await?;
+    }
+    let users = async |path| consumers(&mut *here.0.connection().await?, &secret_ref(path)?).await.map_err(anyhow::Error::from);
+    let eu_only = users("payments/eu/db").await?;
+    assert_eq!(eu_only.iter().map(|u| (u.cluster.as_str(), u.has)).collect::<Vec<_>>(), [("eu", VersionNumber::new(3))]);
+    assert_eq!(users("payments/other").await?.len(), 2, "what is the same in both");
     Ok(())
 }

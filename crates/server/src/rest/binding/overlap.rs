@@ -97,7 +97,7 @@ mod tests {
         let (source, mount) = ("corp".parse().unwrap(), "kv".parse().unwrap());
         let secret = SecretRef { source, engine: Engine::KvV2, mount, path: "a".parse().unwrap() };
         let item = Item {
-            secret,
+            secret: secret.into(),
             keys: keys.iter().map(|k| (k.to_lowercase(), (*k).to_owned())).collect(),
             pin: None,
             base64: BTreeSet::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lockstep_api::binding::CheckedBinding;
 use lockstep_core::access::{Action, Place};
-use lockstep_core::binding::SecretRef;
+use lockstep_core::binding::Drawn;
 use lockstep_core::version::VersionNumber;
 use lockstep_store::binding::{self, BindingRecord};
 use lockstep_store::change::{Entry, Writing};
@@ -40,21 +40,15 @@ pub(super) async fn writable(
 }
 
 /// Whether a caller's `mount/path` or `source/mount/path` means this secret.
-pub(super) fn is_meant(secret: &SecretRef, said: &str) -> bool {
-    let at = format!("{}/{}", secret.mount, secret.path);
-    said == at || said == format!("{}/{at}", secret.source)
+pub(super) fn is_meant(drawn: &Drawn, said: &str) -> bool {
+    said == drawn.to_string() || said == format!("{}/{}", drawn.mount(), drawn.path())
 }
 
 /// A secret that the binding does not deliver.
 pub(super) fn no_such_item(present: &Registered<BindingRecord>, said: &str) -> ApiError {
     let items = present.spec.binding.spec.delivered.items.iter();
-    let items: Vec<_> = items.map(|item| shown(&item.secret)).collect();
+    let items: Vec<_> = items.map(|item| item.secret.to_string()).collect();
     ApiError::invalid_field("item", format!("the binding delivers no {said:?}: it delivers {}", items.join(", ")))
-}
-
-/// As in `corp/kv/payments/db`.
-pub(super) fn shown(secret: &SecretRef) -> String {
-    format!("{}/{}/{}", secret.source, secret.mount, secret.path)
 }
 
 /// Moves pins of the binding as it is now; one that was written since `seen` is not as the caller's request took it to be.
@@ -65,7 +59,7 @@ pub(super) async fn move_pins(
     mode: Mode,
     seen: &Registered<BindingRecord>,
     kind: &'static str,
-    pins: &BTreeMap<SecretRef, Option<VersionNumber>>,
+    pins: &BTreeMap<Drawn, Option<VersionNumber>>,
 ) -> Result<Answer<Bindings>, ApiError> {
     let mut writing = Writing::begin(&app.pool).await?;
     let present = writable(writing.connection(), &caller, &seen.name).await?;
@@ -78,7 +72,7 @@ pub(super) async fn move_pins(
     let mut moved = BTreeMap::<String, Moved>::new();
     for item in &mut spec.delivered.items {
         if let Some(to) = pins.get(&item.secret).filter(|to| **to != item.pin) {
-            moved.insert(shown(&item.secret), (item.pin, *to));
+            moved.insert(item.secret.to_string(), (item.pin, *to));
             item.pin = *to;
         }
     }

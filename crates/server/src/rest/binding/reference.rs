@@ -34,11 +34,11 @@ pub(super) async fn check(
     };
     let mut known: BTreeMap<&SourceName, Option<ReadAs>> = BTreeMap::new();
     for (i, item) in checked.spec.delivered.items.iter().enumerate() {
-        let name = &item.secret.source;
+        let name = item.secret.source();
         if !known.contains_key(name) {
             known.insert(name, read_as(connection, name).await?);
         }
-        match (known.get(name).and_then(Option::as_ref), item.secret.engine) {
+        match (known.get(name).and_then(Option::as_ref), item.secret.engine()) {
             (None, _) => {
                 mistakes.add(format!("spec.items[{i}].source"), format!("source \"{name}\" does not exist: apply it first"));
             }

@@ -16,7 +16,7 @@ use lockstep_store::meta::Registered;
 use lockstep_store::{PgConnection, StoreError, secret, source};
 
 use super::Bindings;
-use super::pinning::{is_meant, move_pins, no_such_item, shown, writable};
+use super::pinning::{is_meant, move_pins, no_such_item, writable};
 use crate::app::App;
 use crate::clock;
 use crate::rest::body::Body;
@@ -60,7 +60,12 @@ pub(crate) async fn rollback(
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let present = writable(&mut connection, &caller, &name).await?;
     let item = meant(&present, asked.item.as_deref())?.clone();
-    if !item.secret.engine.numbers_versions() {
+    let Some(secret) = item.secret.everywhere() else {
+        let why = "each cluster draws a path of its own, and the same number is something else in each: there is no one version to go back \
+                   to. Write the earlier value again at the paths that should have it";
+        return Err(refused(&item, why));
+    };
+    if !secret.engine.numbers_versions() {
         let why = "only versions of KV version 2 can be gone back to: elsewhere the source keeps the newest only";
         return Err(refused(&item, why));
     }
@@ -69,13 +74,13 @@ pub(crate) async fn rollback(
         drop(connection);
         number
     } else {
-        let newest = newest(&mut connection, &item).await?;
-        let (_, spec) = source::spec(&mut connection, &item.secret.source).await?;
+        let newest = newest(&mut connection, &item, secret).await?;
+        let (_, spec) = source::spec(&mut connection, &secret.source).await?;
         // A source that is slow must not keep connections from others.
         drop(connection);
-        readable(&app, &item, newest, &spec, to).await?
+        readable(&app, (&item, secret), newest, &spec, to).await?
     };
-    let pins = BTreeMap::from([(item.secret, Some(number))]);
+    let pins = BTreeMap::from([(item.secret.clone(), Some(number))]);
     move_pins(&app, caller, &conditions, mode, &present, "BindingRolledBack", &pins).await
 }
 
@@ -85,7 +90,7 @@ fn meant<'a>(present: &'a Registered<BindingRecord>, said: Option<&str>) -> Resu
     match (said, items.as_slice()) {
         (None, [only]) => Ok(only),
         (None, _) => {
-            let all: Vec<_> = items.iter().map(|item| shown(&item.secret)).collect();
+            let all: Vec<_> = items.iter().map(|item| item.secret.to_string()).collect();
             Err(ApiError::invalid_field("item", format!("the binding delivers several secrets: say which of {}", all.join(", "))))
         }
         (Some(said), items) => items.iter().find(|item| is_meant(&item.secret, said)).ok_or_else(|| no_such_item(present, said)),
@@ -93,12 +98,12 @@ fn meant<'a>(present: &'a Registered<BindingRecord>, said: Option<&str>) -> Resu
 }
 
 fn refused(item: &Item, why: impl Display) -> ApiError {
-    ApiError::new(Code::WrongState, format!("secret {}: {why}", shown(&item.secret)))
+    ApiError::new(Code::WrongState, format!("secret {}: {why}", item.secret))
 }
 
 /// The newest version that is known.
-async fn newest(connection: &mut PgConnection, item: &Item) -> Result<Version, ApiError> {
-    let known = secret::drawn_from(connection, &item.secret).await?.map(|record| record.known);
+async fn newest(connection: &mut PgConnection, item: &Item, secret: &SecretRef) -> Result<Version, ApiError> {
+    let known = secret::drawn_from(connection, secret).await?.map(|record| record.known);
     let newest = known.and_then(|known| known.chosen.or(known.latest));
     newest.ok_or_else(|| refused(item, "nobody has seen a version of it yet: there is nothing to go back to"))
 }
@@ -106,12 +111,12 @@ async fn newest(connection: &mut PgConnection, item: &Item) -> Result<Version, A
 /// The version to go back to: the source says that it is live, and where the server reads, it has been read.
 async fn readable(
     app: &App,
-    item: &Item,
+    (item, secret): (&Item, &SecretRef),
     newest: Version,
     spec: &SourceSpec,
     to: Option<VersionNumber>,
 ) -> Result<VersionNumber, ApiError> {
-    let SecretRef { source, mount, path, .. } = &item.secret;
+    let SecretRef { source, mount, path, .. } = secret;
     let client = app.sources.client(source, spec).await.map_err(|error| refused(item, error))?;
     let versions = client.versions(mount, path, clock::now()).await.map_err(|error| refused(item, error))?;
     if versions.incarnation != newest.id.incarnation {
