@@ -6,6 +6,7 @@ mod access;
 mod binary;
 mod bindings;
 mod blast_radius;
+mod by_cluster;
 mod certificates;
 mod ci_job;
 mod cli;
