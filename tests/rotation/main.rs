@@ -8,6 +8,7 @@ mod kinds;
 mod once;
 mod pairs;
 mod refused;
+mod renewed;
 mod shop;
 mod timing;
 mod trouble;

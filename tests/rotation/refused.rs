@@ -73,7 +73,11 @@ async fn a_rotation_that_cannot_work_is_refused_when_it_is_written() -> Result<(
         "pki: {{source: corp, mount: {PKI}, role: nope, commonName: shop.example, into: {{mount: {KV}, path: shop/tls}}}}"
     );
     let never = new(&pair("pair_a, pair_b")).replace("0 3 1 * *", "0 0 30 2 *");
-    let cases: [(String, &[&str]); 15] = [
+    let by_age = |name: &str, ttl: &str, path: &str| {
+        let pki = format!("role: web, commonName: shop.example, ttl: {ttl}, into: {{mount: {KV}, path: {path}}}");
+        crate::renewed::by_age(name, &pki, "")
+    };
+    let cases: [(String, &[&str]); 17] = [
         (new(&one("nope")), &["spec.databaseStatic.role", "the database engine database has no static role nope"]),
         (new(&pair("pair_a, nope")), &["spec.databasePair.roles[1]", "has no static role nope"]),
         (new(&generate("shop/new", "policy: nope")), &["spec.generate.keys[token].policy", "makes no password by policy nope"]),
@@ -91,6 +95,8 @@ async fn a_rotation_that_cannot_work_is_refused_when_it_is_written() -> Result<(
             new(&generate("other/token", "random: {}")),
             &["no grant of project shop allows source corp, mount kv, path other/token"],
         ),
+        (by_age("new", "20s", "shop/tls"), &["spec.pki.renewAtPercent", "is renewed every 3s", "waited for up to 20s"]),
+        (by_age("new", "30d", "shop/token"), &["rotation \"token\" writes shop/token as well", "needs a secret of its own"]),
         (never, &["spec.schedule", "is never due"]),
         (new("suspend: true"), &["exactly one of generate, databaseStatic, databasePair and pki is needed"]),
         (new(&format!("{}\nconfirm: {{onDeadline: RollBack}}", one("pair_a"))), &["databaseStatic cannot roll back"]),

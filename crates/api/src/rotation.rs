@@ -1,5 +1,6 @@
 //! Rotations: a schedule that makes new versions of a secret at its source.
 
+mod by;
 mod confirm;
 mod kind;
 mod recipe;
@@ -13,7 +14,7 @@ use chrono::{DateTime, Utc};
 use lockstep_core::duration;
 use lockstep_core::name::ProjectName;
 use lockstep_core::rotation::{RotationSpec as CheckedSpec, Timing};
-use lockstep_core::schedule::{MissedRuns, Schedule};
+use lockstep_core::schedule::MissedRuns;
 use serde::{Deserialize, Serialize};
 
 use crate::field::{FieldError, Mistakes};
@@ -37,8 +38,10 @@ pub type Rotation = Manifest<RotationSpec, RotationStatus>;
 pub struct RotationSpec {
     /// Whose it is.
     pub project: String,
-    /// When, in CronJob's words: five fields, with a field of seconds before them if wanted, or `@daily` and the like.
-    pub schedule: String,
+    /// When, in CronJob's words: five fields, with a field of seconds before them if wanted, or `@daily` and the like. A `pki` rotation without one is
+    /// due by its certificate's age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// The time zone of the schedule, such as `Europe/Berlin`; UTC if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
@@ -109,8 +112,7 @@ impl TryFrom<&RotationSpec> for CheckedRotation {
     fn try_from(wire: &RotationSpec) -> Result<Self, Vec<FieldError>> {
         let mut mistakes = Mistakes::default();
         let project = mistakes.parse("spec.project", &wire.project);
-        let schedule = Schedule::new(&wire.schedule, wire.time_zone.as_deref());
-        let schedule = mistakes.take("spec.schedule", schedule);
+        let by = by::check(wire, &mut mistakes);
         let missed = match &wire.missed_runs {
             None => Some(MissedRuns::default()),
             Some(word) => match word.as_str() {
@@ -133,7 +135,7 @@ impl TryFrom<&RotationSpec> for CheckedRotation {
         }
         let checked = || {
             let timing = Timing {
-                schedule: schedule?,
+                by: by?,
                 starting_deadline: wire.starting_deadline_seconds.map(Duration::from_secs),
                 missed: missed?,
                 jitter: jitter?,
@@ -158,8 +160,8 @@ impl From<&CheckedRotation> for RotationSpec {
         let CheckedSpec { kind, timing, suspend, confirm } = &checked.spec;
         let mut wire = Self {
             project: checked.project.to_string(),
-            schedule: timing.schedule.text().to_owned(),
-            time_zone: timing.schedule.time_zone().map(str::to_owned),
+            schedule: None,
+            time_zone: None,
             starting_deadline_seconds: timing.starting_deadline.map(|deadline| deadline.as_secs()),
             missed_runs: (timing.missed == MissedRuns::Skip).then(|| "Skip".to_owned()),
             jitter: (!timing.jitter.is_zero()).then(|| duration::print(timing.jitter)),
@@ -171,6 +173,7 @@ impl From<&CheckedRotation> for RotationSpec {
             confirm: Some(confirm.into()),
         };
         kind::show(kind, &mut wire);
+        by::show(&timing.by, &mut wire);
         wire
     }
 }

@@ -6,6 +6,7 @@
 pub mod confirm;
 pub mod consumer;
 pub mod key;
+pub mod life;
 pub mod stage;
 pub mod step;
 
@@ -21,6 +22,7 @@ use crate::recipe::Recipe;
 use crate::schedule::{MissedRuns, Schedule};
 
 use confirm::Confirm;
+use life::Share;
 use step::Course;
 
 /// How long both credentials of a pair work after the last cluster has confirmed, where nothing is said about it.
@@ -46,14 +48,25 @@ pub struct RotationSpec {
 /// When runs are due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
-    /// The due times.
-    pub schedule: Schedule,
+    /// What makes them due.
+    #[serde(flatten)]
+    pub by: By,
     /// How late a run may begin.
     pub starting_deadline: Option<Duration>,
     /// What becomes of due times that passed without a run.
     pub missed: MissedRuns,
     /// Up to how long after its due time a run begins.
     pub jitter: Duration,
+}
+
+/// What makes a run due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The clock. Stored as ever.
+    Schedule(Schedule),
+    /// The age of the certificate that was issued last.
+    Life(Share),
 }
 
 /// The kinds of rotation.

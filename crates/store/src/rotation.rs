@@ -27,6 +27,8 @@ pub struct RotationRecord {
     pub spec: RotationSpec,
     /// Its schedule.
     pub timetable: Timetable,
+    /// Since when what it rotates is what it is.
+    pub kind_at: DateTime<Utc>,
 }
 
 /// How a rotation's schedule stands.
@@ -53,6 +55,7 @@ struct Row {
     due_at: Option<DateTime<Utc>>,
     look_at: DateTime<Utc>,
     waits_for: Option<String>,
+    kind_at: DateTime<Utc>,
 }
 
 impl TryFrom<Row> for Registered<RotationRecord> {
@@ -61,7 +64,8 @@ impl TryFrom<Row> for Registered<RotationRecord> {
         let project = row.project.parse().map_err(|e| StoreError::corrupt("project")(&e))?;
         let timetable =
             Timetable { settled_at: row.settled_at, due_at: row.due_at, look_at: row.look_at, waits_for: row.waits_for };
-        Ok(row.meta.with(RotationRecord { project, project_id: row.project_id.into(), spec: row.spec.0, timetable }))
+        let (project_id, kind_at) = (row.project_id.into(), row.kind_at);
+        Ok(row.meta.with(RotationRecord { project, project_id, spec: row.spec.0, timetable, kind_at }))
     }
 }
 
@@ -127,7 +131,8 @@ pub async fn put(
         "insert into rotation (name, labels, annotations, project_id, spec, seq, settled_at, due_at, look_at, waits_for) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          on conflict (name) do update set labels = $2, annotations = $3, project_id = $4, spec = $5, seq = $6, \
-             settled_at = $7, due_at = $8, look_at = $9, waits_for = $10",
+             settled_at = $7, due_at = $8, look_at = $9, waits_for = $10, \
+             kind_at = case when rotation.spec -> 'kind' = excluded.spec -> 'kind' then rotation.kind_at else clock_timestamp() end",
     )
     .bind(&written.name)
     .bind(Json(&written.labels))

@@ -1,6 +1,7 @@
 //! Runs of rotations: what is recorded before each step, and the one replica that works on each.
 
 mod consumers;
+mod issued;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::page::{Page, cut};
 use crate::{Result, StoreError};
 
 pub use consumers::consumers;
+pub use issued::issued;
 
 /// Who a run was asked for by that was due.
 pub const SCHEDULE: &str = "schedule";
@@ -219,7 +221,7 @@ pub async fn held(connection: &mut PgConnection, hold: &Hold) -> Result<Run> {
     row.map(Into::into).ok_or_else(|| hold.lost())
 }
 
-/// Comes to another stage.
+/// Comes to another stage. At its end the rotation is looked at: when the next run is due may follow from this one.
 pub async fn enter(connection: &mut PgConnection, hold: &Hold, stage: &Stage) -> Result<()> {
     let entered = sqlx::query(
         "update rotation_run set stage = $3, since = clock_timestamp(), held = null, trouble = null, attempts = 0, \
@@ -232,9 +234,19 @@ pub async fn enter(connection: &mut PgConnection, hold: &Hold, stage: &Stage) ->
     .bind(Json(stage))
     .bind(stage.as_str())
     .bind(stage.is_end())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    hold.fence(entered.rows_affected())
+    hold.fence(entered.rows_affected())?;
+    if stage.is_end() {
+        sqlx::query(
+            "update rotation set look_at = least(look_at, clock_timestamp()) \
+             where id = (select rotation_id from rotation_run where id = $1)",
+        )
+        .bind(hold.run.uuid())
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Gives the run up until it is to be looked at again, and notes what it is held by and what did not work.

@@ -1,6 +1,7 @@
 //! Rotations' runs: one for each due time, worked on by one replica at a time, and who uses what is rotated.
 
 mod consumers;
+mod issued;
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use chrono::{DateTime, Utc};
 use lockstep_core::id::{RotationId, RotationRunId};
 use lockstep_core::rotation::confirm::Confirm;
 use lockstep_core::rotation::stage::{Intent, Stage};
-use lockstep_core::rotation::{Kind, RotationSpec, Timing};
+use lockstep_core::rotation::{By, Kind, RotationSpec, Timing};
 use lockstep_core::schedule::{MissedRuns, Schedule};
 use lockstep_store::rotation::{self, Timetable};
 use lockstep_store::rotation_run::{self, Hold, SCHEDULE, begin, enter, held, renew, rest, take};
@@ -24,7 +25,7 @@ fn spec(path: &str) -> Result<RotationSpec> {
     Ok(RotationSpec {
         kind: Kind::DatabaseStatic { secret: secret_ref(path)? },
         timing: Timing {
-            schedule: Schedule::new("@daily", None)?,
+            by: By::Schedule(Schedule::new("@daily", None)?),
             starting_deadline: None,
             missed: MissedRuns::Once,
             jitter: Duration::ZERO,

@@ -84,6 +84,9 @@ pub struct Pki {
     /// How long it lives, such as `30d`; as the role says if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
+    /// After how much of its life, in percent, the next certificate is due: 10 to 90, and 66 if absent. Instead of `schedule`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_at_percent: Option<u8>,
     /// Where certificate and key are kept.
     pub into: KvSecret,
 }
@@ -246,6 +249,7 @@ pub(super) fn show(kind: &Kind, wire: &mut RotationSpec) {
                 common_name: common_name.clone(),
                 alt_names: alt_names.clone(),
                 ttl: ttl.map(duration::print),
+                renew_at_percent: None,
                 into: KvSecret { mount, path },
             });
         }

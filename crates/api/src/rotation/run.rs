@@ -24,6 +24,12 @@ pub struct RotationRun {
     /// The version that it delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// Of a certificate that it issued: from when on it is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
+    /// Of a certificate that it issued: when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<DateTime<Utc>>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.

@@ -1,3 +1,4 @@
+use lockstep_core::rotation::By;
 use serde_json::{Value, json};
 
 use super::*;
@@ -66,6 +67,52 @@ fn every_mistake_is_named_with_what_would_be_right() {
         let mistakes = check(kind, spec).unwrap_err().join("\n");
         assert!(mistakes.contains(says), "{mistakes}\nsays not: {says}");
     }
+}
+
+#[test]
+fn a_certificate_is_due_by_a_share_of_its_life_or_by_a_schedule_and_nothing_else_is_by_its_age() {
+    let wire = |percent: Value, more: Value| {
+        let pki = json!({"source": "corp", "mount": "pki", "role": "web", "commonName": "shop.example", "renewAtPercent": percent,
+            "into": {"mount": "kv", "path": "shop/tls"}});
+        let mut wire = json!({"project": "payments", "pki": pki});
+        wire.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let wire: RotationSpec = serde_json::from_value(wire).unwrap();
+        CheckedRotation::try_from(&wire).map_err(|mistakes| mistakes[0].to_string())
+    };
+    for (percent, share) in [(json!(null), 66), (json!(10), 10), (json!(90), 90)] {
+        let checked = wire(percent, json!({"jitter": "5m"})).unwrap();
+        assert_eq!(checked.spec.timing.by, By::Life(share.try_into().unwrap()));
+        let shown = RotationSpec::from(&checked);
+        assert_eq!((shown.schedule.as_deref(), shown.pki.as_ref().unwrap().renew_at_percent), (None, Some(share)));
+        assert_eq!(CheckedRotation::try_from(&shown).unwrap(), checked);
+        let stored = serde_json::to_value(&checked.spec).unwrap();
+        assert_eq!(stored["timing"]["life"], share, "{stored}");
+        assert_eq!(serde_json::from_value::<CheckedSpec>(stored).unwrap(), checked.spec);
+    }
+    let by_schedule = wire(json!(null), json!({"schedule": "@daily", "timeZone": "Europe/Berlin"})).unwrap();
+    assert!(matches!(by_schedule.spec.timing.by, By::Schedule(_)));
+    for (percent, more, says) in [
+        (json!(9), json!({}), "spec.pki.renewAtPercent: 9 is not within 10 to 90 percent"),
+        (json!(66), json!({"schedule": "@daily"}), "spec.pki.renewAtPercent: there is a schedule as well"),
+        (json!(66), json!({"timeZone": "Europe/Berlin"}), "spec.timeZone: is of a schedule, and there is none"),
+        (json!(null), json!({"startingDeadlineSeconds": 60}), "spec.startingDeadlineSeconds: is of a schedule"),
+        (json!(null), json!({"missedRuns": "Skip"}), "spec.missedRuns: is of a schedule"),
+    ] {
+        let mistake = wire(percent, more).unwrap_err();
+        assert!(mistake.contains(says), "{mistake}\nsays not: {says}");
+    }
+    let other = json!({"project": "p", "databaseStatic": {"source": "corp", "mount": "database", "role": "a"}});
+    let mistakes = CheckedRotation::try_from(&serde_json::from_value::<RotationSpec>(other).unwrap()).unwrap_err();
+    assert_eq!(mistakes[0].field, "spec.schedule");
+}
+
+/// What a release before this one stored.
+#[test]
+fn a_timing_stored_before_there_were_shares_is_read() {
+    let stored = json!({"schedule": {"schedule": "@daily"}, "starting_deadline": null, "missed": "Once", "jitter": {"secs": 5, "nanos": 0}});
+    let timing: Timing = serde_json::from_value(stored.clone()).unwrap();
+    assert!(matches!(timing.by, By::Schedule(_)));
+    assert_eq!(serde_json::to_value(timing).unwrap(), stored);
 }
 
 #[test]

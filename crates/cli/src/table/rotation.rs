@@ -32,6 +32,7 @@ pub(super) const RUNS: &[Column<RotationRun>] = &[
     Column::usual("TOOK", |r| Cell::text(&took(r))),
     Column::usual("GAP", |r| Cell::optional(r.gap_seconds.as_ref().map(|gap| format!("{gap}s")))),
     Column::usual("MESSAGE", |r| Cell::optional(r.message.as_ref())),
+    Column::wide("NOT-AFTER", |r| Cell::optional(r.not_after.map(|end| end.format("%F %T")))),
     Column::wide("STAGES", |r| Cell::text(&stages(r))),
 ];
 
@@ -48,7 +49,9 @@ fn kind(spec: &RotationSpec) -> &'static str {
 fn schedule(spec: &RotationSpec) -> String {
     let zone = spec.time_zone.as_ref().map(|zone| format!(" {zone}")).unwrap_or_default();
     let suspended = if spec.suspend { " (paused)" } else { "" };
-    format!("{}{zone}{suspended}", spec.schedule)
+    let by_life = || spec.pki.as_ref().and_then(|pki| pki.renew_at_percent).map(|percent| format!("{percent}% of life"));
+    let when = spec.schedule.clone().or_else(by_life).unwrap_or_else(|| NOTHING.to_owned());
+    format!("{when}{zone}{suspended}")
 }
 
 fn last(rotation: &Rotation) -> Option<&RotationRun> {

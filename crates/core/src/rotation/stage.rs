@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::life::Life;
 use crate::engine::Member;
 use crate::version::VersionNumber;
 
@@ -57,6 +58,8 @@ pub enum Intent {
         print: Fingerprint,
         /// Of a certificate that was issued for it.
         serial: Option<String>,
+        /// And how long it lives.
+        life: Option<Life>,
     },
     /// The one role's password is changed.
     InPlace {
@@ -83,6 +86,8 @@ pub enum Made {
         base: Option<VersionNumber>,
         /// Of the rotated keys as they were.
         before: Option<Fingerprint>,
+        /// Of a certificate, how long it lives.
+        life: Option<Life>,
     },
     /// A password of the one role.
     InPlace {
@@ -127,9 +132,32 @@ pub struct Done {
     pub version: Option<VersionNumber>,
     /// Who did not confirm and was not waited for any longer.
     pub without: Option<String>,
+    /// Of a certificate, how long it lives.
+    pub life: Option<Life>,
+}
+
+impl Made {
+    /// Of a certificate, how long it lives.
+    pub const fn life(&self) -> Option<Life> {
+        match self {
+            Self::Written { life, .. } => *life,
+            Self::InPlace { .. } | Self::InTurn { .. } => None,
+        }
+    }
 }
 
 impl Stage {
+    /// Of a certificate, as soon as it was issued, how long it lives.
+    pub const fn life(&self) -> Option<Life> {
+        match self {
+            Self::Making(Intent::Write { life, .. }) => *life,
+            Self::Delivering(made) | Self::Verifying(made) => made.life(),
+            Self::Confirming(delivered) | Self::Overlapping(delivered) | Self::RollingBack(delivered, _) => delivered.made.life(),
+            Self::Done(done) => done.life,
+            Self::Preparing | Self::Making(_) | Self::Retiring(..) | Self::Failed(_) => None,
+        }
+    }
+
     /// The word for it, as stored and shown.
     pub const fn as_str(&self) -> &'static str {
         match self {

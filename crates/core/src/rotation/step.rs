@@ -84,6 +84,8 @@ pub struct Standing<'a> {
     pub trouble: Option<&'a str>,
     /// Who uses the secret.
     pub consumers: &'a [Consumer],
+    /// When what it delivers is itself due to be replaced: from then on nobody is waited for any longer. None: nothing but a schedule says so.
+    pub renew_at: Option<DateTime<Utc>>,
 }
 
 /// What the run does next.
@@ -144,6 +146,10 @@ fn confirm(run: Standing<'_>, delivered: &Delivered, is_late: bool, now: DateTim
     if missing.is_empty() {
         return Next::enter(confirmed(run.course, delivered.clone()));
     }
+    // Whoever missed this one waits for the next: nothing is made void here, and a run that waits must not cost the others their certificate.
+    if run.renew_at.is_some_and(|at| now >= at) {
+        return Next::enter(confirmed(run.course, Delivered { without: Some(missing), ..delivered.clone() }));
+    }
     let why = format!("not confirmed by {missing}");
     if !is_late {
         let deadline = TimeDelta::from_std(run.confirm.deadline).ok().map(|deadline| run.since + deadline);
@@ -158,7 +164,7 @@ fn confirm(run: Standing<'_>, delivered: &Delivered, is_late: bool, now: DateTim
 
 fn confirmed(course: Course, delivered: Delivered) -> Stage {
     match course {
-        Course::Replace | Course::InPlace => Stage::Done(Done { version: delivered.version, without: delivered.without }),
+        Course::Replace | Course::InPlace => Stage::Done(done(&delivered)),
         Course::InTurn { .. } => Stage::Overlapping(delivered),
     }
 }
@@ -188,5 +194,9 @@ pub fn made(course: Course, made: Made) -> Stage {
 
 /// What follows when the former credential is void.
 pub fn retired(delivered: &Delivered) -> Stage {
-    Stage::Done(Done { version: delivered.version, without: delivered.without.clone() })
+    Stage::Done(done(delivered))
+}
+
+fn done(delivered: &Delivered) -> Done {
+    Done { version: delivered.version, without: delivered.without.clone(), life: delivered.made.life() }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::confirm::{Absent, Confirm, OnDeadline, When};
 use super::consumer::Consumer;
+use super::life::Life;
 use super::stage::{Delivered, Done, Intent, Made, Stage, Void};
 use super::step::{Action, Course, Next, Standing, Step, made, next, retired};
 use crate::cluster::ClusterState;
@@ -51,7 +52,7 @@ fn delivered(version: u64) -> Delivered {
 
 /// What follows `second` seconds after the stage began at 0.
 fn after(second: i64, course: Course, confirm: &Confirm, stage: &Stage, consumers: &[Consumer]) -> Next {
-    next(Standing { course, confirm, stage, since: at(0), trouble: None, consumers }, at(second))
+    next(Standing { course, confirm, stage, since: at(0), trouble: None, consumers, renew_at: None }, at(second))
 }
 
 fn enter(stage: Stage) -> Step {
@@ -78,7 +79,7 @@ fn a_pair_goes_through_all_its_stages_and_retires_only_what_everybody_has_left()
     assert_eq!(on(60, &overlapping, &holds(2)), Step::Do(Action::PrepareRetiring));
     let void = Void { member: Member::First, before: at(-99) };
     assert_eq!(on(0, &Stage::Retiring(delivered(2), void), &holds(2)), Step::Do(Action::Retire));
-    assert_eq!(retired(&delivered(2)), Stage::Done(Done { version: Some(number(2)), without: None }));
+    assert_eq!(retired(&delivered(2)), Stage::Done(Done { version: Some(number(2)), without: None, life: None }));
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn one_value_for_all_is_done_when_all_have_confirmed() {
         let made_here = Made::InPlace { at: at(0) };
         assert_eq!(made(course, made_here.clone()), Stage::Delivering(made_here));
         let confirming = Stage::Confirming(delivered(4));
-        let done = enter(Stage::Done(Done { version: Some(number(4)), without: None }));
+        let done = enter(Stage::Done(Done { version: Some(number(4)), without: None, life: None }));
         let newer = [cluster("fra-1", 5, 5)];
         assert_eq!(after(1, course, &Confirm::default(), &confirming, &newer).step, done, "a version after it is no less");
         let nobody: [Consumer; 0] = [];
@@ -122,6 +123,30 @@ fn at_the_deadline_the_policy_decides_and_names_who_is_missing() {
     let back = [cluster("fra-1", 2, 2), cluster("iad-1", 2, 2)];
     let held_too_long = after(9_000, PAIR, &confirm(OnDeadline::Hold), &confirming, &back);
     assert_eq!(held_too_long.step, enter(Stage::Overlapping(delivered(2))), "who comes back late lets it go on");
+}
+
+#[test]
+fn whoever_is_missing_when_the_certificate_is_itself_due_waits_for_the_next_and_holds_up_nobody() {
+    let consumers = [cluster("fra-1", 2, 2), cluster("iad-1", 1, 2)];
+    let life = Some(Life { not_before: at(0), not_after: at(1_000) });
+    let made = Made::Written { number: number(2), base: None, before: None, life };
+    let confirming = Stage::Confirming(Delivered { made, ..delivered(2) });
+    let policy = confirm(OnDeadline::Hold);
+    let on = |second| {
+        let standing = Standing {
+            course: Course::Replace,
+            confirm: &policy,
+            stage: &confirming,
+            since: at(0),
+            trouble: None,
+            consumers: &consumers,
+            renew_at: Some(at(660)),
+        };
+        next(standing, at(second))
+    };
+    assert!(on(659).held.is_some_and(|held| held.contains("iad-1")));
+    let without = Some("iad-1 (binding db)".to_owned());
+    assert_eq!(on(660).step, enter(Stage::Done(Done { version: Some(number(2)), without, life })));
 }
 
 #[test]
@@ -190,7 +215,15 @@ fn trouble_ends_a_run_only_while_nothing_was_changed_for_anybody() {
     let confirm = confirm(OnDeadline::Hold);
     let sealed = |stage: &Stage, second| {
         next(
-            Standing { course: PAIR, confirm: &confirm, stage, since: at(0), trouble: Some("sealed"), consumers: &[] },
+            Standing {
+                course: PAIR,
+                confirm: &confirm,
+                stage,
+                since: at(0),
+                trouble: Some("sealed"),
+                consumers: &[],
+                renew_at: None,
+            },
             at(second),
         )
     };
@@ -215,7 +248,7 @@ fn trouble_ends_a_run_only_while_nothing_was_changed_for_anybody() {
 
 #[test]
 fn nothing_follows_the_end() {
-    for end in [Stage::Done(Done { version: None, without: None }), Stage::Failed("x".to_owned())] {
+    for end in [Stage::Done(Done { version: None, without: None, life: None }), Stage::Failed("x".to_owned())] {
         assert!(end.is_end());
         assert_eq!(after(9, PAIR, &Confirm::default(), &end, &[]), Next { step: Step::Wait(None), held: None });
     }
@@ -231,7 +264,13 @@ fn many_that_are_missing_are_counted() {
 #[test]
 fn what_is_stored_is_read_again() {
     let stages = [
-        Stage::Making(Intent::Write { base: None, before: None, print: super::stage::Fingerprint([7; 16]), serial: None }),
+        Stage::Making(Intent::Write {
+            base: None,
+            before: None,
+            print: super::stage::Fingerprint([7; 16]),
+            serial: None,
+            life: None,
+        }),
         Stage::Retiring(delivered(2), Void { member: Member::First, before: at(0) }),
     ];
     for stage in stages {

@@ -13,6 +13,7 @@ use lockstep_api::rotation::{CheckedRotation, RotationSpec, RotationStatus};
 use lockstep_core::access::{Action, Forbidden, Permissions, Place};
 use lockstep_core::id::RotationId;
 use lockstep_core::name::ProjectName;
+use lockstep_core::rotation::By;
 use lockstep_store::change::Writing;
 use lockstep_store::meta::{Registered, Written};
 use lockstep_store::page::Page;
@@ -173,6 +174,11 @@ async fn timetable(
     let now = registry::now(connection).await?;
     let kept = present.filter(|p| p.spec.spec.timing == checked.spec.timing && p.spec.spec.suspend == checked.spec.suspend);
     let settled_at = kept.map_or(now, |p| p.spec.timetable.settled_at);
-    let due_at = if checked.spec.suspend { None } else { checked.spec.timing.schedule.next_after(settled_at) };
+    let due_at = match &checked.spec.timing.by {
+        _ if checked.spec.suspend => None,
+        By::Schedule(schedule) => schedule.next_after(settled_at),
+        // Follows from what was issued, and is known when it has been looked at, which is at once.
+        By::Life(_) => kept.filter(|p| p.spec.spec.kind == checked.spec.kind).and_then(|p| p.spec.timetable.due_at),
+    };
     Ok(Timetable { settled_at, due_at, look_at: now, waits_for: None })
 }

@@ -38,7 +38,7 @@ pub(super) async fn act(drive: &Drive<'_>, action: Action, end: Instant) -> Resu
 
 async fn withdraw(drive: &Drive<'_>, vault: &lockstep_vault::Vault, delivered: &Delivered, because: &str) -> Result<(), Trouble> {
     match &delivered.made {
-        Made::Written { number, base, before } => kv::write_back(drive, vault, *number, *base, *before, because).await,
+        Made::Written { number, base, before, .. } => kv::write_back(drive, vault, *number, *base, *before, because).await,
         Made::InTurn { .. } => deliver::turned_back(drive, delivered, because).await,
         Made::InPlace { .. } => Err(Trouble::Never(format!("{because}; a single role cannot be rolled back"))),
     }

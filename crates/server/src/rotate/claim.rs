@@ -1,13 +1,16 @@
 //! Which runs begin: one for each due time, whoever finds it first.
 
+mod decided;
+
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lockstep_core::id::RotationId;
 use lockstep_core::label::Labels;
 use lockstep_core::maintenance::{self, Opening};
 use lockstep_core::name::ClusterName;
-use lockstep_core::schedule::{due, start_of};
+use lockstep_core::rotation::By;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
 use lockstep_store::rotation::{self, RotationRecord, Timetable};
@@ -15,6 +18,7 @@ use lockstep_store::rotation_run::{self, SCHEDULE, consumers};
 use lockstep_store::{PgConnection, Result, cluster, maintenance_window, pool, registry};
 use serde_json::json;
 
+use self::decided::Decided;
 use super::fail_point;
 use crate::actor;
 use crate::app::App;
@@ -92,12 +96,13 @@ async fn begin(
     let mut writing = Writing::begin(&app.pool).await?;
     let same = rotation::by_id(writing.connection(), id).await?.is_some_and(|now| now.seq == found.seq);
     let is_free = rotation_run::count_open(writing.connection()).await? < u64::from(app.config.rotation.concurrent_runs);
-    let begun = if same && is_free { rotation_run::begin(writing.connection(), id, due_at, SCHEDULE).await? } else { None };
+    // Whoever judged by a timetable that another replica has moved on since judges anew.
+    let is_first = same && is_free && rotation::note(writing.connection(), id, &found.spec.timetable, timetable).await?;
+    let begun = if is_first { rotation_run::begin(writing.connection(), id, due_at, SCHEDULE).await? } else { None };
     let Some(run) = begun else {
         writing.abandon().await?;
         return Ok(false);
     };
-    rotation::note(writing.connection(), id, &found.spec.timetable, timetable).await?;
     let entry = Entry {
         actor: actor::server(&app.config.replica),
         kind: "RotationStarted",
@@ -113,33 +118,31 @@ async fn begin(
 async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<RotationRecord>) -> Result<Verdict> {
     let RotationRecord { spec, timetable, .. } = &found.spec;
     let now = registry::now(connection).await?;
-    let timing = &spec.timing;
-    let decided = due(&timing.schedule, timing.starting_deadline, timing.missed, timetable.settled_at, now);
-    let start = |due_at| start_of(found.id, due_at, timing.jitter);
+    let later = |due_at, look_at, waits_for| {
+        Ok(Verdict::Later(Timetable { settled_at: timetable.settled_at, due_at, look_at, waits_for }))
+    };
     if spec.suspend {
         let suspended = Timetable { settled_at: now, due_at: None, look_at: now + LOOK_SELDOM, waits_for: None };
         return Ok(Verdict::Later(suspended));
     }
-    let after = |settled_at| Timetable {
-        settled_at,
-        due_at: decided.next,
-        look_at: decided.next.map_or(now + LOOK_SELDOM, start),
-        waits_for: None,
-    };
-    let Some(due_at) = decided.claim else {
-        return Ok(match decided.skipped_through {
-            Some(through) => Verdict::Missed { missed: decided.missed, timetable: after(through) },
-            None => Verdict::Later(after(timetable.settled_at)),
-        });
-    };
-    let wait = |until: DateTime<Utc>, waits_for| {
-        let look_at = until.clamp(now, now + LOOK_AT_LEAST);
-        Ok(Verdict::Later(Timetable { settled_at: timetable.settled_at, due_at: Some(due_at), look_at, waits_for }))
-    };
-    if start(due_at) > now {
-        return wait(start(due_at), None);
+    let running = rotation_run::open(connection, found.id.into()).await?;
+    if let (By::Life(_), Some(run)) = (&spec.timing.by, &running) {
+        // When the next one is due follows from the certificate that this run issues.
+        return later(None, now + if run.held.is_some() { LOOK_AT_LEAST } else { LOOK_AGAIN }, None);
     }
-    if let Some(run) = rotation_run::open(connection, found.id.into()).await? {
+    let decided = Decided::of(connection, found, now).await?;
+    let Some(due_at) = decided.due.claim else {
+        return match decided.due.skipped_through {
+            Some(through) => Ok(Verdict::Missed { missed: decided.due.missed, timetable: decided.after(found, through, now) }),
+            None => Ok(Verdict::Later(decided.after(found, timetable.settled_at, now))),
+        };
+    };
+    let wait = |until: DateTime<Utc>, waits_for| later(Some(due_at), until.clamp(now, now + LOOK_AT_LEAST), waits_for);
+    let start = decided.start(found, due_at);
+    if start > now {
+        return wait(start, None);
+    }
+    if let Some(run) = running {
         let why = format!("the run of {} is still {}", run.due_at.format("%F %T"), run.stage.as_str());
         return wait(now + LOOK_AGAIN, Some(why));
     }
@@ -147,13 +150,16 @@ async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<Rota
         return wait(now + TimeDelta::seconds(1), Some("as many runs as may be are under way".to_owned()));
     }
     if let Opening::Closed { because, until } = open(connection, found, now).await? {
-        let why = match until {
+        let mut why = match until {
             Some(until) => format!("maintenance window {because}, until {} UTC", until.format("%F %T")),
             None => format!("maintenance window {because}"),
         };
+        if let Some(end) = decided.end().filter(|end| until.is_none_or(|until| *end <= until)) {
+            let _ = write!(why, "; its certificate ends before that, at {} UTC", end.format("%F %T"));
+        }
         return wait(until.unwrap_or(now + LOOK_AT_LEAST), Some(why));
     }
-    Ok(Verdict::Begin { due_at, missed: decided.missed, timetable: after(due_at) })
+    Ok(Verdict::Begin { due_at, missed: decided.due.missed, timetable: decided.after(found, due_at, now) })
 }
 
 /// Whether the windows of all clusters concerned, and of the project, let a run begin.

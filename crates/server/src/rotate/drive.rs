@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use lockstep_core::rotation::RotationSpec;
+use chrono::{DateTime, Utc};
 use lockstep_core::rotation::consumer::Consumer;
 use lockstep_core::rotation::stage::Stage;
 use lockstep_core::rotation::step::{Next, Standing, Step, next};
+use lockstep_core::rotation::{By, RotationSpec};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
 use lockstep_store::rotation::{self, RotationRecord};
@@ -125,6 +126,15 @@ impl Drive<'_> {
             since: self.run.since,
             trouble: self.run.trouble.as_deref(),
             consumers,
+            renew_at: self.renew_at(),
+        }
+    }
+
+    /// When the certificate that this run issued is to be replaced, if that is what makes its rotation due.
+    fn renew_at(&self) -> Option<DateTime<Utc>> {
+        match self.spec().timing.by {
+            By::Schedule(_) => None,
+            By::Life(share) => self.run.stage.life().map(|life| life.at(share)),
         }
     }
 

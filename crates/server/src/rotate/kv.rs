@@ -40,14 +40,14 @@ pub(super) async fn replace(drive: &Drive<'_>, vault: &Vault, end: Instant) -> R
     let kind = &drive.spec().kind;
     let secret = kind.secret();
     let found = current(vault, secret).await?;
-    let Values { keys: made, serial } = values::make(vault, kind).await?;
+    let Values { keys: made, serial, life } = values::make(vault, kind).await?;
     let keys = values::names(kind);
     let before = found.as_ref().and_then(|data| print(drive, &keys, &data.keys));
     let base = found.as_ref().map(|data| data.number);
     let mut all: BTreeMap<String, Json> = found.map(|data| data.keys).unwrap_or_default();
     all.extend(made);
     let print = print(drive, &keys, &all).ok_or_else(|| Trouble::Never("not every key got a value".to_owned()))?;
-    let intent = Intent::Write { base, before, print, serial };
+    let intent = Intent::Write { base, before, print, serial, life };
     drive.enter(Stage::Making(intent)).await?;
     if Instant::now() + drive.rotator.call_limit() > end {
         // Whoever takes the run over must not find a write under way: it is found that nothing was written, and begun again.
@@ -56,7 +56,7 @@ pub(super) async fn replace(drive: &Drive<'_>, vault: &Vault, end: Instant) -> R
     match vault.write(&secret.mount, &secret.path, &all, base.map_or(0, VersionNumber::get)).await {
         Ok(version) => {
             drive.point("made");
-            Ok(drive.enter(Stage::Delivering(Made::Written { number: version.number, base, before })).await?)
+            Ok(drive.enter(Stage::Delivering(Made::Written { number: version.number, base, before, life })).await?)
         }
         // What became of it is found out by looking, as after a crash.
         Err(VaultError::Cas { .. }) => Ok(()),
@@ -66,13 +66,14 @@ pub(super) async fn replace(drive: &Drive<'_>, vault: &Vault, end: Instant) -> R
 
 /// Finds out whether what was about to be written is there.
 pub(super) async fn find_out(drive: &Drive<'_>, vault: &Vault, intent: &Intent) -> Result<(), Trouble> {
-    let Intent::Write { base, before, print: ours, serial } = intent else { return Ok(()) };
+    let Intent::Write { base, before, print: ours, serial, life } = intent else { return Ok(()) };
     let kind = &drive.spec().kind;
     let found = current(vault, kind.secret()).await?;
     let now = found.as_ref().and_then(|data| print(drive, &values::names(kind), &data.keys));
     let number = found.map(|data| data.number);
     if let (Some(number), true) = (number, now == Some(*ours)) {
-        return Ok(drive.enter(Stage::Delivering(Made::Written { number, base: *base, before: *before })).await?);
+        let made = Made::Written { number, base: *base, before: *before, life: *life };
+        return Ok(drive.enter(Stage::Delivering(made)).await?);
     }
     if number > *base && now != *before {
         let number = number.map_or_else(String::new, |number| number.to_string());

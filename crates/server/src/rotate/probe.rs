@@ -1,5 +1,7 @@
 //! What a rotation names at its source, looked for when it is written: nobody should learn at three in the morning that a role is misspelt.
 
+mod certificate;
+
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
@@ -8,7 +10,7 @@ use lockstep_core::binding::SecretRef;
 use lockstep_core::engine::Engine;
 use lockstep_core::kv::KvPath;
 use lockstep_core::recipe::Recipe;
-use lockstep_core::rotation::{CertificateRequest, Kind, PAIR_PERIODS_MIN, RotationSpec};
+use lockstep_core::rotation::{By, CertificateRequest, Kind, PAIR_PERIODS_MIN, RotationSpec};
 use lockstep_vault::{Act, Right, Secret, StaticRole, Vault, VaultError};
 
 use super::client;
@@ -54,11 +56,7 @@ pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, Va
             role(&vault, secret, &secret.path, &format!("{field}.role"), &mut mistakes).await?;
         }
         Kind::DatabasePair { secret, .. } => pair(&vault, secret, spec, &mut mistakes).await?,
-        Kind::Pki { certificate: CertificateRequest { mount, role, .. }, .. } => {
-            if let Some(why) = missing(vault.pki_role(mount, role).await)? {
-                mistakes.add(format!("{field}.role"), format!("the PKI engine {mount} has no role {role}: {why}"));
-            }
-        }
+        Kind::Pki { certificate, .. } => certificate::check(&vault, certificate, spec, &mut mistakes).await?,
     }
     Ok(found(mistakes))
 }
@@ -144,7 +142,8 @@ async fn role(
 /// Both roles are there, in the same database, and Vault leaves them alone for long enough to be in step.
 async fn pair(vault: &Vault, secret: &SecretRef, spec: &RotationSpec, mistakes: &mut Mistakes) -> Result<(), VaultError> {
     debug_assert_eq!(secret.engine, Engine::RolePair);
-    let interval = spec.timing.schedule.shortest_interval();
+    let By::Schedule(schedule) = &spec.timing.by else { return Ok(()) };
+    let interval = schedule.shortest_interval();
     let least = interval.checked_mul(PAIR_PERIODS_MIN).unwrap_or(TimeDelta::MAX);
     let mut databases = Vec::new();
     for (i, name) in secret.granted_paths().enumerate() {

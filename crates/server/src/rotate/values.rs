@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::material::Material;
+use lockstep_core::rotation::life::Life;
 use lockstep_core::rotation::{CertificateRequest, Kind};
 use lockstep_vault::{IssueRequest, Json, Vault};
 
 use super::making;
 use super::trouble::Trouble;
+use crate::clock;
 
 /// The keys of a certificate, as a Secret of type `kubernetes.io/tls` and those around it name them.
 pub(super) const CERTIFICATE: &str = "tls.crt";
@@ -20,6 +23,8 @@ pub(super) struct Values {
     pub(super) keys: BTreeMap<String, Json>,
     /// Of a certificate.
     pub(super) serial: Option<String>,
+    /// Of a certificate.
+    pub(super) life: Option<Life>,
 }
 
 /// The names of the keys that the kind writes.
@@ -36,7 +41,7 @@ pub(crate) fn names(kind: &Kind) -> Vec<&str> {
 /// Makes all of them. A value is bytes of text: what a key pair or a certificate is written in, and what alphabets have.
 pub(super) async fn make(vault: &Vault, kind: &Kind) -> Result<Values, Trouble> {
     let mut values: BTreeMap<String, Material> = BTreeMap::new();
-    let mut serial = None;
+    let (mut serial, mut life) = (None, None);
     match kind {
         Kind::Generate { keys, .. } => {
             for (key, recipe) in keys {
@@ -62,6 +67,8 @@ pub(super) async fn make(vault: &Vault, kind: &Kind) -> Result<Values, Trouble> 
             values.insert(AUTHORITY.to_owned(), text(issued.root().unwrap_or_default()));
             values.insert(PRIVATE_KEY.to_owned(), issued.key);
             serial = Some(issued.serial);
+            let not_before = begin(&issued.certificate).unwrap_or_else(clock::now);
+            life = Some(Life { not_before, not_after: issued.not_after });
         }
         Kind::DatabaseStatic { .. } | Kind::DatabasePair { .. } => {}
     }
@@ -69,5 +76,11 @@ pub(super) async fn make(vault: &Vault, kind: &Kind) -> Result<Values, Trouble> 
         let json = Json::text(&value).ok_or_else(|| Trouble::Again(format!("the value made for {key} is no text")))?;
         Ok((key, json))
     };
-    Ok(Values { keys: values.into_iter().map(json).collect::<Result<_, Trouble>>()?, serial })
+    Ok(Values { keys: values.into_iter().map(json).collect::<Result<_, Trouble>>()?, serial, life })
+}
+
+/// When a certificate begins, which only it says: the engine dates it back.
+fn begin(pem: &str) -> Option<DateTime<Utc>> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+    DateTime::from_timestamp(block.parse_x509().ok()?.validity().not_before.timestamp(), 0)
 }

@@ -64,6 +64,8 @@ pub struct PkiRole {
     pub ttl: Option<Duration>,
     /// How long at most; `None` is as the mount has it.
     pub max_ttl: Option<Duration>,
+    /// How long before it is issued a certificate begins.
+    pub dated_back: Duration,
     /// Whether the engine keeps certificates: one that it does not keep cannot be revoked.
     pub keeps: bool,
 }
@@ -102,8 +104,15 @@ struct RoleFields {
     ttl: u64,
     #[serde(default)]
     max_ttl: u64,
+    #[serde(default = "dated_back_s")]
+    not_before_duration: u64,
     #[serde(default)]
     no_store: bool,
+}
+
+/// Where a role does not say.
+const fn dated_back_s() -> u64 {
+    30
 }
 
 #[derive(Serialize)]
@@ -153,7 +162,8 @@ impl Vault {
         }
         let Envelope { data } = answer.parse::<Envelope<RoleFields>>(&request)?;
         let lasting = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
-        Ok(PkiRole { ttl: lasting(data.ttl), max_ttl: lasting(data.max_ttl), keeps: !data.no_store })
+        let dated_back = Duration::from_secs(data.not_before_duration);
+        Ok(PkiRole { ttl: lasting(data.ttl), max_ttl: lasting(data.max_ttl), dated_back, keeps: !data.no_store })
     }
 
     /// Revokes a certificate; one that was revoked already stays so.

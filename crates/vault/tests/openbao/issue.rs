@@ -72,11 +72,11 @@ async fn a_role_tells_its_lifetimes_and_refuses_what_it_does_not_allow() {
     let (bao, mount, client) = pki("issue-role").await;
     let hours = |hours| Some(Duration::from_hours(hours));
     let role = client.vault.pki_role(&mount, &path("ec")).await.unwrap();
-    assert_eq!(role, PkiRole { ttl: hours(1), max_ttl: hours(2), keeps: true });
+    assert_eq!(role, PkiRole { ttl: hours(1), max_ttl: hours(2), dated_back: Duration::from_secs(30), keeps: true });
     let bare = json!({ "allow_any_name": true, "no_store": true });
     bao.request("POST", "issue-role/roles/bare", Some(bare)).await.unwrap();
     let bare = client.vault.pki_role(&mount, &path("bare")).await.unwrap();
-    assert_eq!(bare, PkiRole { ttl: None, max_ttl: None, keeps: false });
+    assert_eq!(bare, PkiRole { ttl: None, max_ttl: None, dated_back: Duration::from_secs(30), keeps: false });
     let none = client.vault.pki_role(&mount, &path("nobody")).await;
     assert!(matches!(none, Err(VaultError::NotFound { .. })), "{none:?}");
 

@@ -89,6 +89,8 @@ pub(super) fn shown(run: &Run, kind: &Kind) -> RotationRun {
         stage: run.stage.as_str().to_owned(),
         message,
         version: version(&run.stage).map(VersionNumber::get),
+        not_before: run.stage.life().map(|life| life.not_before),
+        not_after: run.stage.life().map(|life| life.not_after),
         started_at: run.started_at,
         ended_at: run.ended_at,
         gap_seconds: gap(run, kind).map(|gap| format!("{:.3}", gap.as_seconds_f64())),

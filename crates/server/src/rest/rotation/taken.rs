@@ -5,7 +5,7 @@ use lockstep_api::rotation::CheckedRotation;
 use lockstep_core::binding::SecretRef;
 use lockstep_core::id::ProjectId;
 use lockstep_core::kv::KvPath;
-use lockstep_core::rotation::Kind;
+use lockstep_core::rotation::{By, Kind, RotationSpec};
 use lockstep_store::{PgConnection, StoreError, grant, rotation, source};
 
 use crate::rest::problem::ApiError;
@@ -57,9 +57,25 @@ pub(super) async fn check_free(
                 &field,
                 format!("rotation {:?} rotates {what} already: two would rotate it under each other's feet", other.name),
             );
+        } else if let Some(path) = meet(&checked.spec, &other.spec.spec) {
+            mistakes.add(
+                &field,
+                format!(
+                    "rotation {:?} writes {path} as well, and a certificate that is renewed by its age needs a secret of its own: whatever else is \
+                     written there makes it due",
+                    other.name
+                ),
+            );
         }
     }
     mistakes.finish(Some(())).map_err(ApiError::invalid)
+}
+
+/// The secret that both write, where one of them takes every write of another for a reason to write.
+fn meet<'a>(one: &'a RotationSpec, other: &RotationSpec) -> Option<&'a KvPath> {
+    let by_life = |spec: &RotationSpec| matches!(spec.timing.by, By::Life(_));
+    let is_one = one.kind.secret() == other.kind.secret() && (by_life(one) || by_life(other));
+    is_one.then(|| &one.kind.secret().path)
 }
 
 /// What both would change.
