@@ -94,8 +94,28 @@ pub struct RotationStatus {
     /// When what clusters have now was made at the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_made_at: Option<DateTime<Utc>>,
+    /// Where each cluster has its own: how each is. The rest of the status is of the worst of them, and the earliest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<RotationCluster>,
     /// `OnTime`.
     pub conditions: Vec<Condition>,
+}
+
+/// How a rotation is for one cluster, where each has its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RotationCluster {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The reason of its `OnTime`, such as `Done` or `Held`.
+    pub state: String,
+    /// The next due time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due_at: Option<DateTime<Utc>>,
+    /// Why a run that is due does not begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
 }
 
 /// A rotation as written, checked.

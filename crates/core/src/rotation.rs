@@ -7,6 +7,7 @@ pub mod confirm;
 pub mod consumer;
 pub mod key;
 pub mod life;
+pub mod per_cluster;
 pub mod stage;
 pub mod step;
 
@@ -17,12 +18,14 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::binding::SecretRef;
-use crate::kv::{KvMount, KvPath};
+use crate::kv::{KvMount, KvPath, KvPathError};
+use crate::name::{ClusterName, SourceName};
 use crate::recipe::Recipe;
 use crate::schedule::{MissedRuns, Schedule};
 
 use confirm::Confirm;
 use life::Share;
+use per_cluster::OwnSecrets;
 use step::Course;
 
 /// How long both credentials of a pair work after the last cluster has confirmed, where nothing is said about it.
@@ -100,6 +103,13 @@ pub enum Kind {
         /// What is asked of the PKI engine.
         certificate: CertificateRequest,
     },
+    /// The same for each cluster of its own. Nothing is made of it: each cluster's rotation is a [`Self::Pki`] of its own, see [`Self::of`].
+    PkiPerCluster {
+        /// Which secrets.
+        secrets: OwnSecrets,
+        /// What is asked of the PKI engine, with `{cluster}` for the cluster's name.
+        certificate: CertificateRequest,
+    },
 }
 
 /// What is asked of a PKI engine.
@@ -113,25 +123,50 @@ pub struct CertificateRequest {
     pub common_name: String,
     /// Further DNS names.
     pub alt_names: Vec<String>,
+    /// Such as a SPIFFE ID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uris: Vec<String>,
     /// How long it is to live; none: as the role says.
     pub ttl: Option<Duration>,
 }
 
 impl Kind {
-    /// The secret that bindings draw what is rotated from.
-    pub const fn secret(&self) -> &SecretRef {
+    /// The secret that bindings draw what is rotated from; none where each cluster has its own.
+    pub const fn secret(&self) -> Option<&SecretRef> {
         match self {
             Self::Generate { secret, .. }
             | Self::DatabaseStatic { secret }
             | Self::DatabasePair { secret, .. }
-            | Self::Pki { secret, .. } => secret,
+            | Self::Pki { secret, .. } => Some(secret),
+            Self::PkiPerCluster { .. } => None,
+        }
+    }
+
+    /// Where it is.
+    pub const fn source(&self) -> &SourceName {
+        match self {
+            Self::Generate { secret, .. }
+            | Self::DatabaseStatic { secret }
+            | Self::DatabasePair { secret, .. }
+            | Self::Pki { secret, .. } => &secret.source,
+            Self::PkiPerCluster { secrets, .. } => &secrets.source,
+        }
+    }
+
+    /// What is rotated for this cluster: of what all clusters share, the same.
+    pub fn of(&self, cluster: &ClusterName) -> Result<Self, KvPathError> {
+        match self {
+            Self::PkiPerCluster { secrets, certificate } => {
+                Ok(Self::Pki { secret: secrets.of(cluster)?, certificate: certificate.of(cluster) })
+            }
+            shared => Ok(shared.clone()),
         }
     }
 
     /// The way that its runs take.
     pub fn course(&self) -> Course {
         match self {
-            Self::Generate { .. } | Self::Pki { .. } => Course::Replace,
+            Self::Generate { .. } | Self::Pki { .. } | Self::PkiPerCluster { .. } => Course::Replace,
             Self::DatabaseStatic { .. } => Course::InPlace,
             Self::DatabasePair { min_overlap, .. } => {
                 Course::InTurn { min_overlap: TimeDelta::from_std(*min_overlap).unwrap_or(TimeDelta::MAX) }
@@ -145,7 +180,7 @@ impl Kind {
             Self::Generate { .. } => "generate",
             Self::DatabaseStatic { .. } => "databaseStatic",
             Self::DatabasePair { .. } => "databasePair",
-            Self::Pki { .. } => "pki",
+            Self::Pki { .. } | Self::PkiPerCluster { .. } => "pki",
         }
     }
 }

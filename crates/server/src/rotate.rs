@@ -11,6 +11,7 @@ mod database;
 mod deliver;
 mod drive;
 mod fail_point;
+mod history;
 mod kv;
 pub mod making;
 pub mod probe;

@@ -1,8 +1,10 @@
-//! Rotations, and when each is to be looked at.
+//! Rotations, and when each is to be looked at. One that has a secret for each cluster has a row of its own for each: see [`own`].
+
+pub mod own;
 
 use chrono::{DateTime, Utc};
-use lockstep_core::id::{ProjectId, RotationId};
-use lockstep_core::name::ProjectName;
+use lockstep_core::id::{ClusterId, ProjectId, RotationId};
+use lockstep_core::name::{ClusterName, ProjectName};
 use lockstep_core::revision::Seq;
 use lockstep_core::rotation::RotationSpec;
 use sqlx::PgConnection;
@@ -29,6 +31,19 @@ pub struct RotationRecord {
     pub timetable: Timetable,
     /// Since when what it rotates is what it is.
     pub kind_at: DateTime<Utc>,
+    /// Of one cluster's own: which, and of which rotation.
+    pub own: Option<Own>,
+}
+
+/// That a rotation is one cluster's own part of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// The rotation that people wrote.
+    pub parent: RotationId,
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The cluster's name.
+    pub name: ClusterName,
 }
 
 /// How a rotation's schedule stands.
@@ -56,6 +71,9 @@ struct Row {
     look_at: DateTime<Utc>,
     waits_for: Option<String>,
     kind_at: DateTime<Utc>,
+    parent_id: Option<Uuid>,
+    cluster_id: Option<Uuid>,
+    cluster: Option<String>,
 }
 
 impl TryFrom<Row> for Registered<RotationRecord> {
@@ -65,11 +83,19 @@ impl TryFrom<Row> for Registered<RotationRecord> {
         let timetable =
             Timetable { settled_at: row.settled_at, due_at: row.due_at, look_at: row.look_at, waits_for: row.waits_for };
         let (project_id, kind_at) = (row.project_id.into(), row.kind_at);
-        Ok(row.meta.with(RotationRecord { project, project_id, spec: row.spec.0, timetable, kind_at }))
+        let own = match (row.parent_id, row.cluster_id, row.cluster) {
+            (Some(parent), Some(cluster), Some(name)) => {
+                let name = name.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?;
+                Some(Own { parent: parent.into(), cluster: cluster.into(), name })
+            }
+            _ => None,
+        };
+        Ok(row.meta.with(RotationRecord { project, project_id, spec: row.spec.0, timetable, kind_at, own }))
     }
 }
 
-const SELECT: &str = "select r.*, p.name as project from rotation r join project p on p.id = r.project_id";
+const SELECT: &str = "select r.*, p.name as project, c.name as cluster \
+    from rotation r join project p on p.id = r.project_id left join cluster c on c.id = r.cluster_id";
 
 /// The rotation of that name.
 pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered<RotationRecord>> {
@@ -90,7 +116,7 @@ pub async fn by_id(connection: &mut PgConnection, id: RotationId) -> Result<Opti
 /// One page.
 pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Registered<RotationRecord>>, Option<String>)> {
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "{SELECT} where r.name > $1 and selected(r.labels, $2) and reached($4, p.name, null) order by r.name limit $3"
+        "{SELECT} where r.parent_id is null and r.name > $1 and selected(r.labels, $2) and reached($4, p.name, null) order by r.name limit $3"
     )))
     .bind(page.after())
     .bind(Json(&page.selector))
@@ -102,9 +128,11 @@ pub async fn list(connection: &mut PgConnection, page: &Page) -> Result<(Vec<Reg
     Ok(cut(rotations, page.size(), |r: &Registered<_>| r.name.clone()))
 }
 
-/// All of them, to see whether two would rotate the same thing.
+/// All that people wrote, to see whether two would rotate the same thing.
 pub async fn all(connection: &mut PgConnection) -> Result<Vec<Registered<RotationRecord>>> {
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} order by r.name"))).fetch_all(connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where r.parent_id is null order by r.name")))
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
@@ -165,21 +193,28 @@ pub async fn note(connection: &mut PgConnection, id: RotationId, before: &Timeta
     Ok(noted.rows_affected() == 1)
 }
 
-/// How many rotations there are in each state, by its word: the first that holds, as people are shown it.
+/// How many rotations there are in each state, by its word: the first that holds, as people are shown it. One with a part for each cluster is as the
+/// worst of them.
 pub async fn count_by_state(connection: &mut PgConnection) -> Result<Vec<(String, u64)>> {
     let rows: Vec<(String, i64)> = sqlx::query_as(
         "select case \
-             when open.held is not null then 'Held' \
-             when open.id is not null then 'Running' \
-             when r.due_at < clock_timestamp() - make_interval(secs => $1 + (r.spec -> 'timing' -> 'jitter' ->> 'secs')::bigint) then 'Overdue' \
-             when last.stage ? 'Failed' then 'Failed' \
+             when part.held then 'Held' \
+             when part.overdue then 'Overdue' \
+             when part.running then 'Running' \
+             when part.failed then 'Failed' \
              when (r.spec ->> 'suspend')::boolean then 'Suspended' \
              else 'Waiting' end as state, count(*) \
          from rotation r \
-         left join rotation_run open on open.rotation_id = r.id and open.ended_at is null \
-         left join lateral (select stage from rotation_run l where l.rotation_id = r.id and l.ended_at is not null \
-             order by l.ended_at desc limit 1) last on true \
-         group by 1 order by 1",
+         cross join lateral (select bool_or(open.held is not null) as held, bool_or(open.id is not null) as running, \
+                 bool_or(open.id is null and m.due_at < clock_timestamp() \
+                     - make_interval(secs => $1 + (m.spec -> 'timing' -> 'jitter' ->> 'secs')::bigint)) as overdue, \
+                 bool_or(last.stage ? 'Failed') as failed \
+             from rotation m \
+             left join rotation_run open on open.rotation_id = m.id and open.ended_at is null \
+             left join lateral (select stage from rotation_run l where l.rotation_id = m.id and l.ended_at is not null \
+                 order by l.ended_at desc limit 1) last on true \
+             where m.id = r.id or m.parent_id = r.id) part \
+         where r.parent_id is null group by 1 order by 1",
     )
     .bind(OVERDUE_GRACE_S)
     .fetch_all(connection)
@@ -187,7 +222,7 @@ pub async fn count_by_state(connection: &mut PgConnection) -> Result<Vec<(String
     Ok(rows.into_iter().map(|(state, count)| (state, count.cast_unsigned())).collect())
 }
 
-/// Deletes it with its runs; the history keeps what they did.
+/// Deletes it with its parts and runs; the history keeps what they did.
 pub async fn delete(connection: &mut PgConnection, id: RotationId) -> Result<()> {
     sqlx::query("delete from rotation where id = $1").bind(id.uuid()).execute(connection).await?;
     Ok(())

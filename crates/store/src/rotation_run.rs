@@ -29,6 +29,8 @@ pub struct Run {
     pub id: RotationRunId,
     /// Of which rotation.
     pub rotation: RotationId,
+    /// Of which cluster's own secret, in a list.
+    pub cluster: Option<String>,
     /// The due time that it is for; of one that somebody asked for, when he did.
     pub due_at: DateTime<Utc>,
     /// Who asked for it, or the schedule.
@@ -72,6 +74,8 @@ pub struct Hold {
 struct Row {
     id: Uuid,
     rotation_id: Uuid,
+    #[sqlx(default)]
+    cluster: Option<String>,
     due_at: DateTime<Utc>,
     actor: String,
     stage: Json<Stage>,
@@ -89,6 +93,7 @@ impl From<Row> for Run {
         Self {
             id: row.id.into(),
             rotation: row.rotation_id.into(),
+            cluster: row.cluster,
             due_at: row.due_at,
             actor: row.actor,
             stage: row.stage.0,
@@ -134,6 +139,18 @@ pub async fn count_open(connection: &mut PgConnection) -> Result<u64> {
     Ok(count.cast_unsigned())
 }
 
+/// An open run of a rotation, or of any of its parts.
+pub async fn open_of_any(connection: &mut PgConnection, rotation: RotationId) -> Result<Option<Run>> {
+    let row: Option<Row> = sqlx::query_as(
+        "select u.*, c.name as cluster from rotation r join rotation_run u on u.rotation_id = r.id and u.ended_at is null \
+         left join cluster c on c.id = r.cluster_id where r.id = $1 or r.parent_id = $1 order by u.started_at limit 1",
+    )
+    .bind(rotation.uuid())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(Into::into))
+}
+
 /// The open run of a rotation.
 pub async fn open(connection: &mut PgConnection, rotation: RotationId) -> Result<Option<Run>> {
     let row: Option<Row> = sqlx::query_as("select * from rotation_run where rotation_id = $1 and ended_at is null")
@@ -166,16 +183,19 @@ pub async fn all_open(connection: &mut PgConnection, rotations: &[RotationId]) -
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// One page of a rotation's runs, the newest first. The key is how many came before.
+/// One page of a rotation's runs, of all clusters, the newest first. The key is how many came before.
 pub async fn list(connection: &mut PgConnection, rotation: RotationId, page: &Page) -> Result<(Vec<Run>, Option<String>)> {
     let skip: i64 = page.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(0);
-    let rows: Vec<Row> =
-        sqlx::query_as("select * from rotation_run where rotation_id = $1 order by started_at desc, id limit $2 offset $3")
-            .bind(rotation.uuid())
-            .bind(page.rows())
-            .bind(skip)
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<Row> = sqlx::query_as(
+        "select u.*, c.name as cluster from rotation r join rotation_run u on u.rotation_id = r.id \
+             left join cluster c on c.id = r.cluster_id \
+             where r.id = $1 or r.parent_id = $1 order by u.started_at desc, u.id limit $2 offset $3",
+    )
+    .bind(rotation.uuid())
+    .bind(page.rows())
+    .bind(skip)
+    .fetch_all(connection)
+    .await?;
     let next = skip + i64::try_from(page.size()).unwrap_or(i64::MAX);
     Ok(cut(rows.into_iter().map(Into::into).collect(), page.size(), |_: &Run| next.to_string()))
 }

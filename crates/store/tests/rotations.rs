@@ -2,6 +2,7 @@
 
 mod consumers;
 mod issued;
+mod own;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use lockstep_core::duration;
 use lockstep_core::engine::{self, Engine};
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::recipe::Recipe as CheckedRecipe;
+use lockstep_core::rotation::per_cluster::{CLUSTER, OwnSecrets, PathTemplate};
 use lockstep_core::rotation::{CertificateRequest, DEFAULT_OVERLAP, KEYS_MAX, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -76,11 +77,15 @@ pub struct Pki {
     pub mount: String,
     /// The PKI engine's role.
     pub role: String,
-    /// The certificate's common name.
+    /// The certificate's common name. In it, in the other names and in the path, `{cluster}` is the cluster's name: then each cluster has its own
+    /// certificate.
     pub common_name: String,
     /// Further DNS names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alt_names: Vec<String>,
+    /// URIs, such as a SPIFFE ID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uris: Vec<String>,
     /// How long it lives, such as `30d`; as the role says if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
@@ -193,16 +198,16 @@ fn check_pair(wire: &DatabasePair, mistakes: &mut Mistakes) -> Option<Kind> {
 
 fn check_pki(wire: &Pki, mistakes: &mut Mistakes) -> Option<Kind> {
     let field = "spec.pki";
-    let path = mistakes.parse(format!("{field}.into.path"), &wire.into.path);
-    let secret = secret(field, &wire.source, Engine::KvV2, &wire.into.mount, path, mistakes);
+    let into = check_into(wire, mistakes);
     let mount = mistakes.parse(format!("{field}.mount"), &wire.mount);
     let role = role("spec.pki.role", &wire.role, mistakes);
     let ttl = checked_duration("spec.pki.ttl", wire.ttl.as_deref(), mistakes);
-    if !wire.alt_names.is_empty() {
-        mistakes.count("spec.pki.altNames", wire.alt_names.len(), ALT_NAMES_MAX);
+    for (list, names) in [("altNames", &wire.alt_names), ("uris", &wire.uris)] {
+        if !names.is_empty() {
+            mistakes.count(&format!("spec.pki.{list}"), names.len(), ALT_NAMES_MAX);
+        }
     }
-    for (field, name) in std::iter::once(("commonName", &wire.common_name)).chain(wire.alt_names.iter().map(|n| ("altNames", n)))
-    {
+    for (field, name) in names(wire) {
         if name.is_empty() || name.len() > NAME_MAX_BYTES || name.contains([',', ' ']) {
             mistakes.add(
                 format!("spec.pki.{field}"),
@@ -215,15 +220,61 @@ fn check_pki(wire: &Pki, mistakes: &mut Mistakes) -> Option<Kind> {
         role: role?,
         common_name: wire.common_name.clone(),
         alt_names: wire.alt_names.clone(),
+        uris: wire.uris.clone(),
         ttl: ttl?,
     };
-    Some(Kind::Pki { secret: secret?, certificate })
+    Some(match into? {
+        Into::One(secret) => Kind::Pki { secret, certificate },
+        Into::Own(secrets) => Kind::PkiPerCluster { secrets, certificate },
+    })
+}
+
+/// The names of a certificate, each with its field.
+fn names(wire: &Pki) -> impl Iterator<Item = (&'static str, &String)> {
+    let more = wire.alt_names.iter().map(|name| ("altNames", name)).chain(wire.uris.iter().map(|name| ("uris", name)));
+    std::iter::once(("commonName", &wire.common_name)).chain(more)
+}
+
+/// Where certificates are kept.
+enum Into {
+    One(SecretRef),
+    Own(OwnSecrets),
+}
+
+/// One secret for all clusters, or one for each, and names that go with that.
+fn check_into(wire: &Pki, mistakes: &mut Mistakes) -> Option<Into> {
+    let (field, into) = ("spec.pki", "spec.pki.into");
+    let is_own = wire.into.path.contains(CLUSTER);
+    for (name, text) in names(wire) {
+        if text.contains(CLUSTER) && !is_own {
+            let reason = format!(
+                "{text:?} differs between clusters, so each needs a secret of its own: put {CLUSTER} into spec.pki.into.path too"
+            );
+            mistakes.add(format!("{field}.{name}"), reason);
+        } else if text.replace(CLUSTER, "").contains(['{', '}']) {
+            mistakes.add(format!("{field}.{name}"), format!("{text:?}: {CLUSTER} is all that is replaced in names"));
+        }
+    }
+    if !is_own {
+        let path = mistakes.parse(format!("{into}.path"), &wire.into.path);
+        return secret(field, &wire.source, Engine::KvV2, &wire.into.mount, path, mistakes).map(Into::One);
+    }
+    let path: Option<PathTemplate> = mistakes.parse(format!("{into}.path"), &wire.into.path);
+    let source = mistakes.parse(format!("{field}.source"), &wire.source);
+    let mount = mistakes.parse(format!("{into}.mount"), &wire.into.mount);
+    Some(Into::Own(OwnSecrets { source: source?, mount: mount?, path: path? }))
 }
 
 /// Puts the kind into a manifest's spec, as it was written.
 pub(super) fn show(kind: &Kind, wire: &mut RotationSpec) {
-    let SecretRef { source, mount, path, .. } = kind.secret();
-    let (source, mount, path) = (source.to_string(), mount.to_string(), path.to_string());
+    let (mount, path) = match kind {
+        Kind::PkiPerCluster { secrets, .. } => (secrets.mount.to_string(), secrets.path.to_string()),
+        Kind::Generate { secret, .. }
+        | Kind::DatabaseStatic { secret }
+        | Kind::DatabasePair { secret, .. }
+        | Kind::Pki { secret, .. } => (secret.mount.to_string(), secret.path.to_string()),
+    };
+    let source = kind.source().to_string();
     match kind {
         Kind::Generate { keys, .. } => {
             let keys = keys.iter().map(|(key, recipe)| (key.clone(), recipe.into())).collect();
@@ -240,14 +291,15 @@ pub(super) fn show(kind: &Kind, wire: &mut RotationSpec) {
                 verify: (!verify).then(|| "None".to_owned()),
             });
         }
-        Kind::Pki { certificate, .. } => {
-            let CertificateRequest { mount: engine, role, common_name, alt_names, ttl } = certificate;
+        Kind::Pki { certificate, .. } | Kind::PkiPerCluster { certificate, .. } => {
+            let CertificateRequest { mount: engine, role, common_name, alt_names, uris, ttl } = certificate;
             wire.pki = Some(Pki {
                 source,
                 mount: engine.to_string(),
                 role: role.to_string(),
                 common_name: common_name.clone(),
                 alt_names: alt_names.clone(),
+                uris: uris.clone(),
                 ttl: ttl.map(duration::print),
                 renew_at_percent: None,
                 into: KvSecret { mount, path },

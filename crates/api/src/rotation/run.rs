@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct RotationRun {
     /// Its id.
     pub id: String,
+    /// Where each cluster has its own: of which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The due time that it is for; of one that somebody asked for, when he did.
     pub due_at: DateTime<Utc>,
     /// Who asked for it, or `schedule`.

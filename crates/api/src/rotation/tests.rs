@@ -1,4 +1,4 @@
-use lockstep_core::rotation::By;
+use lockstep_core::rotation::{By, Kind};
 use serde_json::{Value, json};
 
 use super::*;
@@ -104,6 +104,32 @@ fn a_certificate_is_due_by_a_share_of_its_life_or_by_a_schedule_and_nothing_else
     let other = json!({"project": "p", "databaseStatic": {"source": "corp", "mount": "database", "role": "a"}});
     let mistakes = CheckedRotation::try_from(&serde_json::from_value::<RotationSpec>(other).unwrap()).unwrap_err();
     assert_eq!(mistakes[0].field, "spec.schedule");
+}
+
+#[test]
+fn a_certificate_for_each_cluster_has_its_name_in_the_path_and_where_else_it_is_wanted() {
+    let wire = |path: &str, name: &str, uri: &str| {
+        let pki = json!({"source": "corp", "mount": "pki", "role": "web", "commonName": name, "uris": [uri], "into": {"mount": "kv", "path": path}});
+        let wire: RotationSpec = serde_json::from_value(json!({"project": "payments", "pki": pki})).unwrap();
+        CheckedRotation::try_from(&wire)
+            .map_err(|mistakes| mistakes.into_iter().map(|m| m.to_string()).collect::<Vec<_>>().join("; "))
+    };
+    let checked = wire("web/{cluster}/tls", "{cluster}.shop.example", "spiffe://shop/{cluster}").unwrap();
+    assert_eq!(CheckedRotation::try_from(&RotationSpec::from(&checked)).unwrap(), checked);
+    let Kind::Pki { secret, certificate } = checked.spec.kind.of(&"eu-1".parse().unwrap()).unwrap() else {
+        panic!("a certificate")
+    };
+    assert_eq!(secret.path.as_str(), "web/eu-1/tls");
+    assert_eq!(certificate.names().collect::<Vec<_>>(), ["eu-1.shop.example", "spiffe://shop/eu-1"]);
+    assert!(wire("web/{cluster}/tls", "shop.example", "spiffe://shop").is_ok(), "of the same names, and keys of their own");
+    for (path, name, says) in [
+        ("web/tls", "{cluster}.shop.example", "put {cluster} into spec.pki.into.path too"),
+        ("web/{cluster}/{namespace}", "a", "spec.pki.into.path: with a cluster's name in it: character '{' is not allowed"),
+        ("web/{cluster}", "{namespace}.example", "{cluster} is all that is replaced in names"),
+    ] {
+        let mistake = wire(path, name, "spiffe://shop").unwrap_err();
+        assert!(mistake.contains(says), "{mistake}\nsays not: {says}");
+    }
 }
 
 /// What a release before this one stored.

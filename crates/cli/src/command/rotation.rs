@@ -1,6 +1,6 @@
 //! `lockstep rotation`.
 
-use lockstep_api::rotation::RotationRun;
+use lockstep_api::rotation::Rotation;
 use serde_json::{Value, json};
 
 use crate::connection::ConnectionArgs;
@@ -31,10 +31,15 @@ Examples:
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Begin a run now, whether or not it is due, paused or within a maintenance window
-    #[command(after_help = "Examples:\n  lockstep rotation run checkout-db")]
+    #[command(
+        after_help = "Examples:\n  lockstep rotation run checkout-db\n  # Where each cluster has its own certificate, of one of them\n  lockstep rotation run web-tls --cluster eu-1"
+    )]
     Run {
         /// The rotation
         name: String,
+        /// Where each cluster has its own: only of this one
+        #[arg(long)]
+        cluster: Option<String>,
     },
     /// Let no run begin by itself; one under way comes to its end
     #[command(after_help = "Examples:\n  lockstep rotation pause checkout-db")]
@@ -70,13 +75,7 @@ impl Args {
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
         let client = connection.client()?;
         match &self.action {
-            Action::Run { name } => {
-                let begun = client.post::<RotationRun>(&[ROTATION.plural(), name, "run"], &json!({})).await;
-                let run = client.explained(ROTATION, name, begun).await?;
-                terminal::tell(&format!("{} running", title(Registered::Rotation, name)))?;
-                terminal::hint(&format!("Run {}. Next: `lockstep rotation history {name}` shows how it goes.", run.id));
-                Ok(())
-            }
+            Action::Run { name, cluster } => run(&client, name, cluster.as_deref()).await,
             Action::Pause { name } => {
                 turn(&client, name, "pause").await?;
                 terminal::hint(&format!("Next: `lockstep rotation resume {name}`; what is due until then is not made up for."));
@@ -86,6 +85,31 @@ impl Args {
             Action::History { name, limit, output } => history(&client, name, *limit, *output).await,
         }
     }
+}
+
+/// Begins a run; where each cluster has its own and none is named, of each that has none under way.
+async fn run(client: &Client, name: &str, cluster: Option<&str>) -> anyhow::Result<()> {
+    let of_each = match cluster {
+        Some(_) => Vec::new(),
+        None => {
+            let found = client.get::<Rotation>(&[ROTATION.plural(), name]).await;
+            client.explained(ROTATION, name, found).await?.status.map(|status| status.clusters).unwrap_or_default()
+        }
+    };
+    if of_each.is_empty() {
+        let begun = client.run_rotation(name, cluster).await;
+        let run = client.explained(ROTATION, name, begun).await?;
+        terminal::tell(&format!("{} running", title(Registered::Rotation, name)))?;
+        terminal::hint(&format!("Run {}. Next: `lockstep rotation history {name}` shows how it goes.", run.id));
+        return Ok(());
+    }
+    for of in of_each.iter().filter(|of| !["Running", "Held"].contains(&of.state.as_str())) {
+        let begun = client.run_rotation(name, Some(&of.cluster)).await;
+        client.explained(ROTATION, name, begun).await?;
+        terminal::tell(&format!("{} running in cluster {}", title(Registered::Rotation, name), of.cluster))?;
+    }
+    terminal::hint(&format!("Next: `lockstep rotation history {name}` shows how they go."));
+    Ok(())
 }
 
 async fn turn(client: &Client, name: &str, verb: &str) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Lists, page by page.
 
 use lockstep_api::manifest::List;
+use lockstep_api::rotation::RotationRun;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -22,6 +23,13 @@ impl Client {
     /// The first `count` of `kind` that match `query`, in the server's order.
     pub(crate) async fn first(&self, kind: Kind, query: &[(&str, &str)], count: usize) -> Result<Vec<Value>, Failure> {
         self.first_of(kind, query, count, |_| true).await
+    }
+
+    /// Begins a run of a rotation; where each cluster has its own, of that one.
+    pub(crate) async fn run_rotation(&self, name: &str, cluster: Option<&str>) -> Result<RotationRun, Failure> {
+        let path = [Kind::Registered(Registered::Rotation).plural(), name, "run"];
+        let query: Vec<_> = cluster.map(|cluster| ("cluster", cluster)).into_iter().collect();
+        self.answer(self.request(Method::POST, &path).query(&query).json(&serde_json::json!({}))).await
     }
 
     /// The newest runs of a rotation.

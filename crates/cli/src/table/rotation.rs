@@ -20,10 +20,12 @@ pub(super) const COLUMNS: &[Column<Rotation>] = &[
         Cell::optional(r.status.as_ref().and_then(|s| s.running.as_ref()).map(|run| run.stage.as_str()))
     }),
     Column::usual("SECRET-AGE", |r| Cell::Age(r.status.as_ref().and_then(|s| s.secret_made_at))),
+    Column::wide("CLUSTERS", |r| Cell::optional(r.status.as_ref().map(|s| s.clusters.len()).filter(|count| *count > 0))),
     Column::wide("REASON", |r| condition::message(conditions(r), "OnTime")),
 ];
 
 pub(super) const RUNS: &[Column<RotationRun>] = &[
+    Column::usual("CLUSTER", |r| Cell::optional(r.cluster.as_ref())),
     Column::usual("DUE", |r| Cell::text(&r.due_at.format("%F %T"))),
     Column::usual("BY", |r| Cell::text(&r.actor)),
     Column::usual("STATE", |r| Cell::word(&r.state)),

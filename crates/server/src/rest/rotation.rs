@@ -152,7 +152,7 @@ impl Resource for Rotations {
 
 /// A run that has begun to change something at the source has to come to its end.
 async fn require_at_rest(connection: &mut PgConnection, id: RotationId, name: &str, what: &str) -> Result<(), ApiError> {
-    match rotation_run::open(connection, id).await? {
+    match rotation_run::open_of_any(connection, id).await? {
         Some(run) => Err(ApiError::new(
             Code::WrongState,
             format!(

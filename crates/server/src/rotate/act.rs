@@ -12,10 +12,10 @@ use super::{client, database, deliver, kv};
 /// Does it, and records what came of it. Nothing at the source is begun that may take longer than until `end`.
 pub(super) async fn act(drive: &Drive<'_>, action: Action, end: Instant) -> Result<(), Trouble> {
     let kind = &drive.spec().kind;
-    let vault = client::of(&drive.rotator.app, &kind.secret().source).await?;
+    let vault = client::of(&drive.rotator.app, kind.source()).await?;
     match (action, &drive.run.stage) {
         (Action::Prepare, Stage::Preparing) => match kind {
-            Kind::Generate { .. } | Kind::Pki { .. } => kv::replace(drive, &vault, end).await,
+            Kind::Generate { .. } | Kind::Pki { .. } | Kind::PkiPerCluster { .. } => kv::replace(drive, &vault, end).await,
             Kind::DatabaseStatic { .. } | Kind::DatabasePair { .. } => database::prepare(drive, &vault).await,
         },
         (Action::Make, Stage::Making(intent)) => match intent {

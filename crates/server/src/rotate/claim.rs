@@ -10,16 +10,18 @@ use lockstep_core::id::RotationId;
 use lockstep_core::label::Labels;
 use lockstep_core::maintenance::{self, Opening};
 use lockstep_core::name::ClusterName;
-use lockstep_core::rotation::By;
+use lockstep_core::rotation::per_cluster::OwnSecrets;
+use lockstep_core::rotation::{By, Kind};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
-use lockstep_store::rotation::{self, RotationRecord, Timetable};
+use lockstep_store::rotation::{self, RotationRecord, Timetable, own};
 use lockstep_store::rotation_run::{self, SCHEDULE, consumers};
-use lockstep_store::{PgConnection, Result, cluster, maintenance_window, pool, registry};
+use lockstep_store::{PgConnection, Result, cluster, grant, maintenance_window, pool, registry};
 use serde_json::json;
 
 use self::decided::Decided;
 use super::fail_point;
+use super::history::{subject, told};
 use crate::actor;
 use crate::app::App;
 
@@ -53,6 +55,9 @@ pub(super) async fn look(app: &App, id: RotationId) -> Result<bool> {
     let verdict = {
         let mut connection = pool::acquire(&app.pool).await?;
         let Some(found) = rotation::by_id(&mut connection, id).await? else { return Ok(false) };
+        if let Kind::PkiPerCluster { secrets, .. } = &found.spec.spec.kind {
+            return follow(&mut connection, &found, secrets).await.map(|()| false);
+        }
         let verdict = judge(app, &mut connection, &found).await?;
         if let Verdict::Later(timetable) = &verdict {
             rotation::note(&mut connection, id, &found.spec.timetable, timetable).await?;
@@ -66,6 +71,14 @@ pub(super) async fn look(app: &App, id: RotationId) -> Result<bool> {
     }
 }
 
+/// Has its clusters' parts follow it, which are looked at as any other rotation.
+async fn follow(connection: &mut PgConnection, found: &Registered<RotationRecord>, secrets: &OwnSecrets) -> Result<()> {
+    own::follow(connection, found, secrets).await?;
+    let now = registry::now(connection).await?;
+    let timetable = Timetable { due_at: None, look_at: now + LOOK_AGAIN, waits_for: None, ..found.spec.timetable };
+    rotation::note(connection, found.id.into(), &found.spec.timetable, &timetable).await.map(drop)
+}
+
 /// Records that due times passed without a run, once.
 async fn note_missed(app: &App, found: &Registered<RotationRecord>, missed: u64, timetable: &Timetable) -> Result<bool> {
     let mut writing = Writing::begin(&app.pool).await?;
@@ -76,8 +89,8 @@ async fn note_missed(app: &App, found: &Registered<RotationRecord>, missed: u64,
     let entry = Entry {
         actor: actor::server(&app.config.replica),
         kind: "RotationMissed",
-        subject: format!("rotation/{}", found.name),
-        detail: json!({"project": found.spec.project, "missed": missed, "through": timetable.settled_at}),
+        subject: subject(found),
+        detail: told(found, json!({"missed": missed, "through": timetable.settled_at})),
     };
     writing.commit(&entry).await?;
     tracing::warn!(rotation = found.name, through = %timetable.settled_at, missed, "due times passed without a run");
@@ -106,8 +119,8 @@ async fn begin(
     let entry = Entry {
         actor: actor::server(&app.config.replica),
         kind: "RotationStarted",
-        subject: format!("rotation/{}", found.name),
-        detail: json!({"project": found.spec.project, "run": run.to_string(), "dueAt": due_at, "missed": missed}),
+        subject: subject(found),
+        detail: told(found, json!({"run": run.to_string(), "dueAt": due_at, "missed": missed})),
     };
     writing.commit(&entry).await?;
     tracing::info!(rotation = found.name, %run, due = %due_at, missed, "rotation run began");
@@ -149,6 +162,11 @@ async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<Rota
     if rotation_run::count_open(connection).await? >= u64::from(app.config.rotation.concurrent_runs) {
         return wait(now + TimeDelta::seconds(1), Some("as many runs as may be are under way".to_owned()));
     }
+    if !is_granted(connection, found).await? {
+        let why =
+            format!("no grant of project {} allows this cluster's path: the rotation delivers where it may", found.spec.project);
+        return wait(now + LOOK_AGAIN, Some(why));
+    }
     if let Opening::Closed { because, until } = open(connection, found, now).await? {
         let mut why = match until {
             Some(until) => format!("maintenance window {because}, until {} UTC", until.format("%F %T")),
@@ -162,13 +180,23 @@ async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<Rota
     Ok(Verdict::Begin { due_at, missed: decided.due.missed, timetable: decided.after(found, due_at, now) })
 }
 
+/// Whether a grant allows what a cluster's own part writes: which paths that are was not known when the rotation was written.
+async fn is_granted(connection: &mut PgConnection, found: &Registered<RotationRecord>) -> Result<bool> {
+    let (Some(_), Some(secret)) = (&found.spec.own, found.spec.spec.kind.secret()) else { return Ok(true) };
+    let grants = grant::of_project(connection, found.spec.project_id).await?;
+    Ok(grants.iter().any(|grant| grant.spec.names(&secret.source, &secret.mount, &secret.path)))
+}
+
 /// Whether the windows of all clusters concerned, and of the project, let a run begin.
 async fn open(connection: &mut PgConnection, found: &Registered<RotationRecord>, now: DateTime<Utc>) -> Result<Opening> {
     let windows = maintenance_window::all(connection).await?;
     if windows.is_empty() {
         return Ok(Opening::Open);
     }
-    let users = consumers(connection, found.spec.spec.kind.secret()).await?;
+    let users = match found.spec.spec.kind.secret() {
+        Some(secret) => consumers(connection, secret).await?,
+        None => Vec::new(),
+    };
     let labels: BTreeMap<String, Labels> = cluster::labels(connection).await?;
     let concerned: BTreeMap<ClusterName, Labels> =
         users.into_iter().filter_map(|user| Some((user.cluster.parse().ok()?, labels.get(&user.cluster)?.clone()))).collect();

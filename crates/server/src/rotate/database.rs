@@ -22,7 +22,7 @@ const LOGIN_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The role, which has to be there.
 async fn look(drive: &Drive<'_>, vault: &Vault, role: &KvPath) -> Result<StaticRole, Trouble> {
-    let mount = &drive.spec().kind.secret().mount;
+    let mount = &drive.secret().mount;
     let found = vault.static_role(mount, role).await?;
     found.ok_or_else(|| Trouble::Again(format!("there is no static role {role} in {mount} any more: make it again")))
 }
@@ -33,13 +33,13 @@ fn stamp(role: &StaticRole) -> DateTime<Utc> {
 }
 
 fn role_of(drive: &Drive<'_>, which: Member) -> Result<KvPath, Trouble> {
-    let path = &drive.spec().kind.secret().path;
+    let path = &drive.secret().path;
     member(path, which).ok_or_else(|| Trouble::Never(format!("{path} is no pair of roles")))
 }
 
 /// Which role of the pair clusters get; `None`: no binding draws from it.
 async fn active(drive: &Drive<'_>) -> Result<Option<Member>, Trouble> {
-    let secret = drive.spec().kind.secret();
+    let secret = drive.secret();
     let mut connection = pool::acquire(&drive.rotator.app.pool).await?;
     match secret::drawn_from(&mut connection, secret).await? {
         Some(record) if record.known.chosen.is_some() => Ok(Some(record.known.active_member())),
@@ -62,11 +62,12 @@ pub(super) async fn prepare(drive: &Drive<'_>, vault: &Vault) -> Result<(), Trou
     let kind = &drive.spec().kind;
     let intent = match kind {
         Kind::DatabasePair { .. } => {
-            let unused = || Trouble::Never(format!("no binding draws from the pair {}: nothing was changed", kind.secret().path));
+            let unused =
+                || Trouble::Never(format!("no binding draws from the pair {}: nothing was changed", drive.secret().path));
             let candidate = active(drive).await?.ok_or_else(unused)?.other();
             Intent::InTurn { candidate, before: stamp(&look(drive, vault, &role_of(drive, candidate)?).await?) }
         }
-        _ => Intent::InPlace { before: stamp(&look(drive, vault, &kind.secret().path).await?) },
+        _ => Intent::InPlace { before: stamp(&look(drive, vault, &drive.secret().path).await?) },
     };
     Ok(drive.enter(Stage::Making(intent)).await?)
 }
@@ -87,7 +88,7 @@ async fn rotate(
     if Instant::now() + drive.rotator.call_limit() > end {
         return Err(Trouble::Again("looking took so long that another replica might begin meanwhile".to_owned()));
     }
-    vault.rotate_static_role(&drive.spec().kind.secret().mount, role).await?;
+    vault.rotate_static_role(&drive.secret().mount, role).await?;
     drive.point(point);
     let after = stamp(&look(drive, vault, role).await?);
     if after == before {
@@ -103,7 +104,7 @@ pub(super) async fn rotate_in_place(
     before: DateTime<Utc>,
     end: Instant,
 ) -> Result<(), Trouble> {
-    let at = rotate(drive, vault, &drive.spec().kind.secret().path, before, "made", end).await?;
+    let at = rotate(drive, vault, &drive.secret().path, before, "made", end).await?;
     Ok(drive.enter(Stage::Delivering(Made::InPlace { at })).await?)
 }
 

@@ -17,14 +17,14 @@ use crate::clock;
 
 /// A version of a KV secret was written.
 pub(super) async fn written(drive: &Drive<'_>, vault: &Vault, made: &Made, number: VersionNumber) -> Result<(), Trouble> {
-    let secret = drive.spec().kind.secret();
+    let secret = drive.secret();
     let seen = vault.metadata(&secret.mount, &secret.path).await?;
     observed(drive, made, seen, Some(number)).await
 }
 
 /// The one role has a new password.
 pub(super) async fn rotated(drive: &Drive<'_>, vault: &Vault, made: &Made) -> Result<(), Trouble> {
-    let secret = drive.spec().kind.secret();
+    let secret = drive.secret();
     let role = vault.static_role(&secret.mount, &secret.path).await?;
     let stamp = role.and_then(|role| role.last_rotation);
     let seen = stamp.map_or(Seen::Nothing, |at| Seen::Counted(Counted::Rotated(at)));
@@ -35,7 +35,7 @@ pub(super) async fn rotated(drive: &Drive<'_>, vault: &Vault, made: &Made) -> Re
 async fn observed(drive: &Drive<'_>, made: &Made, seen: Seen, number: Option<VersionNumber>) -> Result<(), Trouble> {
     let mut writing = Writing::begin(&drive.rotator.app.pool).await?;
     let (mut version, mut former) = (number, None);
-    if let Some(record) = secret::drawn_from(writing.connection(), drive.spec().kind.secret()).await? {
+    if let Some(record) = secret::drawn_from(writing.connection(), drive.secret()).await? {
         let mut known = record.known;
         former = known.chosen.map(|chosen| chosen.id.number);
         // An answer that takes something away is not believed without being asked again, which is the watcher's to do.
@@ -55,7 +55,7 @@ async fn observed(drive: &Drive<'_>, made: &Made, seen: Seen, number: Option<Ver
 /// The other role of the pair is what clusters get from here on.
 pub(super) async fn turned(drive: &Drive<'_>, made: &Made, candidate: Member, at: DateTime<Utc>) -> Result<(), Trouble> {
     let mut writing = Writing::begin(&drive.rotator.app.pool).await?;
-    let Some(record) = secret::drawn_from(writing.connection(), drive.spec().kind.secret()).await? else {
+    let Some(record) = secret::drawn_from(writing.connection(), drive.secret()).await? else {
         writing.abandon().await?;
         return Err(Trouble::Never(
             "no binding draws from the pair any more: the other role has a password that nobody uses".to_owned(),
@@ -74,7 +74,7 @@ pub(super) async fn turned(drive: &Drive<'_>, made: &Made, candidate: Member, at
 /// The role that clusters had is what they get again.
 pub(super) async fn turned_back(drive: &Drive<'_>, delivered: &Delivered, because: &str) -> Result<(), Trouble> {
     let mut writing = Writing::begin(&drive.rotator.app.pool).await?;
-    let record = secret::drawn_from(writing.connection(), drive.spec().kind.secret()).await?;
+    let record = secret::drawn_from(writing.connection(), drive.secret()).await?;
     let former = match (&record, delivered.former) {
         (Some(record), Some(former)) => secret::counted(writing.connection(), record.id, former).await?,
         _ => None,
@@ -100,14 +100,14 @@ async fn write(
 ) -> Result<(), StoreError> {
     let app = &drive.rotator.app;
     if let Some(version) = known.chosen.filter(|_| known.seqs.chosen == writing.seq) {
-        app.materials.read_ahead(app, drive.spec().kind.secret().clone(), record.id, version).await;
+        app.materials.read_ahead(app, drive.secret().clone(), record.id, version).await;
     }
     let (seq, trace) = (writing.seq, TraceId::new(rand::random()));
     secret::write(writing.connection(), &[(record.id, known)], seq, Some(trace)).await
 }
 
 async fn confirming(drive: &Drive<'_>, mut writing: Writing, delivered: Delivered) -> Result<(), Trouble> {
-    let secret = drive.spec().kind.secret();
+    let secret = drive.secret();
     let detail = json!({
         "source": secret.source, "mount": secret.mount, "path": secret.path,
         "version": delivered.version.map(VersionNumber::get), "former": delivered.former.map(VersionNumber::get),

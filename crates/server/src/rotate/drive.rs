@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lockstep_core::binding::SecretRef;
 use lockstep_core::rotation::consumer::Consumer;
 use lockstep_core::rotation::stage::Stage;
 use lockstep_core::rotation::step::{Next, Standing, Step, next};
@@ -19,6 +20,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::fail_point;
+use super::history::{subject, told};
 use super::trouble::Trouble;
 use super::{Rotator, act};
 use crate::actor;
@@ -42,6 +44,8 @@ pub(super) struct Drive<'a> {
     pub(super) hold: Hold,
     pub(super) rotation: Registered<RotationRecord>,
     pub(super) run: Run,
+    /// What the rotation rotates.
+    secret: SecretRef,
 }
 
 /// Goes on with a run until it has to wait or comes to its end.
@@ -73,12 +77,10 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
                 rotation_run::renew(&mut connection, &hold, life).await?;
             }
             let Some(rotation) = rotation::by_id(&mut connection, run.rotation).await? else { return Ok(()) };
-            let users = if run.stage.looks_at_consumers() {
-                consumers(&mut connection, rotation.spec.spec.kind.secret()).await?
-            } else {
-                Vec::new()
-            };
-            (Drive { rotator, hold, rotation, run }, users, registry::now(&mut connection).await?)
+            // One whose clusters have their own has no runs; its parts do.
+            let Some(secret) = rotation.spec.spec.kind.secret().cloned() else { return Ok(()) };
+            let users = if run.stage.looks_at_consumers() { consumers(&mut connection, &secret).await? } else { Vec::new() };
+            (Drive { rotator, hold, rotation, run, secret }, users, registry::now(&mut connection).await?)
         };
         let Next { step, held } = next(drive.standing(&users), now);
         match step {
@@ -116,6 +118,10 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
 impl Drive<'_> {
     pub(super) fn spec(&self) -> &RotationSpec {
         &self.rotation.spec.spec
+    }
+
+    pub(super) const fn secret(&self) -> &SecretRef {
+        &self.secret
     }
 
     fn standing<'a>(&'a self, consumers: &'a [Consumer]) -> Standing<'a> {
@@ -171,19 +177,15 @@ impl Drive<'_> {
             Stage::RollingBack(..) => "RotationRollingBack",
             _ => "RotationProgressed",
         };
-        let mut detail = json!({"project": self.rotation.spec.project, "run": self.run.id.to_string(), "stage": stage.as_str()});
+        let mut detail = told(&self.rotation, json!({"run": self.run.id.to_string(), "stage": stage.as_str()}));
         if let Stage::Failed(why) | Stage::RollingBack(_, why) = stage {
             detail["reason"] = json!(why);
         }
         if let (Some(detail), Some(more)) = (detail.as_object_mut(), more.as_object()) {
             detail.extend(more.clone());
         }
-        let entry = Entry {
-            actor: actor::server(&self.rotator.app.config.replica),
-            kind,
-            subject: format!("rotation/{}", self.rotation.name),
-            detail,
-        };
+        let entry =
+            Entry { actor: actor::server(&self.rotator.app.config.replica), kind, subject: subject(&self.rotation), detail };
         writing.commit(&entry).await?;
         tracing::info!(rotation = self.rotation.name, run = %self.run.id, stage = stage.as_str(), "rotation.progress");
         if stage.is_end() {
@@ -205,8 +207,8 @@ impl Drive<'_> {
         let entry = Entry {
             actor: actor::server(&self.rotator.app.config.replica),
             kind: if held.is_some() { "RotationHeld" } else { "RotationWentOn" },
-            subject: format!("rotation/{}", self.rotation.name),
-            detail: json!({"project": self.rotation.spec.project, "run": self.run.id.to_string(), "reason": held}),
+            subject: subject(&self.rotation),
+            detail: told(&self.rotation, json!({"run": self.run.id.to_string(), "reason": held})),
         };
         writing.commit(&entry).await?;
         if let Some(held) = held {

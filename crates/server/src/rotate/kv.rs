@@ -38,7 +38,7 @@ fn print(drive: &Drive<'_>, keys: &[&str], data: &BTreeMap<String, Json>) -> Opt
 /// Makes values, records what is about to be written, and writes it.
 pub(super) async fn replace(drive: &Drive<'_>, vault: &Vault, end: Instant) -> Result<(), Trouble> {
     let kind = &drive.spec().kind;
-    let secret = kind.secret();
+    let secret = drive.secret();
     let found = current(vault, secret).await?;
     let Values { keys: made, serial, life } = values::make(vault, kind).await?;
     let keys = values::names(kind);
@@ -68,7 +68,7 @@ pub(super) async fn replace(drive: &Drive<'_>, vault: &Vault, end: Instant) -> R
 pub(super) async fn find_out(drive: &Drive<'_>, vault: &Vault, intent: &Intent) -> Result<(), Trouble> {
     let Intent::Write { base, before, print: ours, serial, life } = intent else { return Ok(()) };
     let kind = &drive.spec().kind;
-    let found = current(vault, kind.secret()).await?;
+    let found = current(vault, drive.secret()).await?;
     let now = found.as_ref().and_then(|data| print(drive, &values::names(kind), &data.keys));
     let number = found.map(|data| data.number);
     if let (Some(number), true) = (number, now == Some(*ours)) {
@@ -79,7 +79,7 @@ pub(super) async fn find_out(drive: &Drive<'_>, vault: &Vault, intent: &Intent) 
         let number = number.map_or_else(String::new, |number| number.to_string());
         return Err(Trouble::Never(format!(
             "somebody wrote version {number} of {} with other values of the rotated keys, which were left alone",
-            kind.secret().path
+            drive.secret().path
         )));
     }
     if let (Kind::Pki { certificate, .. }, Some(serial)) = (kind, serial)
@@ -104,7 +104,7 @@ pub(super) async fn write_back(
     because: &str,
 ) -> Result<(), Trouble> {
     let kind = &drive.spec().kind;
-    let secret = kind.secret();
+    let secret = drive.secret();
     let (Some(base), Some(before)) = (base, before) else {
         return Err(Trouble::Never(format!("{because}; there is nothing before version {number} to roll back to")));
     };

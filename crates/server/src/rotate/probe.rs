@@ -11,18 +11,23 @@ use lockstep_core::engine::Engine;
 use lockstep_core::kv::KvPath;
 use lockstep_core::recipe::Recipe;
 use lockstep_core::rotation::{By, CertificateRequest, Kind, PAIR_PERIODS_MIN, RotationSpec};
+use lockstep_store::pool;
+use lockstep_store::rotation::own;
 use lockstep_vault::{Act, Right, Secret, StaticRole, Vault, VaultError};
 
 use super::client;
 use super::trouble::Trouble;
 use crate::app::App;
 
+/// Of so many clusters' own secrets the rights are looked at when a rotation is written.
+const CLUSTERS_PROBED_MAX: usize = 5;
+
 /// What is not there or not allowed. An error: the source cannot be asked now.
 pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, VaultError> {
     let kind = &spec.kind;
     let field = format!("spec.{}", kind.as_str());
     let mut mistakes = Mistakes::default();
-    let vault = match client::of(app, &kind.secret().source).await {
+    let vault = match client::of(app, kind.source()).await {
         Ok(vault) => vault,
         Err(Trouble::Again(why) | Trouble::Never(why)) => {
             mistakes.add(format!("{field}.source"), why);
@@ -33,14 +38,16 @@ pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, Va
             return Ok(found(mistakes));
         }
     };
-    for lacking in vault.lacking_for(&acts(kind)).await? {
+    let each = each(app, kind).await;
+    let all: Vec<Act> = each.iter().flat_map(acts).collect();
+    for lacking in vault.lacking_for(&all).await? {
         let reason = format!(
             "the credentials by which the server writes there may not {} {}: add it to their policy",
             lacking.capability, lacking.path
         );
         mistakes.add(&field, reason);
     }
-    for missing in unreadable(&vault, kind).await? {
+    for missing in unreadable(&vault, &each).await? {
         mistakes.add(
             &field,
             format!("the credentials by which the server writes there may not read {missing}: add it to their policy"),
@@ -56,7 +63,9 @@ pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, Va
             role(&vault, secret, &secret.path, &format!("{field}.role"), &mut mistakes).await?;
         }
         Kind::DatabasePair { secret, .. } => pair(&vault, secret, spec, &mut mistakes).await?,
-        Kind::Pki { certificate, .. } => certificate::check(&vault, certificate, spec, &mut mistakes).await?,
+        Kind::Pki { certificate, .. } | Kind::PkiPerCluster { certificate, .. } => {
+            certificate::check(&vault, certificate, spec, &mut mistakes).await?
+        }
     }
     Ok(found(mistakes))
 }
@@ -65,38 +74,58 @@ fn found(mistakes: Mistakes) -> Vec<FieldError> {
     mistakes.finish(Some(())).err().unwrap_or_default()
 }
 
+/// What is rotated, of each cluster's own that of the first few clusters. Whoever has none yet is seen when it has.
+async fn each(app: &App, kind: &Kind) -> Vec<Kind> {
+    let Kind::PkiPerCluster { secrets, .. } = kind else { return vec![kind.clone()] };
+    let wanted = async {
+        let mut connection = pool::acquire(&app.pool).await?;
+        own::wanted(&mut connection, secrets).await
+    };
+    let wanted = wanted.await.unwrap_or_default();
+    wanted.iter().take(CLUSTERS_PROBED_MAX).filter_map(|(_, name)| kind.of(name).ok()).collect()
+}
+
 /// What its runs do at the source.
 pub(crate) fn acts(kind: &Kind) -> Vec<Act> {
-    let secret = kind.secret();
-    let mount = &secret.mount;
     match kind {
-        Kind::Generate { keys, .. } => {
+        Kind::Generate { keys, secret } => {
             let policies = keys.values().filter_map(|recipe| match recipe {
                 Recipe::Policy { name } => Some(Act::GeneratePassword(name.clone())),
                 Recipe::Random(_) | Recipe::Ed25519 { .. } | Recipe::Rsa { .. } => None,
             });
-            std::iter::once(Act::Create(mount.clone(), secret.path.clone())).chain(policies).collect()
+            std::iter::once(Act::Create(secret.mount.clone(), secret.path.clone())).chain(policies).collect()
         }
-        Kind::DatabaseStatic { .. } | Kind::DatabasePair { .. } => {
-            secret.granted_paths().map(|role| Act::RotateStaticRole(mount.clone(), role)).collect()
+        Kind::DatabaseStatic { secret } | Kind::DatabasePair { secret, .. } => {
+            secret.granted_paths().map(|role| Act::RotateStaticRole(secret.mount.clone(), role)).collect()
         }
-        Kind::Pki { certificate: CertificateRequest { mount: engine, role, .. }, .. } => vec![
-            Act::Create(mount.clone(), secret.path.clone()),
-            Act::Issue(engine.clone(), role.clone()),
-            Act::Revoke(engine.clone()),
-        ],
+        Kind::Pki { certificate, secret } => {
+            let issuing = issuing(certificate).into_iter();
+            std::iter::once(Act::Create(secret.mount.clone(), secret.path.clone())).chain(issuing).collect()
+        }
+        Kind::PkiPerCluster { certificate, .. } => issuing(certificate).into(),
     }
 }
 
+fn issuing(certificate: &CertificateRequest) -> [Act; 2] {
+    let CertificateRequest { mount, role, .. } = certificate;
+    [Act::Issue(mount.clone(), role.clone()), Act::Revoke(mount.clone())]
+}
+
 /// What its runs look at and may not: when there is something new, and of a pair the password, which is tried.
-async fn unreadable(vault: &Vault, kind: &Kind) -> Result<Vec<String>, VaultError> {
-    let SecretRef { engine, mount, path, .. } = kind.secret().clone();
-    let rights: &[Right] = match kind {
-        Kind::Generate { .. } | Kind::Pki { .. } | Kind::DatabaseStatic { .. } => &[Right::Watch],
-        Kind::DatabasePair { .. } => &Right::ALL,
-    };
-    let missing = vault.missing_rights(&[Secret { engine, mount, path }], rights).await?;
-    Ok(missing.into_iter().map(|missing| missing.path).collect())
+async fn unreadable(vault: &Vault, kinds: &[Kind]) -> Result<Vec<String>, VaultError> {
+    let mut all = Vec::new();
+    for kind in kinds {
+        let Some(SecretRef { engine, mount, path, .. }) = kind.secret().cloned() else { continue };
+        let rights: &[Right] = match kind {
+            Kind::Generate { .. } | Kind::Pki { .. } | Kind::PkiPerCluster { .. } | Kind::DatabaseStatic { .. } => {
+                &[Right::Watch]
+            }
+            Kind::DatabasePair { .. } => &Right::ALL,
+        };
+        let missing = vault.missing_rights(&[Secret { engine, mount, path }], rights).await?;
+        all.extend(missing.into_iter().map(|missing| missing.path));
+    }
+    Ok(all)
 }
 
 /// Why it is not there; `None`: it is.

@@ -33,7 +33,7 @@ pub(crate) fn names(kind: &Kind) -> Vec<&str> {
         Kind::Generate { keys, .. } => {
             keys.iter().flat_map(|(key, recipe)| std::iter::once(key.as_str()).chain(recipe.public_key())).collect()
         }
-        Kind::Pki { .. } => vec![CERTIFICATE, PRIVATE_KEY, AUTHORITY],
+        Kind::Pki { .. } | Kind::PkiPerCluster { .. } => vec![CERTIFICATE, PRIVATE_KEY, AUTHORITY],
         Kind::DatabaseStatic { .. } | Kind::DatabasePair { .. } => Vec::new(),
     }
 }
@@ -53,12 +53,12 @@ pub(super) async fn make(vault: &Vault, kind: &Kind) -> Result<Values, Trouble> 
             }
         }
         Kind::Pki { certificate, .. } => {
-            let CertificateRequest { mount, role, common_name, alt_names, ttl } = certificate;
+            let CertificateRequest { mount, role, common_name, alt_names, uris, ttl } = certificate;
             let request = IssueRequest {
                 common_name: common_name.clone(),
                 alt_names: alt_names.clone(),
                 ip_sans: Vec::new(),
-                uri_sans: Vec::new(),
+                uri_sans: uris.clone(),
                 ttl: *ttl,
             };
             let issued = vault.issue(mount, role, &request).await?;
@@ -70,7 +70,8 @@ pub(super) async fn make(vault: &Vault, kind: &Kind) -> Result<Values, Trouble> 
             let not_before = begin(&issued.certificate).unwrap_or_else(clock::now);
             life = Some(Life { not_before, not_after: issued.not_after });
         }
-        Kind::DatabaseStatic { .. } | Kind::DatabasePair { .. } => {}
+        // Of each cluster's own, its part makes it.
+        Kind::PkiPerCluster { .. } | Kind::DatabaseStatic { .. } | Kind::DatabasePair { .. } => {}
     }
     let json = |(key, value): (String, Material)| {
         let json = Json::text(&value).ok_or_else(|| Trouble::Again(format!("the value made for {key} is no text")))?;

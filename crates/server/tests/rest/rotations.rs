@@ -1,6 +1,7 @@
 //! Rotations over REST. Nothing runs them here: that is `tests/rotation`.
 
 use anyhow::Result;
+use lockstep_testbed::OpenBao;
 use serde_json::json;
 
 use crate::fixture::{Api, rotation};
@@ -63,6 +64,39 @@ async fn what_is_not_at_the_source_is_refused_and_a_source_that_is_away_is_no_re
     nowhere["spec"]["generate"]["source"] = json!("nowhere");
     let refused = api.put("/v1/rotations/token", &nowhere).await?;
     assert_eq!(refused.fields(), ["spec.generate.source"], "{}", refused.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_certificate_for_each_cluster_is_run_for_one_and_refused_where_no_cluster_s_path_is_granted() -> Result<()> {
+    let api = furnished().await?;
+    let bao = OpenBao::shared().await?;
+    bao.enable_pki("each-pki").await?;
+    let role = json!({"allow_any_name": true, "enforce_hostnames": false, "ttl": "2h"});
+    bao.request("POST", "each-pki/roles/web", Some(role)).await?;
+    let mut each = rotation("web");
+    each["spec"] = json!({"project": "payments", "pki": {"source": "vault", "mount": "each-pki", "role": "web", "commonName": "{cluster}.example",
+        "into": {"mount": "kv", "path": "billing/{cluster}/tls"}}});
+    let refused = api.put("/v1/rotations/web", &each).await?;
+    assert!(
+        refused.text.contains("no grant of project payments allows source vault, mount kv, path billing/{cluster}/tls"),
+        "{}",
+        refused.text
+    );
+    each["spec"]["pki"]["into"]["path"] = json!("payments/{cluster}/tls");
+    api.apply(&each).await?;
+    let read = api.get("/v1/rotations/web").await?.ok().body;
+    assert_eq!((&read["spec"]["pki"]["renewAtPercent"], &read["spec"]["schedule"]), (&json!(66), &json!(null)));
+    let refused = api.post("/v1/rotations/web/run", None).await?;
+    assert_eq!((refused.status.as_u16(), refused.code()), (400, "invalid-query"), "{}", refused.text);
+    let unknown = api.post("/v1/rotations/web/run?cluster=eu-1", None).await?;
+    assert_eq!(unknown.status.as_u16(), 404, "{}", unknown.text);
+    // What another rotation writes in some cluster's name.
+    let mut other = rotation("tls.key");
+    other["metadata"]["name"] = json!("other");
+    other["spec"]["generate"]["path"] = json!("payments/eu-1/tls");
+    let refused = api.put("/v1/rotations/other", &other).await?;
+    assert!(refused.text.contains("rotation \\\"web\\\" rotates key tls.key of payments/eu-1/tls already"), "{}", refused.text);
     Ok(())
 }
 

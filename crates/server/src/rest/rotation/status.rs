@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lockstep_api::manifest::Condition;
-use lockstep_api::rotation::{PassedStage, RotationRun, RotationStatus};
+use lockstep_api::rotation::{PassedStage, RotationCluster, RotationRun, RotationStatus};
 use lockstep_core::id::RotationId;
+use lockstep_core::name::ClusterName;
 use lockstep_core::rotation::Kind;
 use lockstep_core::rotation::stage::{Made, Stage};
 use lockstep_core::version::VersionNumber;
 use lockstep_store::meta::Registered;
-use lockstep_store::rotation::{OVERDUE_GRACE_S, RotationRecord};
+use lockstep_store::rotation::{OVERDUE_GRACE_S, Own, RotationRecord, own};
 use lockstep_store::rotation_run::{self, Run};
 use lockstep_store::{PgConnection, registry, secret};
 
@@ -24,27 +25,76 @@ pub(super) async fn statuses(
     connection: &mut PgConnection,
     records: &[Registered<RotationRecord>],
 ) -> Result<Vec<RotationStatus>, ApiError> {
-    let ids: Vec<RotationId> = records.iter().map(|record| record.id.into()).collect();
+    let parents: Vec<RotationId> = records.iter().map(|record| record.id.into()).collect();
+    let parts = own::of(connection, &parents).await?;
+    let ids: Vec<RotationId> = records.iter().chain(&parts).map(|record| record.id.into()).collect();
     let by_rotation = |runs: Vec<Run>| runs.into_iter().map(|run| (run.rotation, run)).collect::<BTreeMap<_, _>>();
     let running = by_rotation(rotation_run::all_open(connection, &ids).await?);
     let last = by_rotation(rotation_run::last(connection, &ids).await?);
     let now = registry::now(connection).await?;
-    let secrets: Vec<_> = records.iter().map(|record| record.spec.spec.kind.secret()).collect();
-    let made = secret::chosen_created(connection, &secrets).await?;
-    let mut statuses = Vec::new();
-    for (record, secret_made_at) in records.iter().zip(made) {
-        let RotationRecord { spec, timetable, .. } = &record.spec;
+    let secrets: Vec<_> = records.iter().chain(&parts).filter_map(|record| record.spec.spec.kind.secret()).collect();
+    let made: Vec<_> = secret::chosen_created(connection, &secrets).await?;
+    let mut made = secrets.into_iter().zip(made);
+    let mut one = |record: &Registered<RotationRecord>| {
         let (running, last) = (running.get(&record.id.into()), last.get(&record.id.into()));
-        statuses.push(RotationStatus {
-            next_due_at: timetable.due_at,
-            waits_for: timetable.waits_for.clone(),
-            running: running.map(|run| shown(run, &spec.kind)),
-            last: last.map(|run| shown(run, &spec.kind)),
-            secret_made_at,
+        let secret = record.spec.spec.kind.secret();
+        let shown = |run: &Run| shown(run, &record.spec.spec.kind);
+        RotationStatus {
+            next_due_at: record.spec.timetable.due_at,
+            waits_for: record.spec.timetable.waits_for.clone(),
+            running: running.map(shown),
+            last: last.map(shown),
+            secret_made_at: secret.and_then(|_| made.next()).and_then(|(_, at)| at),
+            clusters: Vec::new(),
             conditions: vec![on_time(&record.spec, running, last, now)],
-        });
+        }
+    };
+    let mut statuses: Vec<_> = records.iter().map(&mut one).collect();
+    let mut own: BTreeMap<RotationId, Vec<(ClusterName, RotationStatus)>> = BTreeMap::new();
+    for part in &parts {
+        let status = one(part);
+        if let Some(Own { parent, name, .. }) = &part.spec.own {
+            own.entry(*parent).or_default().push((name.clone(), status));
+        }
+    }
+    for (record, status) in records.iter().zip(&mut statuses) {
+        if let Some(parts) = own.remove(&record.id.into()) {
+            whole(status, parts);
+        }
     }
     Ok(statuses)
+}
+
+/// The status of one with a part for each cluster: as the worst of them, and with them all.
+fn whole(status: &mut RotationStatus, parts: Vec<(ClusterName, RotationStatus)>) {
+    status.next_due_at = parts.iter().filter_map(|(_, part)| part.next_due_at).min();
+    status.secret_made_at = parts.iter().filter_map(|(_, part)| part.secret_made_at).min();
+    let worst = |of: fn(&RotationStatus) -> Option<&RotationRun>| {
+        let runs = parts.iter().filter_map(|(name, part)| Some((name, of(part)?)));
+        let worst = runs.min_by_key(|(_, run)| rank(&run.state));
+        worst.map(|(name, run)| RotationRun { cluster: Some(name.to_string()), ..run.clone() })
+    };
+    status.running = worst(|part| part.running.as_ref());
+    status.last = worst(|part| part.last.as_ref());
+    let conditions = parts.iter().filter_map(|(name, part)| Some((name, part.conditions.first()?)));
+    if let Some((name, condition)) = conditions.min_by_key(|(_, condition)| rank(&condition.reason)) {
+        let message = format!("{name}: {}", condition.message);
+        status.conditions = vec![Condition { message, ..condition.clone() }];
+    }
+    status.clusters = parts
+        .into_iter()
+        .map(|(name, part)| RotationCluster {
+            cluster: name.to_string(),
+            state: part.conditions.first().map_or_else(String::new, |condition| condition.reason.clone()),
+            next_due_at: part.next_due_at,
+            waits_for: part.waits_for,
+        })
+        .collect();
+}
+
+/// What is worse comes first.
+fn rank(state: &str) -> usize {
+    ["Held", "Overdue", "Failed", "Running", "Suspended", "Waiting"].iter().position(|word| *word == state).unwrap_or(usize::MAX)
 }
 
 fn on_time(record: &RotationRecord, running: Option<&Run>, last: Option<&Run>, now: DateTime<Utc>) -> Condition {
@@ -83,6 +133,7 @@ pub(super) fn shown(run: &Run, kind: &Kind) -> RotationRun {
     };
     RotationRun {
         id: run.id.to_string(),
+        cluster: run.cluster.clone(),
         due_at: run.due_at,
         actor: run.actor.clone(),
         state: state.to_owned(),

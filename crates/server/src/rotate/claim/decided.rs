@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use lockstep_core::rotation::By;
-use lockstep_core::rotation::life::Issued;
+use lockstep_core::rotation::life::{Issued, SHARE_DEFAULT, Share};
 use lockstep_core::schedule::{Due, due, start_of};
 use lockstep_store::meta::Registered;
 use lockstep_store::rotation::{RotationRecord, Timetable};
@@ -28,19 +28,31 @@ impl Decided {
     ) -> Result<Self> {
         let RotationRecord { spec, timetable, kind_at, .. } = &found.spec;
         let timing = &spec.timing;
-        match &timing.by {
-            By::Schedule(schedule) => {
+        let known = match spec.kind.secret() {
+            Some(secret) if found.spec.own.is_some() || matches!(timing.by, By::Life(_)) => {
+                Some(issued(connection, found.id.into(), *kind_at, secret).await?)
+            }
+            _ => None,
+        };
+        match (&timing.by, known) {
+            // A cluster that was placed gets its first at once, whatever the schedule says of the next.
+            (By::Schedule(_), Some(issued)) if issued.done_at.is_none() => Ok(Self::by_age(issued, SHARE_DEFAULT, now)),
+            (By::Life(share), Some(issued)) => Ok(Self::by_age(issued, *share, now)),
+            (By::Life(_), None) => {
+                Ok(Self { due: Due { claim: None, missed: 0, skipped_through: None, next: None }, issued: None })
+            }
+            (By::Schedule(schedule), _) => {
                 let due = due(schedule, timing.starting_deadline, timing.missed, timetable.settled_at, now);
                 Ok(Self { due, issued: None })
             }
-            By::Life(share) => {
-                let issued = issued(connection, found.id.into(), *kind_at, spec.kind.secret()).await?;
-                let at = issued.due(*share);
-                let is_due = at <= now;
-                let due = Due { claim: is_due.then_some(at), missed: 0, skipped_through: None, next: (!is_due).then_some(at) };
-                Ok(Self { due, issued: Some(issued) })
-            }
         }
+    }
+
+    fn by_age(issued: Issued, share: Share, now: DateTime<Utc>) -> Self {
+        let at = issued.due(share);
+        let is_due = at <= now;
+        let due = Due { claim: is_due.then_some(at), missed: 0, skipped_through: None, next: (!is_due).then_some(at) };
+        Self { due, issued: Some(issued) }
     }
 
     /// When the run starts that is due then.

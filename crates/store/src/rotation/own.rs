@@ -1,0 +1,111 @@
+//! The parts of a rotation that has a secret for each cluster: a rotation of its own for each, which follows from the one that people wrote and from what is
+//! placed. Nobody writes them.
+
+use lockstep_core::id::{ClusterId, RotationId};
+use lockstep_core::name::ClusterName;
+use lockstep_core::rotation::RotationSpec;
+use lockstep_core::rotation::per_cluster::{CLUSTER, OwnSecrets};
+use sqlx::types::Json;
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::{RotationRecord, Row, SELECT};
+use crate::meta::{Registered, stored};
+use crate::{Result, StoreError};
+
+/// The parts of these rotations, by cluster.
+pub async fn of(connection: &mut PgConnection, parents: &[RotationId]) -> Result<Vec<Registered<RotationRecord>>> {
+    let ids: Vec<Uuid> = parents.iter().map(|id| id.uuid()).collect();
+    let rows: Vec<Row> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where r.parent_id = any($1) order by r.parent_id, c.name")))
+            .bind(ids)
+            .fetch_all(connection)
+            .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The clusters in which a binding is placed that draws that cluster's own secret, and follows it.
+pub async fn wanted(connection: &mut PgConnection, secrets: &OwnSecrets) -> Result<Vec<(ClusterId, ClusterName)>> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "select distinct c.id, c.name from cluster c \
+         join secret s on s.path = replace($3, $4, c.name) and s.mount = $2 and s.engine = 'KvV2' \
+         join source so on so.id = s.source_id and so.name = $1 \
+         join binding_item bi on bi.secret_id = s.id and bi.pin is null \
+         join binding b on b.id = bi.binding_id and b.deleted_at is null \
+             and b.spec -> 'delivered' ->> 'mode' is distinct from 'Observe' \
+         join placement p on p.binding_id = b.id and p.cluster_id = c.id and p.answer = 'Placed' order by c.name",
+    )
+    .bind(secrets.source.as_str())
+    .bind(secrets.mount.as_str())
+    .bind(secrets.path.as_str())
+    .bind(CLUSTER)
+    .fetch_all(connection)
+    .await?;
+    let named = |(id, name): (Uuid, String)| Ok((id.into(), name.parse().map_err(|e| StoreError::corrupt("cluster")(&e))?));
+    rows.into_iter().map(named).collect()
+}
+
+/// Has the parts of a rotation follow it: one for each cluster that wants it, as the rotation was written last. Nothing if it is not as `parent` any more:
+/// whoever looks next does it.
+pub async fn follow(connection: &mut PgConnection, parent: &Registered<RotationRecord>, secrets: &OwnSecrets) -> Result<()> {
+    let id = parent.id.into();
+    let mut all = connection.begin().await?;
+    let seq: Option<i64> =
+        sqlx::query_scalar("select seq from rotation where id = $1 for update").bind(parent.id).fetch_optional(&mut *all).await?;
+    if seq != Some(stored(parent.seq)) {
+        return Ok(());
+    }
+    let clusters = wanted(&mut all, secrets).await?;
+    let parts = of(&mut all, &[id]).await?;
+    let current = |cluster: &ClusterId| {
+        let is_its = |part: &&Registered<RotationRecord>| part.spec.own.as_ref().is_some_and(|own| own.cluster == *cluster);
+        parts.iter().find(is_its).is_some_and(|part| part.seq == parent.seq)
+    };
+    for (cluster, name) in clusters.iter().filter(|(cluster, _)| !current(cluster)) {
+        let kind = parent.spec.spec.kind.of(name).map_err(|e| StoreError::corrupt("rotation")(&e))?;
+        put(&mut all, parent, (*cluster, name), &RotationSpec { kind, ..parent.spec.spec.clone() }).await?;
+    }
+    let clusters: Vec<ClusterId> = clusters.into_iter().map(|(cluster, _)| cluster).collect();
+    keep(&mut all, id, &clusters).await?;
+    Ok(all.commit().await?)
+}
+
+/// Makes the part of a cluster, or has it follow its rotation: as [`super::put`] does with what people write.
+async fn put(
+    connection: &mut PgConnection,
+    parent: &Registered<RotationRecord>,
+    cluster: (ClusterId, &ClusterName),
+    spec: &RotationSpec,
+) -> Result<()> {
+    sqlx::query(
+        "insert into rotation (name, parent_id, cluster_id, project_id, spec, seq) values ($1, $2, $3, $4, $5, $6) \
+         on conflict (name) do update set project_id = $4, spec = $5, seq = $6, due_at = null, look_at = clock_timestamp(), waits_for = null, \
+             settled_at = case when rotation.spec -> 'timing' = excluded.spec -> 'timing' \
+                     and rotation.spec -> 'suspend' = excluded.spec -> 'suspend' then rotation.settled_at else clock_timestamp() end, \
+             kind_at = case when rotation.spec -> 'kind' = excluded.spec -> 'kind' then rotation.kind_at else clock_timestamp() end",
+    )
+    // No name that people can give has a slash.
+    .bind(format!("{}/{}", parent.name, cluster.1))
+    .bind(parent.id)
+    .bind(cluster.0.uuid())
+    .bind(parent.spec.project_id.uuid())
+    .bind(Json(spec))
+    .bind(stored(parent.seq))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets the parts of other clusters than these go, with their runs; not while a run is under way. What they made stays where it is.
+async fn keep(connection: &mut PgConnection, parent: RotationId, clusters: &[ClusterId]) -> Result<()> {
+    let ids: Vec<Uuid> = clusters.iter().map(|id| id.uuid()).collect();
+    sqlx::query(
+        "delete from rotation r where r.parent_id = $1 and r.cluster_id <> all($2) \
+         and not exists (select from rotation_run u where u.rotation_id = r.id and u.ended_at is null)",
+    )
+    .bind(parent.uuid())
+    .bind(ids)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
