@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use lockstep_testbed::fleet::{KV, Settings};
 use lockstep_testbed::{Fleet, wait};
+use lockstep_tests::otlp::Receiver;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -21,7 +22,8 @@ const LOUD: &str = "trace,h2=trace,h2::codec=trace,hyper::proto=trace,hyper_util
 
 #[tokio::test]
 async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Result<()> {
-    let settings = Settings { clusters: 2, log: LOUD.to_owned(), ..Settings::default() };
+    let receiver = Receiver::start().await?;
+    let settings = Settings { clusters: 2, log: LOUD.to_owned(), otlp: Some(receiver.endpoint()), ..Settings::default() };
     let mut fleet = Fleet::start(settings).await?;
     let mut traces = Traces::default();
     fleet.apply(&fleet.basics()).await?;
@@ -47,6 +49,7 @@ async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Resul
     traces.gather(tables(fleet.database.url()).await?);
     traces.gather(states(&fleet)?);
     traces.gather(logs(&fleet)?);
+    traces.gather([Place { name: "exported spans".to_owned(), text: receiver.text().into() }]);
     for (place, text) in [
         ("server-", "an agent connected"),
         ("server-", "TRACE"),
@@ -60,6 +63,7 @@ async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Resul
         ("lockstep rotation history", "Done"),
         ("digest-keys.json", "key"),
         ("metrics of a", "lockstep_reads_total"),
+        ("exported spans", "delivery.applied"),
         ("lockstep get deliveries", "more than the"),
         ("lockstep get deliveries", "is not base64"),
         ("answer to PUT /v1/bindings/good", "problem+json"),

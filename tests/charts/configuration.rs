@@ -108,7 +108,7 @@ fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
 }
 
 /// The agent's options of `run`, and the value of the chart that sets each, or why there is none.
-const OPTIONS: [(&str, Result<&str, &str>); 21] = [
+const OPTIONS: [(&str, Result<&str, &str>); 23] = [
     ("--kubernetes", Err("always")),
     ("--namespace", Err("the pod's")),
     ("--pod-name", Err("the pod's")),
@@ -130,6 +130,8 @@ const OPTIONS: [(&str, Result<&str, &str>); 21] = [
     ("--restart-budget", Ok("restarts.budget")),
     ("--keep-older-seconds", Ok("immutableSecrets.keepOlderSeconds")),
     ("--log-format", Ok("log.format")),
+    ("--otlp-endpoint", Ok("tracing.otlpEndpoint")),
+    ("--otlp-ca-file", Ok("tracing.ca.existingSecret")),
 ];
 
 /// The agent's arguments, from option to value.
@@ -153,7 +155,7 @@ fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to
         "fullnameOverride": "other", "lease": { "durationSeconds": 30 }, "rbac": { "mode": "namespace", "strict": { "secrets": [] } },
         "server": { "addresses": ["https://other:1"], "join": ["https://other:2"], "pin": "" }, "join": { "existingSecret": "", "cluster": "other" },
         "listenAddress": "[::]", "restarts": { "budget": 7 }, "immutableSecrets": { "keepOlderSeconds": 604_800 }, "log": { "format": "text" },
-        "identityTokenAudiences": ["vault"],
+        "identityTokenAudiences": ["vault"], "tracing": { "otlpEndpoint": "https://otel:4317", "ca": { "existingSecret": "otel" } },
     });
     let (before, after) = (arguments(&changed(Chart::Agent, &json!({})))?, arguments(&changed(Chart::Agent, &other))?);
     let documented = std::fs::read_to_string(Chart::Agent.folder()?.join("values.yaml"))?;

@@ -8,7 +8,7 @@ use lockstep_testbed::{Fleet, Process, wait};
 use serde_json::{Value, json};
 
 /// Families that a server shows once it has delivered something.
-const SERVER: [&str; 17] = [
+const SERVER: [&str; 34] = [
     "lockstep_versions_observed_total",
     "lockstep_watch_sweeps_total",
     "lockstep_lease_held",
@@ -23,6 +23,23 @@ const SERVER: [&str; 17] = [
     "lockstep_http_requests_total",
     "lockstep_history_held",
     "lockstep_loop_progress_timestamp_seconds",
+    "lockstep_loop_turned_timestamp_seconds",
+    "lockstep_loop_standstill_limit_seconds",
+    "lockstep_propagation_seconds",
+    "lockstep_oldest_undelivered_age_seconds",
+    "lockstep_source_swept_timestamp_seconds",
+    "lockstep_source_failing",
+    "lockstep_source_state",
+    "lockstep_cluster_connected",
+    "lockstep_cluster_heard_timestamp_seconds",
+    "lockstep_cluster_certificate_expiry_timestamp_seconds",
+    "lockstep_certificate_expiry_timestamp_seconds",
+    "lockstep_pool_connections",
+    "lockstep_pool_wait_seconds",
+    "lockstep_queue_length",
+    "lockstep_history_seq",
+    "lockstep_history_verified_seq",
+    "lockstep_history_broken",
     "lockstep_vault_requests_total",
     "lockstep_vault_request_duration_seconds",
     "lockstep_vault_budget_waits_total",
@@ -57,10 +74,29 @@ async fn metrics_parse_and_one_trace_leads_from_the_version_to_the_cluster() -> 
     fleet.await_delivery("cluster-1", "s0", "InSync").await?;
 
     let (server, agent) = (&fleet.replicas[0], &fleet.agents[0]);
-    let shown = wait::until("the gauge of deliveries", STORY_LIMIT, async || {
+    wait::until("the gauge of deliveries", STORY_LIMIT, async || {
         let text = server.metrics().await?;
         let line = format!("lockstep_deliveries{{cluster=\"cluster-1\",status=\"InSync\"}} {}", names.len());
         ensure!(text.lines().any(|l| l == line), "not yet {line}");
+        anyhow::Ok(())
+    })
+    .await?;
+    let shown = wait::until("the whole way of a version to be measured", STORY_LIMIT, async || {
+        let text = server.metrics().await?;
+        for stage in ["committed", "sent", "applied"] {
+            let line = format!("lockstep_propagation_seconds_count{{stage=\"{stage}\"}} ");
+            let count = text.lines().find_map(|l| l.strip_prefix(&line)).context("none yet")?;
+            ensure!(count.parse::<f64>()? >= 1.0, "{stage}: {count}");
+        }
+        for line in [
+            "lockstep_oldest_undelivered_age_seconds{cluster=\"cluster-1\"} 0",
+            "lockstep_cluster_connected{cluster=\"cluster-1\"} 1",
+            "lockstep_source_state{source=\"corp\",state=\"ok\"} 1",
+            "lockstep_source_failing{source=\"corp\"} 0",
+            "lockstep_history_broken 0",
+        ] {
+            ensure!(text.lines().any(|l| l == line), "not yet {line}");
+        }
         anyhow::Ok(text)
     })
     .await?;

@@ -5,4 +5,5 @@ mod observed;
 
 mod older_than_agents;
 mod older_than_mark;
+mod tampered;
 mod under_running_servers;

@@ -1,1 +1,3 @@
 //! End-to-end, fault and tidy tests; this library has what they share.
+
+pub mod otlp;

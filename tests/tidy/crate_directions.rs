@@ -5,14 +5,15 @@ use anyhow::{Context as _, Result, ensure};
 use crate::repository::packages;
 
 /// Each crate, and those of ours that it uses: these and no others.
-const USES: [(&str, &[&str]); 12] = [
+const USES: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("api", &["core"]),
     ("proto", &["core"]),
     ("store", &["core"]),
-    ("vault", &["core"]),
-    ("server", &["api", "core", "proto", "store", "vault"]),
-    ("agent", &["core", "proto"]),
+    ("telemetry", &["core"]),
+    ("vault", &["core", "telemetry"]),
+    ("server", &["api", "core", "proto", "store", "telemetry", "vault"]),
+    ("agent", &["core", "proto", "telemetry"]),
     ("cli", &["api", "core"]),
     // They run the binaries; nothing links them.
     ("testbed", &[]),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lockstep_telemetry::traces::Traces;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -19,6 +20,7 @@ use crate::need::DriftMemory;
 use crate::sink::SinkError;
 use crate::state::identity::Identity;
 use crate::state::{State, StateError};
+use crate::tracer::Tracer;
 
 /// Why an agent ends by itself.
 #[derive(Debug, Error)]
@@ -54,6 +56,9 @@ pub enum AgentError {
     /// Another agent of its cluster may lead by now.
     #[error("the cluster's lease was lost ({0}): what was delivered stays as it is; started again, this agent stands by")]
     LeaseLost(String),
+    /// Spans cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] lockstep_telemetry::traces::SettingsError),
     /// Metrics cannot be served.
     #[error("cannot serve metrics: {0}")]
     Metrics(String),
@@ -74,6 +79,8 @@ pub(crate) struct Surroundings {
     pub(crate) lease_term: u64,
     /// Whether this agent still is the one of its cluster that writes.
     pub(crate) leadership: Leadership,
+    /// Where spans are left.
+    pub(crate) traces: Traces,
 }
 
 /// A running agent, which has joined.
@@ -145,6 +152,12 @@ impl Agent {
     /// What is remembered about drift.
     pub(crate) fn with_drift<T>(&self, work: impl FnOnce(&mut DriftMemory) -> T) -> T {
         work(&mut self.drift.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells in traces what was applied here.
+    pub(crate) fn tracer(&self) -> Tracer {
+        let Surroundings { traces, clock, .. } = &self.surroundings;
+        Tracer { traces: traces.clone(), clock: clock.clone(), cluster: self.identity().cluster_name.clone() }
     }
 
     /// What this cluster holds.

@@ -24,6 +24,10 @@ const STATUS_EXAMPLE: &str = "Example:
   lockstep-agent status --state-dir /var/lib/lockstep
   kubectl exec deploy/lockstep-agent -- lockstep-agent status --kubernetes";
 
+const LOG_EXAMPLE: &str = "Example:
+  kubectl exec deploy/lockstep-agent -- lockstep-agent log debug
+  lockstep-agent log configured --pid 4711";
+
 /// The agent of one cluster: holds what the Lockstep control plane delivers.
 #[derive(Debug, Parser)]
 #[command(name = "lockstep-agent", version, after_help = RUN_EXAMPLE)]
@@ -42,6 +46,9 @@ pub enum Action {
     /// Show who this agent is and what it holds: no values, no keys.
     #[command(after_help = STATUS_EXAMPLE)]
     Status(StatusArguments),
+    /// Have a running agent log more, or what is configured again, without restarting it.
+    #[command(after_help = LOG_EXAMPLE)]
+    Log(LogArguments),
 }
 
 /// Of `run`.
@@ -78,6 +85,12 @@ pub struct RunArguments {
     /// Where to serve /metrics, /healthz and /readyz, such as 127.0.0.1:9090; nowhere if not given.
     #[arg(long, env = "LOCKSTEP_AGENT_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Where spans are exported to: http://HOST:PORT or https://HOST:PORT of an OTLP receiver that speaks gRPC; nowhere if not given.
+    #[arg(long, env = "LOCKSTEP_AGENT_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+    /// A PEM file of certificates to trust there.
+    #[arg(long, env = "LOCKSTEP_AGENT_OTLP_CA_FILE", requires = "otlp_endpoint")]
+    pub otlp_ca_file: Option<PathBuf>,
     /// Where several agents on hosts stand by for each other: higher with each that takes over. With --kubernetes the Lease tells it.
     #[arg(long, env = "LOCKSTEP_AGENT_LEASE_TERM", default_value_t = 0)]
     pub lease_term: u64,
@@ -150,6 +163,26 @@ pub struct StatusArguments {
     /// For people or for programs.
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,
+}
+
+/// Of `log`.
+#[derive(Debug, Clone, Args)]
+pub struct LogArguments {
+    /// What is logged from now on.
+    #[arg(value_enum)]
+    pub level: LogLevel,
+    /// The process that is told; in a container the agent is the first.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: i32,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Everything that the agent itself says at debug and above; libraries as configured.
+    Debug,
+    /// What LOCKSTEP_LOG says.
+    Configured,
 }
 
 /// How logs are written.

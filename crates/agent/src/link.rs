@@ -19,11 +19,16 @@ use tonic::Status;
 
 use crate::address::ServerAddress;
 use crate::agent::{Agent, AgentError};
-use crate::backoff::Backoff;
+use crate::backoff::{BACKOFF_MAX, Backoff};
 use crate::connect::ConnectError;
 use crate::holdings::WelcomeError;
 use crate::join;
 use session::Session;
+
+/// Its loop, in metrics and in `/healthz`.
+const LOOP: &str = "link";
+/// How long one server may take to be dialled and greeted: with a great many Secrets, each is looked at before.
+const OPEN_LIMIT: Duration = Duration::from_mins(15);
 
 /// Why a stream could not be had, or ended otherwise than by agreement.
 #[derive(Debug, Error)]
@@ -73,6 +78,7 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
     let mut backoff = Backoff::default();
     let (mut drained, mut refused) = (None, false);
     while !agent.surroundings.stop.is_cancelled() {
+        agent.surroundings.metrics.loops.begin(LOOP, BACKOFF_MAX, OPEN_LIMIT);
         if let Some(why) = is_useless(agent) {
             renew_useless(agent, &why, &mut backoff).await?;
             continue;
@@ -85,6 +91,7 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
                 session = Session::open(agent, &server) => session,
                 () = agent.surroundings.stop.cancelled() => return Ok(()),
             };
+            agent.surroundings.metrics.loops.turned(LOOP);
             let session = match connected {
                 Ok(session) => session,
                 Err(LinkError::Revoked(reason)) => return Err(AgentError::Revoked(reason)),

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::reload;
 
 use crate::command::LogFormat;
 
@@ -16,10 +17,34 @@ const FILTER_VARIABLE: &str = "LOCKSTEP_LOG";
 /// Libraries whose finer levels print what goes over the wire, plaintext included. They stay at `warn`, whatever the filter says.
 const CAPPED: [&str; 8] = ["h2", "hyper", "hyper_util", "tonic", "tower", "rustls", "tokio_rustls", "tokio_util"];
 
-/// The subscriber of the process.
-pub fn subscriber(format: LogFormat) -> impl Subscriber + Send + Sync {
+/// What is logged beside what is configured, while more is asked for: all of this program, and libraries as before.
+const MORE: &str = "lockstep_agent=debug";
+
+/// Changes what is logged. Also of a process that has no other way in: no REST, no shell in its image.
+pub struct Logs {
+    configured: String,
+    reload: Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>,
+}
+
+impl Logs {
+    /// Logs more, or what is configured again.
+    pub fn set(&self, more: bool) {
+        let wanted = if more { format!("{},{MORE}", self.configured) } else { self.configured.clone() };
+        match (self.reload)(parse(wanted.trim_start_matches(','))) {
+            Ok(()) => tracing::warn!(filter = wanted, "what is logged was changed"),
+            Err(error) => tracing::warn!(%error, "what is logged could not be changed"),
+        }
+    }
+}
+
+fn parse(filter: &str) -> EnvFilter {
+    EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(filter)
+}
+
+/// The subscriber of the process, and what changes it.
+pub fn subscriber(format: LogFormat) -> (impl Subscriber + Send + Sync, Logs) {
     let filter = std::env::var(FILTER_VARIABLE).unwrap_or_default();
-    subscriber_to(format, &filter, std::io::stderr)
+    changeable(format, &filter, std::io::stderr)
 }
 
 /// The same, with another filter and writer.
@@ -28,14 +53,23 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
     for<'a> <W as MakeWriter<'a>>::Writer: Write,
 {
-    let asked = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(filter);
-    let filter = asked.and(filter_fn(is_allowed));
+    changeable(format, filter, writer).0
+}
+
+fn changeable<W>(format: LogFormat, filter: &str, writer: W) -> (impl Subscriber + Send + Sync + use<W>, Logs)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    for<'a> <W as MakeWriter<'a>>::Writer: Write,
+{
+    let (asked, handle) = reload::Layer::new(parse(filter));
+    let logs = Logs { configured: filter.to_owned(), reload: Box::new(move |filter| handle.reload(filter)) };
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match format {
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
         LogFormat::Text => layer.with_ansi(false).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter))
+    // Filters of everything: one of a layer cannot be exchanged. What is allowed stands beside what is asked, and does not change.
+    (tracing_subscriber::registry().with(layer).with(asked).with(filter_fn(is_allowed)), logs)
 }
 
 /// They warn with the whole of an answer that they cannot read, which may be a Secret.
@@ -67,6 +101,27 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn more_is_logged_while_it_is_asked_for_and_wire_libraries_stay_quiet_then_too() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let (subscriber, logs) = changeable(LogFormat::Json, "info,lockstep_agent::link=warn", move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            let say = |text: &str| {
+                tracing::debug!(target: "lockstep_agent::holdings", "{text}");
+                tracing::debug!(target: "h2::codec", "canary");
+            };
+            say("before");
+            logs.set(true);
+            say("meanwhile");
+            logs.set(false);
+            say("after");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("meanwhile") && !text.contains("before") && !text.contains("after"), "{text}");
+        assert!(!text.contains("canary"), "{text}");
     }
 
     #[test]

@@ -1,11 +1,19 @@
 //! The agent's metrics. They are registered in the registry that is handed in; there is none that is global.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+mod declared;
 
+use std::sync::Arc;
+
+use lockstep_telemetry::catalogue::Catalogue;
+use lockstep_telemetry::loops::Loops;
+use lockstep_telemetry::metric::Metric;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
+
+use crate::clock::{Clock, SystemClock};
 use crate::delivery::RefusalKind;
 
 /// Counters and gauges, shared by all parts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Metrics {
     /// 1 while a server has greeted this agent and the link lives.
     pub(crate) connected: IntGauge,
@@ -32,6 +40,10 @@ pub(crate) struct Metrics {
     /// Times that was too much for a Secret.
     pub(crate) state_oversize: IntCounter,
     restarts: IntCounterVec,
+    /// Whether its loops come round.
+    pub(crate) loops: Arc<Loops>,
+    /// Spans that were not exported.
+    pub(crate) spans_dropped: IntCounter,
     /// Workloads that were restarted and are not rolled out yet.
     pub(crate) restarts_in_motion: IntGauge,
 }
@@ -61,39 +73,34 @@ impl RestartOutcome {
 
 impl Metrics {
     /// Makes and registers them.
-    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let rejected =
-            IntCounterVec::new(Opts::new("lockstep_agent_rejected_total", "Deliveries rejected, by kind."), &["kind"])?;
-        let restarts =
-            IntCounterVec::new(Opts::new("lockstep_agent_restarts_total", "Restarts of workloads, by outcome."), &["outcome"])?;
+    pub(crate) fn register(registry: &Registry, clock: Arc<dyn Clock>) -> prometheus::Result<Self> {
+        Self::register_in(&mut Catalogue::of(registry), clock)
+    }
+
+    fn register_in(catalogue: &mut Catalogue<'_>, clock: Arc<dyn Clock>) -> prometheus::Result<Self> {
         let metrics = Self {
-            connected: IntGauge::new("lockstep_agent_connected", "1 while linked to a server.")?,
-            applied: IntCounter::new("lockstep_agent_applied_total", "Deliveries applied.")?,
-            rejected,
-            bindings: IntGauge::new("lockstep_agent_bindings", "Bindings that have content here.")?,
-            drift: IntCounter::new("lockstep_agent_drift_total", "Targets found changed or missing.")?,
-            reconnects: IntCounter::new("lockstep_agent_reconnects_total", "Times a link was lost and dialed again.")?,
-            secrets: IntGauge::new("lockstep_agent_secrets", "Kubernetes Secrets that hold content of ours.")?,
-            kubernetes_requests: IntCounterVec::new(
-                Opts::new("lockstep_agent_kubernetes_requests_total", "Requests to the Kubernetes API, by verb and answer."),
-                &["verb", "code"],
-            )?,
-            last_heard: IntGauge::new("lockstep_agent_last_heard_timestamp_seconds", "When a server was last heard.")?,
-            certificate_expiry: IntGauge::new(
-                "lockstep_agent_certificate_expiry_timestamp_seconds",
-                "When the agent's certificate expires.",
-            )?,
-            leader: IntGauge::new("lockstep_agent_leader", "1 while this agent is the one of its cluster that works.")?,
-            state_bytes: IntGauge::new("lockstep_agent_state_bytes", "Size of what is held, as kept in its Secret.")?,
-            state_oversize: IntCounter::new(
-                "lockstep_agent_state_oversize_total",
-                "Times that what is held did not fit into its Secret.",
-            )?,
-            restarts,
-            restarts_in_motion: IntGauge::new(
-                "lockstep_agent_restarts_in_motion",
-                "Workloads that were restarted and are not rolled out yet.",
-            )?,
+            connected: catalogue.add(declared::CONNECTED)?,
+            applied: catalogue.add(declared::APPLIED)?,
+            rejected: catalogue.add(declared::REJECTED)?,
+            bindings: catalogue.add(declared::BINDINGS)?,
+            drift: catalogue.add(declared::DRIFT)?,
+            reconnects: catalogue.add(declared::RECONNECTS)?,
+            last_heard: catalogue.add(declared::LAST_HEARD)?,
+            certificate_expiry: catalogue.add(declared::CERTIFICATE_EXPIRY)?,
+            leader: catalogue.add(declared::LEADER)?,
+            state_bytes: catalogue.add(declared::STATE_BYTES)?,
+            state_oversize: catalogue.add(declared::STATE_OVERSIZE)?,
+            secrets: catalogue.add(declared::SECRETS)?,
+            kubernetes_requests: catalogue.add(declared::KUBERNETES_REQUESTS)?,
+            restarts: catalogue.add(declared::RESTARTS)?,
+            loops: Arc::new(Loops::new(
+                catalogue.add(declared::LOOP_PROGRESS)?,
+                catalogue.add(declared::LOOP_TURNED)?,
+                catalogue.add(declared::LOOP_LIMIT)?,
+                move || clock.now().timestamp(),
+            )),
+            spans_dropped: catalogue.add(declared::SPANS_DROPPED)?,
+            restarts_in_motion: catalogue.add(declared::RESTARTS_IN_MOTION)?,
         };
         for outcome in RestartOutcome::ALL {
             metrics.restarts.with_label_values(&[outcome.as_str()]);
@@ -101,21 +108,6 @@ impl Metrics {
         for kind in RefusalKind::ALL {
             metrics.rejected.with_label_values(&[kind.as_str()]);
         }
-        registry.register(Box::new(metrics.connected.clone()))?;
-        registry.register(Box::new(metrics.applied.clone()))?;
-        registry.register(Box::new(metrics.rejected.clone()))?;
-        registry.register(Box::new(metrics.bindings.clone()))?;
-        registry.register(Box::new(metrics.drift.clone()))?;
-        registry.register(Box::new(metrics.reconnects.clone()))?;
-        registry.register(Box::new(metrics.secrets.clone()))?;
-        registry.register(Box::new(metrics.kubernetes_requests.clone()))?;
-        registry.register(Box::new(metrics.last_heard.clone()))?;
-        registry.register(Box::new(metrics.certificate_expiry.clone()))?;
-        registry.register(Box::new(metrics.leader.clone()))?;
-        registry.register(Box::new(metrics.state_bytes.clone()))?;
-        registry.register(Box::new(metrics.state_oversize.clone()))?;
-        registry.register(Box::new(metrics.restarts.clone()))?;
-        registry.register(Box::new(metrics.restarts_in_motion.clone()))?;
         Ok(metrics)
     }
 
@@ -133,4 +125,12 @@ impl Metrics {
     pub(crate) fn count_kubernetes_request(&self, verb: &str, code: &str) {
         self.kubernetes_requests.with_label_values(&[verb, code]).inc();
     }
+}
+
+/// What an agent shows, as it is declared.
+pub fn all() -> prometheus::Result<Vec<Metric>> {
+    let registry = Registry::new();
+    let mut catalogue = Catalogue::of(&registry);
+    Metrics::register_in(&mut catalogue, Arc::new(SystemClock::start()))?;
+    Ok(catalogue.metrics())
 }

@@ -5,9 +5,11 @@ mod joining;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lockstep_telemetry::traces::{self, Traces};
 use prometheus::Registry;
 use rand::Rng;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, AgentError, Surroundings};
@@ -37,30 +39,42 @@ pub async fn run(
     registry: Registry,
     stop: CancellationToken,
 ) -> Result<(), AgentError> {
-    let metrics = Metrics::register(&registry).map_err(|e| AgentError::Metrics(e.to_string()))?;
+    let metrics = Metrics::register(&registry, clock.clone()).map_err(|e| AgentError::Metrics(e.to_string()))?;
     let probe = match arguments.metrics_listen {
         None => None,
         Some(address) => Some(probe::bind(address).await.map_err(|e| AgentError::Metrics(format!("{address}: {e}")))?),
     };
     let (standing, stands) = watch::channel(Standing::Unknown("it has just begun".to_owned()));
     let probe_stop = CancellationToken::new();
-    let serving = probe.map(|listener| {
-        let connected = metrics.connected.clone();
-        tokio::spawn(probe::serve(listener, registry, connected, stands, probe_stop.clone()))
-    });
+    let serving =
+        probe.map(|listener| tokio::spawn(probe::serve(listener, registry, metrics.clone(), stands, probe_stop.clone())));
     let lease_term = arguments.lease_term;
     let (renewal_jitter, leadership) = (rand::rng().random(), Leadership::always());
-    let surroundings = Surroundings { clock, metrics, stop, renewal_jitter, lease_term, leadership };
+    let (traces, exporting) = tracing(&arguments, &metrics, &probe_stop)?;
+    let surroundings = Surroundings { clock, metrics, stop, renewal_jitter, lease_term, leadership, traces };
     let ended = match arguments.state_dir.clone() {
         Some(dir) => on_a_host(&dir, arguments, surroundings, &standing).await,
         // Boxed: it is large, and on the stack of everything that awaits it.
         None => Box::pin(in_kubernetes(arguments, surroundings, &standing)).await,
     };
     probe_stop.cancel();
-    if let Some(serving) = serving {
-        let _ = serving.await;
+    for task in serving.into_iter().chain(exporting) {
+        let _ = task.await;
     }
     ended
+}
+
+/// Where spans go, if anywhere, and what sends them.
+fn tracing(
+    arguments: &RunArguments,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> Result<(Traces, Option<JoinHandle<()>>), AgentError> {
+    let Some(endpoint) = arguments.otlp_endpoint.clone() else { return Ok((Traces::default(), None)) };
+    let instance = arguments.cluster.pod_name.clone().unwrap_or_else(|| arguments.cluster_name.clone());
+    let settings = traces::Settings { endpoint, ca_file: arguments.otlp_ca_file.clone(), service: "lockstep-agent", instance };
+    let (traces, exporter) = Traces::to(settings, metrics.spans_dropped.clone(), rand::rng().random())?;
+    Ok((traces, Some(tokio::spawn(exporter.run(stop.clone())))))
 }
 
 /// With a directory for its state; whoever starts two of them gives each its own.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use lockstep_core::fingerprint::FingerprintKey;
 use lockstep_store::PgPool;
+use lockstep_telemetry::traces::Traces;
 
 use crate::authority::Authority;
 use crate::cluster_readers::ClusterReaders;
 use crate::config::Config;
+use crate::logging::Logs;
 use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
 use crate::oidc::Issuers;
@@ -33,6 +35,10 @@ pub struct App {
     pub materials: MaterialCache,
     /// Whose tokens callers may show beside ours.
     pub issuers: Arc<Issuers>,
+    /// What is logged.
+    pub logs: Arc<Logs>,
+    /// Where spans are left.
+    pub traces: Traces,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether this replica can serve.

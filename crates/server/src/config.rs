@@ -55,6 +55,9 @@ pub struct Config {
     /// Rotating.
     #[serde(default)]
     pub rotation: Rotating,
+    /// Exporting traces.
+    #[serde(default)]
+    pub tracing: Tracing,
     /// How long a lease lives without being renewed.
     #[serde(default = "lease_ms")]
     pub lease_ms: u64,
@@ -192,6 +195,17 @@ pub struct Rest {
 pub struct Rotating {
     /// Runs under way at once, over all replicas. Those that are held do not count.
     pub concurrent_runs: u32,
+}
+
+/// Exporting traces.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Tracing {
+    /// `http://host:port` or `https://host:port` of an OTLP receiver that speaks gRPC; none: nothing is exported.
+    pub otlp_endpoint: Option<String>,
+    /// A PEM file of certificates to trust there.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for Rotating {

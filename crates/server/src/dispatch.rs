@@ -59,9 +59,12 @@ impl Dispatch {
         let mut next_sweep = tokio::time::Instant::now() + sweep;
         let mut position = Mark::ORIGIN;
         let mut sweeping = true;
+        self.app.metrics.loops.begin("dispatch", sweep, ROUND_LIMIT);
         while !stop.is_cancelled() {
             let next_look = tokio::time::Instant::now() + PACE;
-            match pool::within(ROUND_LIMIT, self.activate(position, sweeping)).await {
+            let looked = pool::within(ROUND_LIMIT, self.activate(position, sweeping)).await;
+            self.app.metrics.loops.turned("dispatch");
+            match looked {
                 Ok(now) => {
                     position = now;
                     self.app.metrics.progressed("dispatch");

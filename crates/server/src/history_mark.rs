@@ -41,11 +41,13 @@ impl HistoryMark {
         Ok(Self { pool, vault, mount, path: "history-mark".parse()?, replica })
     }
 
-    /// Compares and moves the mark; a failure is logged, and the next round tries again.
-    pub async fn activate(&self) {
-        if let Err(error) = self.check().await {
+    /// Compares and moves the mark; a failure is logged, and the next round tries again. Whether it went well.
+    pub async fn activate(&self) -> bool {
+        let checked = self.check().await;
+        if let Err(error) = &checked {
             tracing::warn!(error = %format!("{error:#}"), "the history mark could not be checked or moved");
         }
+        checked.is_ok()
     }
 
     /// Compares the registry with the mark: holds everything if the registry is older, else moves the mark.

@@ -1,18 +1,19 @@
-//! What is tidied now and then: sessions of dead replicas, removed clusters, and the gauges that come from the registry.
+//! What is tidied now and then: sessions of dead replicas, removed clusters, and the [`gauges`] that come from the registry.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lockstep_store::change::{Entry, Writing};
-use lockstep_store::{Result, cluster, delivery, join_token, pool, refusal, registry, rotation, session};
+use lockstep_store::{Result, cluster, delivery, join_token, log_filter, pool, refusal, session};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::actor;
 use crate::app::App;
+use crate::gauges;
 
 /// How long one round may take.
-const ROUND_LIMIT: Duration = Duration::from_secs(30);
+pub const ROUND_LIMIT: Duration = Duration::from_secs(30);
 
 /// Tidies. Any number of replicas may do it at once.
 #[derive(Default)]
@@ -24,6 +25,7 @@ pub struct Hygiene {
 impl Hygiene {
     /// One round.
     pub async fn activate(&self, app: &App) {
+        gauges::show_own(app);
         let now = Instant::now();
         let well_for = self.lock().map_or(Duration::ZERO, |since| now - since);
         match pool::within(ROUND_LIMIT, tidy(app, well_for)).await {
@@ -35,6 +37,7 @@ impl Hygiene {
                 tracing::warn!(%error, "tidying waits for the registry");
             }
         }
+        app.metrics.loops.turned("hygiene");
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -43,7 +46,7 @@ impl Hygiene {
 }
 
 async fn tidy(app: &App, well_for: Duration) -> Result<()> {
-    let mut connection = pool::acquire(&app.pool).await?;
+    let mut connection = gauges::acquire(app).await?;
     // While Postgres was away no session could be noted as heard of: that must not end the streams that stayed.
     if well_for >= session::SILENCE_LIMIT {
         session::forget_silent(&mut connection).await?;
@@ -52,11 +55,10 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
     refusal::tidy(&mut connection).await?;
     join_token::tidy(&mut connection).await?;
     let removable = cluster::removable(&mut connection).await?;
-    let counts = delivery::count_by_cluster(&mut connection).await?;
-    let deletions_held = cluster::deletions_held(&mut connection).await?;
-    let rotations = rotation::count_by_state(&mut connection).await?;
-    let held = registry::get(&mut connection).await?.held.is_some();
+    let read = gauges::read(&mut connection).await?;
+    let logged = log_filter::wanted(&mut connection).await?;
     drop(connection);
+    app.logs.activate(logged.as_ref().map(|wanted| wanted.filter.as_str()));
     for (id, name) in removable {
         let mut writing = Writing::begin(&app.pool).await?;
         if cluster::removable(writing.connection()).await?.iter().all(|(other, _)| *other != id) {
@@ -72,20 +74,7 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
         };
         writing.commit(&entry).await?;
     }
-    // Reset first: a status that no delivery has any more must read 0, not its last count.
-    app.metrics.deliveries.reset();
-    for (cluster, status, count) in counts {
-        app.metrics.deliveries.with_label_values(&[&cluster, &status]).set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-    app.metrics.rotations.reset();
-    for (state, count) in rotations {
-        app.metrics.rotations.with_label_values(&[&state]).set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-    app.metrics.deletions_held.reset();
-    for (cluster, count) in deletions_held {
-        app.metrics.deletions_held.with_label_values(&[&cluster]).set(i64::try_from(count).unwrap_or(i64::MAX));
-    }
-    app.metrics.history_held.set(i64::from(held));
+    read.show(&app.metrics);
     app.metrics.progressed("hygiene");
     Ok(())
 }

@@ -73,9 +73,9 @@ async fn main() -> ExitCode {
 
 async fn execute(arguments: Arguments) -> anyhow::Result<()> {
     memory::close()?;
-    logging::start(&arguments.log, !arguments.log_text)?;
+    let logs = logging::start(&arguments.log, !arguments.log_text)?;
     match arguments.command {
-        Command::Run { configuration } => run::run(configuration.read()?).await,
+        Command::Run { configuration } => run::run(configuration.read()?, logs).await,
         Command::Bootstrap { configuration, token_file } => {
             let place = TokenPlace::named(&token_file);
             let minted = bootstrap::bootstrap(&configuration.read()?, place).await?;

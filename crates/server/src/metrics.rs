@@ -1,114 +1,140 @@
-//! What one replica counts. Injected, never global; labels are constant or clusters and sources, never paths or bindings.
+//! What one replica counts. Injected, never global; labels are constant or clusters and sources, never paths or bindings. What each means is
+//! said where it is [`declared`].
+
+mod declared;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use lockstep_telemetry::catalogue::Catalogue;
+use lockstep_telemetry::loops::Loops;
+use lockstep_telemetry::metric::Metric;
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::clock;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use crate::propagation::Propagation;
 
 /// All of one replica's metrics and the registry they are in.
+#[expect(missing_docs, reason = "each is declared, with its meaning, under the same name")]
 pub struct Metrics {
     registry: Registry,
-    /// `lockstep_versions_observed_total{source}`: versions and states recorded.
+    declared: Vec<Metric>,
+    declared_by_vault: Vec<Metric>,
     pub versions_observed: IntCounterVec,
-    /// `lockstep_watch_sweeps_total{source,outcome}`.
+    pub propagation: Propagation,
+    pub oldest_undelivered: GaugeVec,
     pub watch_sweeps: IntCounterVec,
-    /// `lockstep_lease_held{lease}`: 1 while this replica holds it.
+    pub source_swept: IntGaugeVec,
+    pub source_failing: IntGaugeVec,
+    source_state: IntGaugeVec,
+    /// Of each source the one state that is shown.
+    source_states_shown: Mutex<BTreeMap<String, &'static str>>,
     pub lease_held: IntGaugeVec,
-    /// `lockstep_lease_fenced_total`: writes refused because the lease had passed on.
     pub fenced: IntCounter,
-    /// `lockstep_agents_connected`: streams on this replica.
     pub agents_connected: IntGauge,
-    /// `lockstep_deliveries_sent_total{cluster}`.
+    pub cluster_connected: IntGaugeVec,
+    pub cluster_heard: IntGaugeVec,
+    pub cluster_certificate: IntGaugeVec,
     pub sent: IntCounterVec,
-    /// `lockstep_deliveries_answered_total{cluster,outcome}`.
     pub answered: IntCounterVec,
-    /// `lockstep_delivery_round_trip_seconds`: from beginning to prepare it to the agent's answer.
     pub round_trip: Histogram,
-    /// `lockstep_reads_total{outcome}`: data reads, and those saved by the cache or a flight under way.
     pub reads: IntCounterVec,
-    /// `lockstep_limit_hits_total{limit}`: how often a limit was hit.
     pub limit_hits: IntCounterVec,
-    /// `lockstep_deliveries{cluster,status}`: as in the registry.
+    queue: IntGaugeVec,
+    queue_max: IntGaugeVec,
     pub deliveries: IntGaugeVec,
-    /// `lockstep_deletions_held{cluster}`: as in the registry.
     pub deletions_held: IntGaugeVec,
-    /// `lockstep_joins_total{outcome}`.
     pub joins: IntCounterVec,
-    /// `lockstep_http_requests_total{method,status}`.
     pub http_requests: IntCounterVec,
-    /// `lockstep_rotation_runs_total{kind,result}`: runs that came to their end.
     pub rotation_runs: IntCounterVec,
-    /// `lockstep_rotations{state}`: as in the registry.
     pub rotations: IntGaugeVec,
-    /// `lockstep_unexpected_rotations_total{source}`: passwords that a Vault changed by itself, of roles that a rotation turns.
+    /// Without labels, and yet absent while nothing is due.
+    pub rotation_next_due: IntGaugeVec,
+    pub rotation_overdue: Gauge,
+    pub rotation_run_age: Gauge,
     pub unexpected_rotations: IntCounterVec,
-    /// `lockstep_history_held`: 1 while the whole registry is held.
+    pub certificate: IntGauge,
+    pub pool: IntGaugeVec,
+    pub pool_max: IntGauge,
+    pub pool_wait: Histogram,
     pub history_held: IntGauge,
-    /// `lockstep_loop_progress_timestamp_seconds{loop}`: when each background loop last finished a round.
-    pub loop_progress: IntGaugeVec,
+    pub history_seq: IntGauge,
+    pub history_verified: IntGauge,
+    pub history_verified_at: IntGauge,
+    pub history_broken: IntGauge,
+    pub loops: Loops,
 }
 
 impl Metrics {
     /// Registers all of them, and the Vault client's, in a fresh registry.
     pub fn new(vault: &lockstep_vault::Metrics) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        vault.register(&registry)?;
-        let register = Register(&registry);
-        Ok(Self {
-            versions_observed: register.counters(
-                "lockstep_versions_observed_total",
-                "Changes of secrets recorded",
-                &["source"],
-            )?,
-            watch_sweeps: register.counters(
-                "lockstep_watch_sweeps_total",
-                "Sweeps over a source's bound secrets",
-                &["source", "outcome"],
-            )?,
-            lease_held: register.gauges("lockstep_lease_held", "1 while this replica holds the lease", &["lease"])?,
-            fenced: register.counter("lockstep_lease_fenced_total", "Writes refused because the lease had passed on")?,
-            agents_connected: register.gauge("lockstep_agents_connected", "Agent streams on this replica")?,
-            sent: register.counters("lockstep_deliveries_sent_total", "Deliveries handed to an agent's stream", &["cluster"])?,
-            answered: register.counters(
-                "lockstep_deliveries_answered_total",
-                "Agents' answers to deliveries",
-                &["cluster", "outcome"],
-            )?,
-            round_trip: register.histogram(
-                "lockstep_delivery_round_trip_seconds",
-                "From beginning to prepare a delivery (read, render, leave to send) to the agent's answer",
-            )?,
-            reads: register.counters("lockstep_reads_total", "Data reads, and reads saved", &["outcome"])?,
-            limit_hits: register.counters("lockstep_limit_hits_total", "How often a limit was hit", &["limit"])?,
-            deliveries: register.gauges(
-                "lockstep_deliveries",
-                "Deliveries by cluster and status, as in the registry",
-                &["cluster", "status"],
-            )?,
-            deletions_held: register.gauges(
-                "lockstep_deletions_held",
-                "Deletions that the delete guard holds back by cluster, as in the registry",
-                &["cluster"],
-            )?,
-            joins: register.counters("lockstep_joins_total", "Uses of join tokens and renewals", &["outcome"])?,
-            http_requests: register.counters("lockstep_http_requests_total", "REST requests", &["method", "status"])?,
-            rotation_runs: register.counters(
-                "lockstep_rotation_runs_total",
-                "Runs of rotations that came to their end",
-                &["kind", "result"],
-            )?,
-            rotations: register.gauges("lockstep_rotations", "Rotations by state, as in the registry", &["state"])?,
-            unexpected_rotations: register.counters(
-                "lockstep_unexpected_rotations_total",
-                "Passwords that a source changed by itself, of a role of a pair that clusters use",
-                &["source"],
-            )?,
-            history_held: register.gauge("lockstep_history_held", "1 while the whole registry is held")?,
-            loop_progress: register.gauges(
-                "lockstep_loop_progress_timestamp_seconds",
-                "When each background loop last finished a round",
-                &["loop"],
-            )?,
-            registry,
-        })
+        let mut own = Catalogue::of(&registry);
+        let metrics = Self {
+            declared: Vec::new(),
+            declared_by_vault: Vec::new(),
+            versions_observed: own.add(declared::VERSIONS_OBSERVED)?,
+            propagation: Propagation::new(own.add(declared::PROPAGATION_SECONDS)?),
+            oldest_undelivered: own.add(declared::OLDEST_UNDELIVERED)?,
+            watch_sweeps: own.add(declared::WATCH_SWEEPS)?,
+            source_swept: own.add(declared::SOURCE_SWEPT)?,
+            source_failing: own.add(declared::SOURCE_FAILING)?,
+            source_state: own.add(declared::SOURCE_STATE)?,
+            source_states_shown: Mutex::default(),
+            lease_held: own.add(declared::LEASE_HELD)?,
+            fenced: own.add(declared::FENCED)?,
+            agents_connected: own.add(declared::AGENTS_CONNECTED)?,
+            cluster_connected: own.add(declared::CLUSTER_CONNECTED)?,
+            cluster_heard: own.add(declared::CLUSTER_HEARD)?,
+            cluster_certificate: own.add(declared::CLUSTER_CERTIFICATE)?,
+            sent: own.add(declared::SENT)?,
+            answered: own.add(declared::ANSWERED)?,
+            round_trip: own.add(declared::ROUND_TRIP)?,
+            reads: own.add(declared::READS)?,
+            limit_hits: own.add(declared::LIMIT_HITS)?,
+            queue: own.add(declared::QUEUE)?,
+            queue_max: own.add(declared::QUEUE_MAX)?,
+            deliveries: own.add(declared::DELIVERIES)?,
+            deletions_held: own.add(declared::DELETIONS_HELD)?,
+            joins: own.add(declared::JOINS)?,
+            http_requests: own.add(declared::HTTP_REQUESTS)?,
+            rotation_runs: own.add(declared::ROTATION_RUNS)?,
+            rotations: own.add(declared::ROTATIONS)?,
+            rotation_next_due: own.add(declared::ROTATION_NEXT_DUE)?,
+            rotation_overdue: own.add(declared::ROTATION_OVERDUE)?,
+            rotation_run_age: own.add(declared::ROTATION_RUN_AGE)?,
+            unexpected_rotations: own.add(declared::UNEXPECTED_ROTATIONS)?,
+            certificate: own.add(declared::CERTIFICATE)?,
+            pool: own.add(declared::POOL)?,
+            pool_max: own.add(declared::POOL_MAX)?,
+            pool_wait: own.add(declared::POOL_WAIT)?,
+            history_held: own.add(declared::HISTORY_HELD)?,
+            history_seq: own.add(declared::HISTORY_SEQ)?,
+            history_verified: own.add(declared::HISTORY_VERIFIED)?,
+            history_verified_at: own.add(declared::HISTORY_VERIFIED_AT)?,
+            history_broken: own.add(declared::HISTORY_BROKEN)?,
+            loops: Loops::new(
+                own.add(declared::LOOP_PROGRESS)?,
+                own.add(declared::LOOP_TURNED)?,
+                own.add(declared::LOOP_LIMIT)?,
+                || clock::now().timestamp(),
+            ),
+            registry: registry.clone(),
+        };
+        let declared = own.metrics();
+        let mut of_vault = Catalogue::of(&registry);
+        vault.register(&mut of_vault)?;
+        Ok(Self { declared, declared_by_vault: of_vault.metrics(), ..metrics })
+    }
+
+    /// What is registered here, but for the Vault client's.
+    pub fn declared(&self) -> &[Metric] {
+        &self.declared
+    }
+
+    /// What of the Vault client's is.
+    pub fn declared_by_vault(&self) -> &[Metric] {
+        &self.declared_by_vault
     }
 
     /// In Prometheus' text format.
@@ -116,42 +142,29 @@ impl Metrics {
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }
 
-    /// Notes that a background loop finished a round.
+    /// Notes that a background loop finished a round that did what it is for.
     pub fn progressed(&self, name: &str) {
-        self.loop_progress.with_label_values(&[name]).set(clock::now().timestamp());
-    }
-}
-
-struct Register<'a>(&'a Registry);
-
-impl Register<'_> {
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        let metric = IntCounter::new(name, help)?;
-        self.0.register(Box::new(metric.clone()))?;
-        Ok(metric)
+        self.loops.progressed(name);
     }
 
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
-        let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(metric.clone()))?;
-        Ok(metric)
+    /// How the last look at a source ended, as seen here; `None`: this replica does not watch it.
+    pub fn source_is(&self, source: &str, state: Option<&'static str>) {
+        let mut shown = self.source_states_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match state {
+            Some(state) => shown.insert(source.to_owned(), state),
+            None => shown.remove(source),
+        };
+        if let Some(before) = before.filter(|before| state != Some(*before)) {
+            let _ = self.source_state.remove_label_values(&[source, before]);
+        }
+        if let Some(state) = state {
+            self.source_state.with_label_values(&[source, state]).set(1);
+        }
     }
 
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        let metric = IntGauge::new(name, help)?;
-        self.0.register(Box::new(metric.clone()))?;
-        Ok(metric)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(metric.clone()))?;
-        Ok(metric)
-    }
-
-    fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
-        let metric = Histogram::with_opts(HistogramOpts::new(name, help))?;
-        self.0.register(Box::new(metric.clone()))?;
-        Ok(metric)
+    /// How much waits in a queue, and how much may.
+    pub fn queued(&self, queue: &str, length: usize, max: usize) {
+        self.queue.with_label_values(&[queue]).set(i64::try_from(length).unwrap_or(i64::MAX));
+        self.queue_max.with_label_values(&[queue]).set(i64::try_from(max).unwrap_or(i64::MAX));
     }
 }

@@ -1,5 +1,6 @@
 //! The one writer of deliveries: reports of all sessions on this replica, in batches. What comes while one is written is the next one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_core::delivery::Outcome;
@@ -7,6 +8,8 @@ use lockstep_store::delivery::{self, Notice, Report};
 use lockstep_store::{PgPool, Result, pool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
 
 /// The most reports in one transaction.
 const BATCH_MAX: usize = 500;
@@ -18,6 +21,9 @@ const WRITE_LIMIT: Duration = Duration::from_secs(15);
 const _: () = assert!(WRITE_LIMIT.as_secs() > pool::REPORTS_LIMIT.as_secs());
 /// The pause before a failed batch is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often the writer says that it lives while nobody reports.
+const IDLE: Duration = Duration::from_secs(10);
+const LOOP: &str = "reports";
 
 /// Where sessions leave their reports.
 #[derive(Clone)]
@@ -41,13 +47,14 @@ impl Message {
 /// The other end, to be run once.
 pub struct Writer {
     pool: PgPool,
+    metrics: Arc<Metrics>,
     queue: mpsc::Receiver<Message>,
 }
 
 /// A queue and its writer.
-pub fn channel(pool: PgPool) -> (Reports, Writer) {
+pub fn channel(pool: PgPool, metrics: Arc<Metrics>) -> (Reports, Writer) {
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
-    (Reports(sender), Writer { pool, queue })
+    (Reports(sender), Writer { pool, metrics, queue })
 }
 
 impl Reports {
@@ -74,9 +81,11 @@ impl Reports {
 impl Writer {
     /// Writes until stopped, and then what is left.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.metrics.loops.begin(LOOP, IDLE, WRITE_LIMIT);
         loop {
             let mut batch = Vec::new();
             tokio::select! {
+                () = tokio::time::sleep(IDLE) => {}
                 count = self.queue.recv_many(&mut batch, BATCH_MAX) => if count == 0 { return },
                 () = stop.cancelled() => {
                     self.queue.close();
@@ -87,12 +96,17 @@ impl Writer {
                     return;
                 }
             }
-            self.settle(batch, &stop).await;
+            self.metrics.queued(LOOP, self.queue.len(), QUEUE_MAX);
+            if batch.is_empty() || self.settle(batch, &stop).await {
+                self.metrics.progressed(LOOP);
+            }
+            self.metrics.loops.turned(LOOP);
         }
     }
 
-    /// Writes one batch, however long Postgres is away. Who waits for leave is refused at once: it will be offered again.
-    async fn settle(&self, mut batch: Vec<Message>, stop: &CancellationToken) {
+    /// Writes one batch, however long Postgres is away. Who waits for leave is refused at once: it will be offered again. `false`: nothing was
+    /// written.
+    async fn settle(&self, mut batch: Vec<Message>, stop: &CancellationToken) -> bool {
         loop {
             match pool::within(WRITE_LIMIT, self.write(&batch)).await {
                 Ok(permitted) => {
@@ -101,13 +115,14 @@ impl Writer {
                             let _ = permit.send(permitted);
                         }
                     }
-                    return;
+                    return true;
                 }
                 Err(error) => {
                     tracing::warn!(%error, reports = batch.len(), "reports could not be written; trying again");
                     batch.retain(|m| m.asking().is_none());
+                    self.metrics.loops.turned(LOOP);
                     if batch.is_empty() || stop.is_cancelled() {
-                        return;
+                        return false;
                     }
                     tokio::time::sleep(RETRY).await;
                 }

@@ -18,6 +18,7 @@ mod epoch;
 mod grant;
 mod health;
 mod limit;
+mod log_filter;
 mod login_methods;
 mod logins;
 mod maintenance_window;
@@ -93,6 +94,10 @@ pub fn router(app: App) -> Router {
         .route("/refusals", get(refusals::list_refusals))
         .route("/epoch", get(epoch::show_epoch).post(epoch::open::open_epoch))
         .route("/certificateauthority", get(certificate_authority::show_certificate_authority))
+        .route(
+            "/logfilter",
+            get(log_filter::show_log_filter).put(log_filter::set_log_filter).delete(log_filter::reset_log_filter),
+        )
         .route("/caller", get(whoami::show_caller))
         .route_layer(from_fn_with_state(app.clone(), refusals::note))
         // Every route above asks who is calling before it does anything else; none can forget it.

@@ -32,7 +32,7 @@ use crate::app::App;
 pub(crate) use values::names as keys_of;
 
 /// How long one look for what is due may take.
-const ROUND_LIMIT: Duration = Duration::from_secs(20);
+pub const ROUND_LIMIT: Duration = Duration::from_secs(20);
 
 /// Rotates, on this replica.
 pub struct Rotator {
@@ -58,6 +58,7 @@ impl Rotator {
             Ok(()) => self.app.metrics.progressed("rotate"),
             Err(error) => tracing::warn!(%error, "rotations wait for the registry"),
         }
+        self.app.metrics.loops.turned("rotate");
     }
 
     async fn round(self: &Arc<Self>) -> Result<()> {

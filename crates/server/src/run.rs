@@ -10,6 +10,7 @@ use lockstep_core::fingerprint::FingerprintKey;
 use lockstep_core::kv::KvMount;
 use lockstep_store::PgPool;
 use lockstep_store::pool::{self, Prompt};
+use lockstep_telemetry::traces::{self, Exporter, Traces};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Dispatch, Wake};
 use crate::gateway::{self, Gateway, Sessions};
 use crate::history_mark::HistoryMark;
+use crate::logging::Logs;
 use crate::material_cache::MaterialCache;
 use crate::metrics::Metrics;
 use crate::oidc::Issuers;
@@ -30,16 +32,16 @@ use crate::sources::{self, Sources};
 use crate::starting::Starting;
 use crate::tls::Tls;
 use crate::watch::{self, Hints};
-use crate::{clock, digest_root, http_listener, join, reports, rest, schedule};
+use crate::{clock, digest_root, history_walk, http_listener, join, propagation, reports, rest, schedule};
 
 /// How long streams may take to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs a replica until SIGTERM or SIGINT.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, logs: Logs) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let prepared = tokio::select! {
-        prepared = prepare(Arc::new(config)) => prepared?,
+        prepared = prepare(Arc::new(config), Arc::new(logs)) => prepared?,
         () = signals.asked_to_end() => return Ok(()),
     };
     serve(prepared, signals).await
@@ -56,10 +58,11 @@ struct Prepared {
     digests: Arc<RootKey>,
     history: Arc<HistoryMark>,
     tls: Arc<Tls>,
+    exporter: Option<Exporter>,
 }
 
 /// Reaches Postgres and the home Vault, however long they are away.
-async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
+async fn prepare(config: Arc<Config>, logs: Arc<Logs>) -> anyhow::Result<Prepared> {
     let starting = Starting::begin(config.listen.metrics).await?;
     let url = config.database_url()?;
     let connect = async || {
@@ -77,11 +80,15 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
     let authority = Arc::new(starting.wait_for("the home Vault", connect).await?);
     let mount: KvMount = config.home_vault.kv_mount.parse().context("homeVault.kvMount")?;
     let digests = Arc::new(starting.wait_for("the home Vault", async || digest_root::load(&home, &mount).await).await?);
+    let metrics = Arc::new(Metrics::new(&vault_metrics)?);
+    let (traces, exporter) = tracing(&config, &metrics)?;
     let app = App {
+        traces,
         sources: Arc::new(Sources::new(config.clone(), vault_metrics.clone())),
-        metrics: Arc::new(Metrics::new(&vault_metrics)?),
+        metrics,
         readiness: Arc::new(Readiness::new(pool.clone())),
         readers: Arc::default(),
+        logs,
         fingerprints: FingerprintKey::of(&digests),
         materials: MaterialCache::default(),
         issuers: Arc::new(Issuers::new(&config.oidc)?),
@@ -96,15 +103,25 @@ async fn prepare(config: Arc<Config>) -> anyhow::Result<Prepared> {
     let certify = async || Tls::start(authority.clone(), config.advertise.names.clone(), clock::now()).await;
     let tls = Arc::new(starting.wait_for("the home Vault", certify).await?);
     starting.end().await;
-    Ok(Prepared { app, finding, reporting, url, digests, history, tls })
+    Ok(Prepared { app, finding, reporting, url, digests, history, tls, exporter })
+}
+
+/// Where spans go, if anywhere.
+fn tracing(config: &Config, metrics: &Metrics) -> anyhow::Result<(Traces, Option<Exporter>)> {
+    let Some(endpoint) = config.tracing.otlp_endpoint.clone() else { return Ok((Traces::default(), None)) };
+    let ca_file = config.tracing.ca_file.clone();
+    let settings = traces::Settings { endpoint, ca_file, service: "lockstep-server", instance: config.replica.clone() };
+    let dropped = metrics.limit_hits.with_label_values(&["spans"]);
+    let (traces, exporter) = Traces::to(settings, dropped, rand::random()).context("tracing.otlpEndpoint")?;
+    Ok((traces, Some(exporter)))
 }
 
 async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
-    let Prepared { app, finding, reporting, url, digests, history, tls } = prepared;
+    let Prepared { app, finding, reporting, url, digests, history, tls, exporter } = prepared;
     let config = app.config.clone();
     let rotation_key = digests.for_rotations();
     let stop = CancellationToken::new();
-    let (reports, writer) = reports::channel(reporting);
+    let (reports, writer) = reports::channel(reporting, app.metrics.clone());
     let (wake, hints, sessions) = (Wake::default(), Hints::default(), Arc::new(Sessions::default()));
     let gateway = Gateway { app: app.clone(), sessions: sessions.clone(), reports, digests: digests.clone(), stop: stop.clone() };
     let mut parts = Parts { set: JoinSet::new(), stop: stop.clone() };
@@ -116,9 +133,14 @@ async fn serve(prepared: Prepared, signals: Signals) -> anyhow::Result<()> {
     let router = rest::observability(app.clone());
     parts.serve("metrics", http_listener::serve_plain(router, bind(listen.metrics).await?, stop.clone()));
     parts.run(writer.run(stop.clone()));
+    if let Some(exporter) = exporter {
+        parts.run(exporter.run(stop.clone()));
+    }
     parts.run(dispatch::listen(url, wake.clone(), hints.clone(), app.sources.clone(), stop.clone()));
     let dispatch = Dispatch { app: app.clone(), finding, sessions: sessions.clone(), wake, history: history.clone() };
     parts.run(dispatch.run(stop.clone()));
+    parts.run(propagation::run(app.clone(), stop.clone()));
+    parts.run(history_walk::run(app.clone(), stop.clone()));
     parts.run(watch::supervise(app.clone(), hints, stop.clone()));
     parts.run(gateway::keep_sessions(app.clone(), sessions, stop.clone()));
     let leaving = app.clone();

@@ -21,6 +21,8 @@ pub use watcher::Watcher;
 
 /// How often the list of sources is read, besides after each commit.
 const SUPERVISE_INTERVAL: Duration = Duration::from_secs(15);
+/// How long reading it may take.
+const SUPERVISE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Hints that secrets may have changed, or that the list of sources has. They only wake: what is true is read anew.
 #[derive(Clone)]
@@ -60,8 +62,9 @@ impl Hinted {
 pub async fn supervise(app: App, hints: Hints, stop: CancellationToken) {
     let mut watchers: BTreeMap<SourceName, (CancellationToken, JoinHandle<()>)> = BTreeMap::new();
     let mut hinted = hints.listen();
+    app.metrics.loops.begin("watch.supervise", SUPERVISE_INTERVAL, SUPERVISE_LIMIT);
     while !stop.is_cancelled() {
-        match names(&app).await {
+        match pool::within(SUPERVISE_LIMIT, names(&app)).await {
             Ok(names) => {
                 reconcile(&app, &hints, &stop, &mut watchers, names);
                 app.metrics.progressed("watch.supervise");
@@ -70,6 +73,7 @@ pub async fn supervise(app: App, hints: Hints, stop: CancellationToken) {
                 tracing::warn!(%error, "the list of sources cannot be read; watching goes on as it was");
             }
         }
+        app.metrics.loops.turned("watch.supervise");
         tokio::select! {
             () = tokio::time::sleep(SUPERVISE_INTERVAL) => {}
             () = hinted.hinted() => {}

@@ -1,5 +1,10 @@
 //! The history: every change, hash-chained, and the one way to write one.
 
+mod verify;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use lockstep_core::history::{ChangeBody, ChangeHash, Mark, chain};
 use lockstep_core::revision::{Epoch, Seq};
@@ -10,6 +15,8 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use crate::meta::{seq, stored};
 use crate::page::{self, Page};
 use crate::{Result, StoreError, notify};
+
+pub use verify::{Verified, Walk, verify};
 
 /// A change being made. It holds the registry row's lock until it is committed or dropped; dropped, nothing happened.
 pub struct Writing {
@@ -180,42 +187,21 @@ pub async fn hash_at(connection: &mut PgConnection, at: Seq) -> Result<Option<Ch
     bytes.as_deref().map(hash).transpose()
 }
 
-/// What a walk along the chain found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verified {
-    /// Every hash follows from the one before it, up to this change.
-    UpTo(Seq),
-    /// This change, or the one before it, is not what was written.
-    BrokenAt(Seq),
-}
+/// The key under which a change that records what a watcher saw says how many milliseconds before it was dated that was seen.
+pub const SEEN_BEFORE_MS: &str = "seen_before_ms";
 
-/// Walks the whole chain, in batches, up to the registry's newest change as of now.
-pub async fn verify(connection: &mut PgConnection) -> Result<Verified> {
-    const BATCH: i64 = 5_000;
-    let head = crate::registry::get(connection).await?.head;
-    let (mut previous, mut at) = (ChangeHash::ORIGIN, 0_i64);
-    while at < stored(head.seq) {
-        let rows: Vec<ChangeRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "select {COLUMNS} from change where seq > $1 and seq <= $2 order by seq limit $3"
-        )))
-        .bind(at)
-        .bind(stored(head.seq))
-        .bind(BATCH)
-        .fetch_all(&mut *connection)
-        .await?;
-        if rows.is_empty() {
-            return Ok(Verified::BrokenAt(seq(at + 1)));
-        }
-        for row in rows {
-            previous = chain(&previous, &row.body());
-            if row.seq != at + 1 || previous.bytes().as_slice() != row.hash {
-                return Ok(Verified::BrokenAt(seq(row.seq)));
-            }
-            at = row.seq;
-        }
-    }
-    // The registry remembers the newest hash apart from the history: a chain that was made anew from some change on ends in another.
-    Ok(if previous == head.hash { Verified::UpTo(head.seq) } else { Verified::BrokenAt(head.seq) })
+/// Of those of these changes that record what a watcher saw: how long ago it was seen, by Postgres' clock.
+pub async fn observed_ages(connection: &mut PgConnection, seqs: &[Seq]) -> Result<BTreeMap<Seq, Duration>> {
+    let rows: Vec<(i64, f64)> = sqlx::query_as(
+        "select seq, (extract(epoch from clock_timestamp() - at) + coalesce((detail ->> $2)::float8, 0) / 1000)::float8 \
+         from change where seq = any($1) and kind = $3",
+    )
+    .bind(seqs.iter().map(|seq| stored(*seq)).collect::<Vec<_>>())
+    .bind(SEEN_BEFORE_MS)
+    .bind(VERSIONS_OBSERVED)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(at, age_s)| (seq(at), Duration::try_from_secs_f64(age_s).unwrap_or_default())).collect())
 }
 
 impl ChangeRow {

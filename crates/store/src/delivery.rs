@@ -1,5 +1,6 @@
 //! Deliveries: what became of each attempt. One writer, the reports of sessions; written in batches, fenced by the session.
 
+mod by_cluster;
 mod count;
 mod leave;
 mod listed;
@@ -19,7 +20,8 @@ use crate::meta::stored;
 
 use leave::LEAVE;
 
-pub use count::{Observed, OfBinding, count, count_by_cluster, count_of_clusters, of_bindings};
+pub use by_cluster::{ByCluster, by_cluster};
+pub use count::{Observed, OfBinding, count, count_of_clusters, of_bindings};
 pub use listed::{Filter, ItemVersion, Listed, list};
 pub use noticed::{Notice, Noticed, note};
 pub use purge::{Left, Refused, held, left, purges_waiting, removals_refused};

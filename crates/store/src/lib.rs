@@ -15,6 +15,7 @@ mod error;
 pub mod grant;
 pub mod join_token;
 pub mod lease;
+pub mod log_filter;
 pub mod login_check;
 pub mod maintenance_window;
 pub mod meta;

@@ -78,9 +78,29 @@ async fn check_version(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
+/// A connection of a pool.
+pub type Pooled = PoolConnection<Postgres>;
+
 /// A connection of the pool.
-pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+pub async fn acquire(pool: &PgPool) -> Result<Pooled> {
     Ok(pool.acquire().await?)
+}
+
+/// How many connections of a pool there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Open, and nobody uses them.
+    pub idle: u32,
+    /// In use.
+    pub used: u32,
+    /// The most that may be open.
+    pub max: u32,
+}
+
+/// How the pool stands.
+pub fn standing(pool: &PgPool) -> Standing {
+    let (size, idle) = (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX));
+    Standing { idle, used: size.saturating_sub(idle), max: pool.options().get_max_connections() }
 }
 
 /// `work`, given up after `limit`: a connection whose other end vanished, as in a failover, says nothing by itself for many minutes.

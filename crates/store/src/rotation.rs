@@ -227,3 +227,30 @@ pub async fn delete(connection: &mut PgConnection, id: RotationId) -> Result<()>
     sqlx::query("delete from rotation where id = $1").bind(id.uuid()).execute(connection).await?;
     Ok(())
 }
+
+/// What is due, for the metrics.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Dues {
+    /// When the next one is due.
+    pub next: Option<DateTime<Utc>>,
+    /// For how many seconds the one that waits longest is overdue; 0: none is.
+    pub overdue_s: f64,
+    /// How many seconds ago the oldest run that has not ended began; 0: there is none.
+    pub oldest_run_s: f64,
+}
+
+/// What is due. Overdue is what [`count_by_state`] calls so.
+pub async fn dues(connection: &mut PgConnection) -> Result<Dues> {
+    Ok(sqlx::query_as(
+        "select min(due_at) filter (where due_at > clock_timestamp()) as next, \
+            coalesce(max(extract(epoch from clock_timestamp() - r.due_at)) filter (where \
+                r.due_at < clock_timestamp() - make_interval(secs => $1 + (r.spec -> 'timing' -> 'jitter' ->> 'secs')::bigint) \
+                and not exists (select from rotation_run o where o.rotation_id = r.id and o.ended_at is null)), 0)::float8 as overdue_s, \
+            coalesce((select max(extract(epoch from clock_timestamp() - o.started_at)) from rotation_run o \
+                where o.ended_at is null), 0)::float8 as oldest_run_s \
+         from rotation r",
+    )
+    .bind(OVERDUE_GRACE_S)
+    .fetch_one(connection)
+    .await?)
+}

@@ -151,3 +151,27 @@ pub async fn of_clusters(connection: &mut PgConnection, clusters: &[ClusterId]) 
     };
     Ok(rows.into_iter().map(shown).collect())
 }
+
+/// How one cluster's agent is, for the metrics.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct OfCluster {
+    /// Which.
+    pub cluster: String,
+    /// Whether it is to have a stream: it joined, and was neither revoked nor removed.
+    pub is_expected: bool,
+    /// When it was last heard; `None`: it has no stream.
+    pub heard_at: Option<DateTime<Utc>>,
+    /// When its newest certificate ends, if it has joined.
+    pub certificate_not_after: Option<DateTime<Utc>>,
+}
+
+/// Of all clusters.
+pub async fn of_all_clusters(connection: &mut PgConnection) -> Result<Vec<OfCluster>> {
+    Ok(sqlx::query_as(
+        "select c.name as cluster, c.state in ('Active', 'Paused') as is_expected, s.heard_at, \
+            coalesce(s.certificate_not_after, a.not_after) as certificate_not_after \
+         from cluster c left join session s on s.cluster_id = c.id left join agent_certificate a on a.instance_id = c.instance_id",
+    )
+    .fetch_all(connection)
+    .await?)
+}

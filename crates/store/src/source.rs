@@ -142,3 +142,23 @@ pub async fn note_watch(connection: &mut PgConnection, source: SourceId, failing
     .await?;
     Ok(())
 }
+
+/// How watching a source goes, for the metrics.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Watched {
+    /// Which.
+    pub name: String,
+    /// When every bound secret had last been looked at.
+    pub swept_at: Option<DateTime<Utc>>,
+    /// Whether it could not be for several looks.
+    pub is_failing: bool,
+}
+
+/// Of all sources.
+pub async fn watched(connection: &mut PgConnection) -> Result<Vec<Watched>> {
+    Ok(sqlx::query_as(
+        "select s.name, w.swept_at, w.failing is not null as is_failing from source s left join source_watch w on w.source_id = s.id",
+    )
+    .fetch_all(connection)
+    .await?)
+}

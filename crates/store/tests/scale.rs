@@ -101,7 +101,7 @@ async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
     assert_eq!(read(&mut c, &clusters[..1], Which::All, &Mark::ORIGIN).await?.facts.len(), usize::try_from(BINDINGS)?);
     println!("one cluster that connects: {:?}", began.elapsed());
     let began = Instant::now();
-    assert_eq!(delivery::count_by_cluster(&mut c).await?.len(), 2 * clusters.len());
+    assert_eq!(delivery::by_cluster(&mut c).await?.len(), 2 * clusters.len());
     println!("counts for the metrics: {:?}", began.elapsed());
     let began = Instant::now();
     let (page, next) = delivery::list(&mut c, Filter::default(), &Page::default()).await?;

@@ -22,6 +22,7 @@ mod rotations;
 mod scale;
 mod selectors;
 mod sessions;
+mod shown;
 mod statuses;
 mod tampering;
 mod things;

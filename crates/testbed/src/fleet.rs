@@ -66,6 +66,8 @@ pub struct Settings {
     pub sink: Sink,
     /// With [`Sink::Secret`]: the only Secrets that the agents may touch, by name; none: all of [`NAMESPACE`].
     pub strict: &'static [&'static str],
+    /// Where servers and agents export spans to, as `http://host:port`.
+    pub otlp: Option<String>,
 }
 
 /// Where the agents of a fleet write.
@@ -93,6 +95,7 @@ impl Default for Settings {
                 .to_owned(),
             sink: Sink::default(),
             strict: &[],
+            otlp: None,
         }
     }
 }
@@ -112,6 +115,7 @@ impl Settings {
             log: "info".to_owned(),
             sink,
             strict: &[],
+            otlp: None,
         }
     }
 }
@@ -213,7 +217,7 @@ impl Fleet {
         write(&path, "join.token", &text("token")?)?;
         let servers = self.replicas.iter().map(Replica::agents_url).collect();
         let join = self.replicas.iter().map(Replica::join_url).collect();
-        Agent::new(&text("cluster")?, path, servers, join, text("pin")?, self.settings.log.clone())
+        Agent::new(&text("cluster")?, path, servers, join, text("pin")?, &self.settings)
     }
 
     /// Waits for a condition of a cluster.

@@ -31,6 +31,7 @@ mod http;
 mod interrupt;
 pub mod kubernetes;
 pub mod openbao;
+pub mod page;
 pub mod part;
 pub mod port;
 pub mod postgres;

@@ -224,7 +224,7 @@ impl VaultError {
     }
 
     /// The word for metrics.
-    pub(crate) fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> &'static str {
         match self {
             Self::Sealed => "sealed",
             Self::Standby => "standby",

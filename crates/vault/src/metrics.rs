@@ -2,7 +2,30 @@
 
 use std::time::Duration;
 
-use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use lockstep_telemetry::catalogue::Catalogue;
+use lockstep_telemetry::metric::{Collects as _, Label, Metric};
+use prometheus::{CounterVec, HistogramVec, IntCounterVec};
+
+const SOURCE: Label = Label::of("source", "a source's name, or `home`");
+const OPERATION: Label = Label::of("operation", "see below");
+const REQUESTS: Metric = Metric::counter(
+    "lockstep_vault_requests_total",
+    "HTTP requests to a Vault, by how they ended; a call that tries another node or logs in is several",
+    &[SOURCE, OPERATION, Label::of("outcome", "see below")],
+);
+const SECONDS: Metric = Metric::histogram(
+    "lockstep_vault_request_duration_seconds",
+    "of one HTTP request to a Vault",
+    &[SOURCE, OPERATION],
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0],
+);
+const BUDGET_WAITS: Metric = Metric::counter(
+    "lockstep_vault_budget_waits_total",
+    "requests of the watcher that waited for their source's request budget",
+    &[SOURCE],
+);
+const BUDGET_WAIT_SECONDS: Metric =
+    Metric::counter("lockstep_vault_budget_wait_seconds_total", "time that they waited", &[SOURCE]);
 
 /// Requests, their times, and waits for the request budget, of all sources. Cheap to clone.
 #[derive(Clone)]
@@ -15,30 +38,21 @@ pub struct Metrics {
 
 impl Metrics {
     /// Fresh metrics, not yet registered.
-    ///
-    /// # Panics
-    /// Never: the names are constants that Prometheus accepts.
     pub fn new() -> Self {
-        let valid = "the metric's constant name and labels are valid";
-        let requests = Opts::new("lockstep_vault_requests_total", "HTTP requests to a Vault, by how they ended");
-        let seconds = HistogramOpts::new("lockstep_vault_request_duration_seconds", "Time of one HTTP request to a Vault")
-            .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]);
-        let waits = Opts::new("lockstep_vault_budget_waits_total", "Requests that waited for their source's request budget");
-        let waited = Opts::new("lockstep_vault_budget_wait_seconds_total", "Time spent waiting for a source's request budget");
         Self {
-            requests: IntCounterVec::new(requests, &["source", "operation", "outcome"]).expect(valid),
-            seconds: HistogramVec::new(seconds, &["source", "operation"]).expect(valid),
-            budget_waits: IntCounterVec::new(waits, &["source"]).expect(valid),
-            budget_wait_seconds: CounterVec::new(waited, &["source"]).expect(valid),
+            requests: IntCounterVec::declared(&REQUESTS),
+            seconds: HistogramVec::declared(&SECONDS),
+            budget_waits: IntCounterVec::declared(&BUDGET_WAITS),
+            budget_wait_seconds: CounterVec::declared(&BUDGET_WAIT_SECONDS),
         }
     }
 
-    /// Shows them at `registry`. An error means that they were registered there before.
-    pub fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        registry.register(Box::new(self.requests.clone()))?;
-        registry.register(Box::new(self.seconds.clone()))?;
-        registry.register(Box::new(self.budget_waits.clone()))?;
-        registry.register(Box::new(self.budget_wait_seconds.clone()))
+    /// Shows them in `catalogue`. An error means that they were registered there before.
+    pub fn register(&self, catalogue: &mut Catalogue<'_>) -> prometheus::Result<()> {
+        catalogue.register(REQUESTS, &self.requests)?;
+        catalogue.register(SECONDS, &self.seconds)?;
+        catalogue.register(BUDGET_WAITS, &self.budget_waits)?;
+        catalogue.register(BUDGET_WAIT_SECONDS, &self.budget_wait_seconds)
     }
 
     pub(crate) fn request(&self, source: &str, operation: &str, outcome: &str, took: Duration) {

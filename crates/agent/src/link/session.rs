@@ -18,7 +18,7 @@ use tonic::transport::Channel;
 use super::message::{self, from_agent};
 use super::welcome::{SILENCE_INTERVALS, Welcome};
 use super::work::{self, WORK_MAX, Work};
-use super::{End, LinkError, renewal, restarting, trusting, verification};
+use super::{End, LOOP, LinkError, renewal, restarting, trusting, verification};
 use crate::address::ServerAddress;
 use crate::agent::Agent;
 use crate::connect::watched;
@@ -31,6 +31,8 @@ const OUT_MAX: usize = 256;
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long what was begun may take to finish when a stream ends by agreement.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a heartbeat may wait behind what the server does not take.
+const WRITE_LIMIT: Duration = Duration::from_secs(60);
 /// How long the last answers may take to be sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -119,7 +121,7 @@ impl<'a> Session<'a> {
 /// What goes on beside reading and working; ends when nothing can be sent any more.
 async fn accompany(agent: &Agent, welcome: &Welcome, shown: Shown, out: &mpsc::Sender<AgentMessage>) {
     tokio::select! {
-        () = heartbeat(welcome.heartbeat_interval, out.clone()) => {}
+        () = heartbeat(agent, welcome.heartbeat_interval, out.clone()) => {}
         () = verification::run(agent, welcome.verify_interval, welcome.held.as_deref(), out.clone()) => {}
         () = renewal::run(agent, out.clone()) => {}
         () = restarting::run(agent, out.clone()) => {}
@@ -182,8 +184,13 @@ async fn show(agent: &Agent, mut shown: Shown, out: mpsc::Sender<AgentMessage>) 
     }
 }
 
-async fn heartbeat(interval: Duration, out: mpsc::Sender<AgentMessage>) {
-    while out.send(from_agent(FromAgent::Heartbeat(Heartbeat {}))).await.is_ok() {
+async fn heartbeat(agent: &Agent, interval: Duration, out: mpsc::Sender<AgentMessage>) {
+    let loops = &agent.surroundings.metrics.loops;
+    loops.begin(LOOP, interval, WRITE_LIMIT);
+    // A server that takes nothing any more is dialled anew: that is its trouble, and no reason to restart this agent.
+    while let Ok(Ok(())) = timeout(WRITE_LIMIT, out.send(from_agent(FromAgent::Heartbeat(Heartbeat {})))).await {
+        loops.turned(LOOP);
+        loops.progressed(LOOP);
         sleep(interval).await;
     }
 }

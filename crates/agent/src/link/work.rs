@@ -7,6 +7,7 @@ use lockstep_core::id::BindingId;
 use lockstep_proto::v1::AgentMessage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span, info, info_span, warn};
 
 use super::message;
@@ -14,6 +15,7 @@ use crate::agent::Agent;
 use crate::blocking::to_its_end;
 use crate::delivery::{Answer, Delete, Put};
 use crate::holdings::Holdings;
+use crate::tracer::Tracer;
 
 /// How many puts and deletes wait here before the stream is read no further.
 pub(super) const WORK_MAX: usize = 64;
@@ -68,7 +70,7 @@ pub(super) async fn run(agent: &Agent, mut queue: mpsc::Receiver<Work>, out: mps
                 }
             }
         }
-        bench.begin(agent.holdings());
+        bench.begin(agent);
     }
 }
 
@@ -82,11 +84,11 @@ impl Bench {
     }
 
     /// Begins whatever does not wait for an earlier delivery of the same binding.
-    fn begin(&mut self, holdings: &Arc<Holdings>) {
+    fn begin(&mut self, agent: &Agent) {
         for work in std::mem::take(&mut self.waiting) {
             // What waits is looked at in its order, so the first of a binding is the first to begin.
             if self.busy.insert(work.binding()) {
-                self.applying.spawn(apply(holdings.clone(), work));
+                self.applying.spawn(apply(agent.holdings().clone(), agent.tracer(), work));
             } else {
                 self.waiting.push_back(work);
             }
@@ -95,8 +97,9 @@ impl Bench {
 }
 
 /// Does one thing, to its end also if the link does not live to hear of it.
-async fn apply(holdings: Arc<Holdings>, work: Work) -> Answer {
+async fn apply(holdings: Arc<Holdings>, tracer: Tracer, work: Work) -> Answer {
     let span = work.span();
+    let began = Instant::now();
     let done = async move {
         let answer = match work {
             Work::Put(put) => holdings.put(&put).await,
@@ -107,6 +110,7 @@ async fn apply(holdings: Arc<Holdings>, work: Work) -> Answer {
             Ok(_) => info!("applied"),
             Err(refusal) => warn!(binding = %answer.binding, kind = %refusal.kind, cause = refusal.cause, "rejected"),
         }
+        tracer.applied(&answer, began.elapsed());
         answer
     };
     to_its_end(done.instrument(span)).await

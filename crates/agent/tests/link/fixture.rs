@@ -70,6 +70,8 @@ impl Fixture {
             cluster_name: String::new(),
             identity_token_files: Vec::new(),
             metrics_listen: None,
+            otlp_endpoint: None,
+            otlp_ca_file: None,
             lease_term: 0,
             log_format: LogFormat::Json,
         };

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Config;
 
 /// Settings that the chart's values have under another name, and that name. Empty: none, for the reason beside it.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     // Each replica is called after its pod.
     ("replica", ""),
     ("database.urlFile", "database.existingSecret"),
@@ -24,6 +24,7 @@ const ELSEWHERE: [(&str, &str); 12] = [
     ("credentials[].appRole.roleIdFile", "credentials[].appRole"),
     ("credentials[].appRole.secretIdFile", "credentials[].appRole"),
     ("oidc[].caFile", "oidc[].ca"),
+    ("tracing.caFile", "tracing.ca.existingSecret"),
 ];
 
 /// What must be written in the file, and nothing else.
@@ -93,6 +94,7 @@ fn changed(defaults: &BTreeMap<String, Value>) -> Value {
         "homeVault": { "addresses": ["https://vault:1"], "namespace": "team", "ca": { "existingSecret": "ca" } },
         "credentials": [role, token],
         "oidc": [issuer],
+        "tracing": { "otlpEndpoint": "https://o:4317", "ca": { "existingSecret": "o" } },
     });
     for (path, default) in defaults {
         match default {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_store::{pool, session};
+use lockstep_telemetry::loops;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -18,6 +19,7 @@ const ROUND_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs until told to stop.
 pub async fn keep(app: App, sessions: Arc<Sessions>, stop: CancellationToken) {
+    app.metrics.loops.begin("sessions", INTERVAL, ROUND_LIMIT);
     loop {
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
@@ -26,6 +28,8 @@ pub async fn keep(app: App, sessions: Arc<Sessions>, stop: CancellationToken) {
         if let Err(error) = pool::within(ROUND_LIMIT, activate(&app, &sessions)).await {
             tracing::warn!(%error, "sessions could not be kept");
         }
+        loops::hang_point("sessions").await;
+        app.metrics.loops.turned("sessions");
     }
 }
 

@@ -198,6 +198,11 @@ impl Ledger {
         self.in_flight.get_mut(&id).filter(|f| f.revision == revision)
     }
 
+    /// When a delivery that is under way was taken up.
+    pub(super) fn taken_up(&self, id: BindingId, revision: Revision) -> Option<Instant> {
+        self.in_flight.get(&id).filter(|f| f.revision == revision).map(|f| f.since)
+    }
+
     /// Whether the agent may answer this revision now.
     fn is_sent(&self, id: BindingId, revision: Revision) -> bool {
         self.in_flight.get(&id).is_some_and(|f| f.revision == revision && f.sent.is_some())
@@ -222,6 +227,11 @@ impl Ledger {
         self.acked.insert(id, reported.clone());
         self.reported.insert(id, reported);
         Some(Ok(Confirmed { took: now - flight.since, versions: flight.versions }))
+    }
+
+    /// Whether the cluster never confirmed this revision, or a newer one: it is not only put back.
+    pub(super) fn is_new(&self, id: BindingId, revision: Revision) -> bool {
+        self.acked.get(&id).is_none_or(|acked| acked.revision < revision)
     }
 
     /// Whether the agent has content of this revision, and nothing of the binding is under way.

@@ -11,20 +11,24 @@ use lockstep_core::digest::ClusterKey;
 use lockstep_core::history::Mark;
 use lockstep_core::id::BindingId;
 use lockstep_core::revision::Revision;
+use lockstep_core::trace::TraceId;
 use lockstep_proto::v1::{self, AgentMessage, ServerMessage, server_message};
 use lockstep_store::delivery::Report;
 use lockstep_store::desired::Snapshot;
 use lockstep_store::{StoreError, pool};
+use lockstep_telemetry::traces::{Key, Name, Span};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use crate::authority::Trust;
+use crate::clock;
 use crate::gateway::Gateway;
 use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::{Guard, Ledger};
 use crate::gateway::message::{NOTHING_REMOVED, REVOKED_TO_PURGE, Ready, STOPPING, drain, make_ready, revoked, welcome};
 use crate::gateway::sessions::{Command, End, Inbox};
+use crate::propagation::Stage;
 use offers::is_before;
 use outgoing::{Answer, Outgoing};
 
@@ -256,6 +260,30 @@ impl Session {
             self.say(server_message::Message::Heartbeat(v1::Heartbeat {}));
         }
         true
+    }
+
+    /// A delivery of what is new to the cluster passes a stage.
+    fn passed(&self, stage: Stage, revision: Revision) {
+        let metrics = &self.gateway.app.metrics;
+        if !metrics.propagation.passed(stage, revision.seq) {
+            metrics.limit_hits.with_label_values(&["propagation"]).inc();
+        }
+    }
+
+    /// A part of a version's way ended now.
+    fn trace(&self, trace: TraceId, name: Name, (binding, revision): (BindingId, Revision), took: Duration) {
+        self.gateway.app.traces.record(|| Span {
+            trace,
+            name,
+            ended: clock::now(),
+            took,
+            is_good: true,
+            attributes: vec![
+                (Key::Cluster, self.admitted.name.clone()),
+                (Key::Binding, binding.to_string()),
+                (Key::Revision, revision.to_string()),
+            ],
+        });
     }
 
     fn report(&self, binding: BindingId, revision: Revision, outcome: Outcome) -> Report {

@@ -51,11 +51,13 @@ pub(crate) enum Code {
     IssuerUnavailable,
     /// A source cannot be asked for what is to be written.
     SourceUnavailable,
+    /// A loop of this replica is stuck.
+    Stuck,
 }
 
 impl Code {
     /// All of them, for the documentation.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidJson,
@@ -79,6 +81,7 @@ impl Code {
         Self::RegistryUnavailable,
         Self::IssuerUnavailable,
         Self::SourceUnavailable,
+        Self::Stuck,
     ];
 
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
@@ -116,6 +119,7 @@ impl Code {
             Self::SourceUnavailable => {
                 ("source-unavailable", StatusCode::SERVICE_UNAVAILABLE, "A source cannot be asked for what is to be written")
             }
+            Self::Stuck => ("stuck", StatusCode::SERVICE_UNAVAILABLE, "A loop of this replica is stuck"),
         }
     }
 

@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::code::Code;
 use super::resource::document as resource;
 use super::{
-    binding, certificate_authority, changes, cluster, deliveries, epoch, grant, health, login_methods, maintenance_window,
-    placements, project, refusals, role_assignment, rotation, secrets, source, token, whoami, why,
+    binding, certificate_authority, changes, cluster, deliveries, epoch, grant, health, log_filter, login_methods,
+    maintenance_window, placements, project, refusals, role_assignment, rotation, secrets, source, token, whoami, why,
 };
 
 #[derive(OpenApi)]
@@ -54,6 +54,9 @@ use super::{
         epoch::show_epoch,
         epoch::open::open_epoch,
         certificate_authority::show_certificate_authority,
+        log_filter::show_log_filter,
+        log_filter::set_log_filter,
+        log_filter::reset_log_filter,
         whoami::show_caller,
         health::healthz,
         health::readyz,

@@ -7,14 +7,17 @@ use lockstep_core::name::SourceName;
 use lockstep_core::trace::TraceId;
 use lockstep_core::version::{Known, Observation, SecretState, Verdict, observe};
 use lockstep_store::StoreError;
-use lockstep_store::change::{Entry, VERSIONS_OBSERVED, Writing};
+use lockstep_store::change::{Entry, SEEN_BEFORE_MS, VERSIONS_OBSERVED, Writing};
 use lockstep_store::lease::{self, Lease};
 use lockstep_store::secret::{self, SecretRecord};
+use lockstep_telemetry::traces::{Key, Name, Span};
 use serde_json::json;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::actor;
 use crate::app::App;
+use crate::clock;
 
 /// Records what changed. The secrets are read again under the registry's lock and judged anew, so that nothing is decided on an
 /// older state than the one that is written.
@@ -27,9 +30,10 @@ pub(super) async fn record(
     if observations.is_empty() {
         return Ok(());
     }
+    let seen = Instant::now();
     let trace = TraceId::new(rand::random());
     let span = tracing::info_span!("version.record", %trace, source = %source);
-    write(app, source, lease, observations, trace).instrument(span).await
+    write(app, source, lease, observations, (trace, seen)).instrument(span).await
 }
 
 async fn write(
@@ -37,9 +41,12 @@ async fn write(
     source: &SourceName,
     lease: &Lease,
     observations: Vec<(SecretRecord, Observation)>,
-    trace: TraceId,
+    (trace, seen): (TraceId, Instant),
 ) -> Result<(), StoreError> {
+    let began = Instant::now();
     let mut writing = Writing::begin(&app.pool).await?;
+    // The change was dated just now.
+    let seen_before_ms = u64::try_from(seen.elapsed().as_millis()).unwrap_or(u64::MAX);
     let seq = writing.seq;
     lease::fence(writing.connection(), lease).await?;
     let observations: BTreeMap<_, _> =
@@ -88,9 +95,15 @@ async fn write(
         actor: actor::watch(source.as_str()),
         kind: VERSIONS_OBSERVED,
         subject: format!("source/{source}"),
-        detail: json!({ "trace": trace.to_string(), "secrets": detail }),
+        detail: json!({ "trace": trace.to_string(), SEEN_BEFORE_MS: seen_before_ms, "secrets": detail }),
     };
     writing.commit(&entry).await?;
+    let versions = changed.len().to_string();
+    let attributes = || vec![(Key::Source, source.to_string()), (Key::Seq, seq.to_string()), (Key::Versions, versions.clone())];
+    let span = |name, took| Span { trace, name, ended: clock::now(), took, is_good: true, attributes: attributes() };
+    app.traces.record(|| span(Name::Committed, began.elapsed()));
+    app.traces.record(|| span(Name::Observed, seen.elapsed()));
+    app.metrics.propagation.committed(seen.elapsed(), changed.len());
     app.metrics.versions_observed.with_label_values(&[source.as_str()]).inc_by(changed.len() as u64);
     if unexpected > 0 {
         app.metrics.unexpected_rotations.with_label_values(&[source.as_str()]).inc_by(unexpected);

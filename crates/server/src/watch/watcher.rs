@@ -43,6 +43,8 @@ impl Watcher {
         let life = self.app.config.lease_life();
         let mut held: Option<Lease> = None;
         let mut claim = Claim::Fresh;
+        // A round asks for the lease, looks, and may note how that went: each within a limit of its own.
+        self.app.metrics.loops.begin(&lease_name, life, life * 2 + SWEEP_GRACE * 2);
         while !stop.is_cancelled() {
             // The lease's life counts from before it was asked for: on our clock it ends no later than on Postgres'.
             let asked = Instant::now();
@@ -75,6 +77,7 @@ impl Watcher {
                     life / 5
                 }
             };
+            self.app.metrics.loops.turned(&lease_name);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.hints.hinted(), if held.is_some() && self.pace.is_well() => {
@@ -84,6 +87,7 @@ impl Watcher {
                 () = stop.cancelled() => {}
             }
         }
+        self.app.metrics.loops.end(&lease_name);
         self.give_up(held).await;
     }
 
@@ -120,6 +124,12 @@ impl Watcher {
             Err(SweepError::Vault(_)) => "source_failed",
         };
         self.app.metrics.watch_sweeps.with_label_values(&[self.name.as_str(), word]).inc();
+        match &outcome {
+            Ok(true) => self.app.metrics.source_is(self.name.as_str(), Some("ok")),
+            Err(SweepError::Vault(error)) => self.app.metrics.source_is(self.name.as_str(), Some(error.outcome())),
+            // Nothing was learnt of the source.
+            Ok(false) | Err(SweepError::LeaseEnding | SweepError::Store(_)) => {}
+        }
         match outcome {
             Ok(false) => self.sweeper.until_due(interval),
             Ok(true) => {
@@ -187,6 +197,9 @@ impl Watcher {
     }
 
     fn gauge(&self, held: i64) {
+        if held == 0 {
+            self.app.metrics.source_is(self.name.as_str(), None);
+        }
         self.app.metrics.lease_held.with_label_values(&[&format!("watch/{}", self.name)]).set(held);
     }
 }

@@ -18,6 +18,7 @@ mod history;
 mod idp;
 mod join_tokens;
 mod lists;
+mod log_filter;
 mod login_methods;
 mod logins;
 mod maintenance_windows;

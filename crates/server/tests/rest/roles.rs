@@ -84,6 +84,9 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("GET", "/v1/certificateauthority", "voua"),
     ("GET", "/v1/epoch", "vouaxc"),
     ("POST", "/v1/epoch", "a"),
+    ("GET", "/v1/logfilter", "a"),
+    ("PUT", "/v1/logfilter", "a"),
+    ("DELETE", "/v1/logfilter", "a"),
 ];
 
 /// The manifest that is there, by the plural of its kind.
@@ -111,6 +114,8 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
             (template.to_owned(), Some(body))
         }
         ("DELETE", "tokens", _) => (format!("/v1/tokens/victim-{caller}"), None),
+        ("PUT", "logfilter", _) => (template.to_owned(), Some(json!({"filter": "info", "seconds": 1}))),
+        ("DELETE", "logfilter", _) => (template.to_owned(), None),
         ("POST", "epoch", _) => (template.to_owned(), Some(json!({"reason": "to see who may"}))),
         ("POST" | "DELETE", "clusters", Some(&"join-tokens")) => (template.replace("{name}", "eu-1"), None),
         ("POST" | "GET", "sources", Some(_)) => (template.replace("{name}", "corp"), None),

@@ -107,6 +107,8 @@ impl Watched {
             metrics: Arc::new(Metrics::new(&vault_metrics)?),
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             readers: Arc::default(),
+            logs: Arc::default(),
+            traces: Default::default(),
             fingerprints: FingerprintKey::of(&RootKey::new(DigestKeyId::new("test".to_owned()), [7; 32])),
             materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),

@@ -22,15 +22,6 @@ pub async fn count(connection: &mut PgConnection, filter: Filter<'_>) -> Result<
     Ok(rows.into_iter().map(|(status, n)| (status, n.cast_unsigned())).collect())
 }
 
-/// How many deliveries of each cluster have which status, for the metrics.
-pub async fn count_by_cluster(connection: &mut PgConnection) -> Result<Vec<(String, String, u64)>> {
-    let rows: Vec<(String, String, i64)> =
-        sqlx::query_as("select cluster, status, count(*) from delivery_status group by cluster, status")
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().map(|(cluster, status, n)| (cluster, status, n.cast_unsigned())).collect())
-}
-
 /// How many deliveries of each of these clusters have which status. One without any is absent.
 pub async fn count_of_clusters(
     connection: &mut PgConnection,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use super::site::{AGENT_NAMESPACE, Site};
-use super::{NAMESPACE, Sink};
+use super::{NAMESPACE, Settings, Sink};
 use crate::kubernetes::SecretData;
 use crate::process::Spec;
 use crate::{Kubernetes, Process, bin, port};
@@ -20,6 +20,7 @@ pub struct Agent {
     join: Vec<String>,
     pin: String,
     log: String,
+    otlp: Option<String>,
     metrics: SocketAddr,
     identity_tokens: Vec<PathBuf>,
     process: Option<Process>,
@@ -34,7 +35,7 @@ impl Agent {
         servers: Vec<String>,
         join: Vec<String>,
         pin: String,
-        log: String,
+        settings: &Settings,
     ) -> Result<Self> {
         Ok(Self {
             name: name.to_owned(),
@@ -42,7 +43,8 @@ impl Agent {
             servers,
             join,
             pin,
-            log,
+            log: settings.log.clone(),
+            otlp: settings.otlp.clone(),
             metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)),
             identity_tokens: Vec::new(),
             process: None,
@@ -85,6 +87,7 @@ impl Agent {
                 .arg(&cluster.kubeconfig),
         };
         let spec = self.identity_tokens.iter().fold(spec, |spec, file| spec.arg("--identity-token-file").arg(file));
+        let spec = self.otlp.iter().fold(spec, |spec, endpoint| spec.args(["--otlp-endpoint", endpoint]));
         Ok(spec
             .args(["--server", &self.servers.join(","), "--join", &self.join.join(",")])
             .arg("--token-file")

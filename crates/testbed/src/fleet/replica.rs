@@ -59,6 +59,7 @@ impl Replica {
             "watch": { "intervalMs": settings.watch_interval_ms, "requestsPerSecond": settings.requests_per_second },
             "agents": { "heartbeatMs": 2_000, "sweepMs": settings.sweep_ms, "verifyMs": settings.verify_ms },
             "rotation": { "concurrentRuns": settings.concurrent_runs },
+            "tracing": { "otlpEndpoint": settings.otlp },
             "leaseMs": settings.lease_ms,
         });
         write(fleet.folder(), &self.database_file(), fleet.database.url())?;

@@ -94,6 +94,15 @@ rotation:
   {{- range $name, $value := .Values.rotation }}
   {{ $name }}: {{ $value | int64 }}
   {{- end }}
+{{- with .Values.tracing }}
+{{- if .otlpEndpoint }}
+tracing:
+  otlpEndpoint: {{ .otlpEndpoint | quote }}
+  {{- if .ca.existingSecret }}
+  caFile: /etc/lockstep/otlp-ca/ca.crt
+  {{- end }}
+{{- end }}
+{{- end }}
 leaseMs: {{ .Values.leaseMs | int64 }}
 {{- end -}}
 

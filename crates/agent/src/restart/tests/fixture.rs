@@ -177,7 +177,7 @@ impl Agent {
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let registry = Registry::new();
-        let metrics = Metrics::register(&registry)?;
+        let metrics = Metrics::register(&registry, Arc::new(SystemClock::start()))?;
         let fence = Arc::new(AtomicBool::new(true));
         let asked = fence.clone();
         let restarts = Restarts::new(

@@ -6,11 +6,13 @@ use lockstep_core::plan::Reported;
 use lockstep_proto::convert;
 use lockstep_proto::v1::{self, AgentMessage, agent_message};
 use lockstep_store::delivery::Report;
+use lockstep_telemetry::traces::Name;
 use tokio::time::Instant;
 
 use super::{NEED_PAUSE, Session};
 use crate::gateway::admission::show;
 use crate::gateway::ledger::Confirmed;
+use crate::propagation::Stage;
 
 /// How much of what an agent says of a refusal is kept.
 const CAUSE_CHARS_MAX: usize = 500;
@@ -48,8 +50,15 @@ impl Session {
         let digest = ack.digest.map(Digest::try_from).transpose()?;
         let trace = convert::trace_id(&ack.trace)?;
         let reported = Reported { revision, digest: digest.clone() };
+        let is_new = self.ledger.is_new(id, revision);
         match self.ledger.acked(id, reported, Instant::now()) {
             Some(Ok(Confirmed { took, versions })) => {
+                if let Some(trace) = trace {
+                    self.trace(trace, Name::Confirmed, (id, revision), took);
+                }
+                if is_new {
+                    self.passed(Stage::Applied, revision);
+                }
                 self.gateway.app.metrics.round_trip.observe(took.as_secs_f64());
                 self.answered("applied");
                 let span = tracing::info_span!("delivery.acked", trace = trace.map(|t| t.to_string()));

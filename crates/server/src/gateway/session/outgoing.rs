@@ -5,14 +5,17 @@ use std::collections::VecDeque;
 use futures::FutureExt as _;
 use lockstep_core::id::BindingId;
 use lockstep_core::revision::Revision;
+use lockstep_proto::convert;
 use lockstep_proto::v1::{ServerMessage, server_message};
 use lockstep_store::delivery::Report;
+use lockstep_telemetry::traces::Name;
 use tokio::sync::mpsc::Permit;
 use tokio::time::Instant;
 use tonic::Status;
 
 use super::Session;
 use crate::gateway::message::{Delivery, LEAVE_LIFE};
+use crate::propagation::Stage;
 
 /// Small messages, and at most one delivery of each binding: no more than may be in flight.
 #[derive(Default)]
@@ -98,6 +101,10 @@ impl Session {
         let message = match self.outgoing.next(!self.asking.is_empty(), now) {
             Some(Next::Say(message)) => message,
             Some(Next::Send(Delivery { report, digest, message })) => {
+                if self.ledger.is_new(report.binding, report.revision) {
+                    self.passed(Stage::Sent, report.revision);
+                }
+                self.trace_sent(&report, &message, now);
                 self.ledger.sent(report.binding, report.revision, digest, now);
                 self.gateway.app.metrics.sent.with_label_values(&[&self.admitted.name]).inc();
                 message
@@ -111,6 +118,15 @@ impl Session {
         };
         room.send(Ok(ServerMessage { message: Some(message) }));
         self.said = now;
+    }
+
+    /// Notes the way to the link in the trace of the version that it brings.
+    fn trace_sent(&self, report: &Report, message: &server_message::Message, now: Instant) {
+        let server_message::Message::Put(put) = message else { return };
+        let since = self.ledger.taken_up(report.binding, report.revision).unwrap_or(now);
+        if let Ok(Some(trace)) = convert::trace_id(&put.trace) {
+            self.trace(trace, Name::Sent, (report.binding, report.revision), now - since);
+        }
     }
 
     /// Leave for what waited was given anew, or not: then it comes again with the next offer, if at all.

@@ -1,0 +1,49 @@
+//! The agent's metrics: each once, with what it means. `docs/metrics.md` is written from here.
+
+use lockstep_telemetry::metric::{Label, Metric};
+
+pub(super) const CONNECTED: Metric = Metric::gauge("lockstep_agent_connected", "1 while linked to a server", &[]);
+pub(super) const APPLIED: Metric = Metric::counter("lockstep_agent_applied_total", "Puts and Deletes applied", &[]);
+pub(super) const REJECTED: Metric =
+    Metric::counter("lockstep_agent_rejected_total", "deliveries refused", &[Label::of("kind", "`conflict`, `failed`, `older`")]);
+pub(super) const BINDINGS: Metric = Metric::gauge("lockstep_agent_bindings", "bindings with content here", &[]);
+pub(super) const DRIFT: Metric = Metric::counter("lockstep_agent_drift_total", "targets newly found changed or missing", &[]);
+pub(super) const RECONNECTS: Metric = Metric::counter("lockstep_agent_reconnects_total", "links lost and dialled again", &[]);
+pub(super) const LAST_HEARD: Metric =
+    Metric::gauge("lockstep_agent_last_heard_timestamp_seconds", "when a server was last heard", &[]);
+pub(super) const CERTIFICATE_EXPIRY: Metric =
+    Metric::gauge("lockstep_agent_certificate_expiry_timestamp_seconds", "when the agent's certificate ends", &[]);
+pub(super) const LEADER: Metric =
+    Metric::gauge("lockstep_agent_leader", "1 while it works for its cluster; 0 stands by. On a host always 1", &[]);
+pub(super) const STATE_BYTES: Metric =
+    Metric::gauge("lockstep_agent_state_bytes", "what is held, compressed as in its Secret; 0 on a host", &[]);
+pub(super) const STATE_OVERSIZE: Metric =
+    Metric::counter("lockstep_agent_state_oversize_total", "times that it did not fit into a Secret and was not written", &[]);
+pub(super) const SECRETS: Metric = Metric::gauge("lockstep_agent_secrets", "Kubernetes Secrets that hold content of ours", &[]);
+pub(super) const KUBERNETES_REQUESTS: Metric = Metric::counter(
+    "lockstep_agent_kubernetes_requests_total",
+    "requests of the Secret sink, and watches that failed",
+    &[Label::of("verb", "Kubernetes' own"), Label::of("code", "HTTP's, or `none` without an answer")],
+);
+pub(super) const RESTARTS: Metric = Metric::counter(
+    "lockstep_agent_restarts_total",
+    "restarts of workloads",
+    &[Label::of("outcome", "`healthy`, `stuck` (and `healthy` too if it recovers), `refused` (each try)")],
+);
+pub(super) const RESTARTS_IN_MOTION: Metric =
+    Metric::gauge("lockstep_agent_restarts_in_motion", "workloads restarted and not rolled out yet; never above the budget", &[]);
+const LOOP: Label = Label::of("loop", "`link`: dialling, and the heartbeats of a stream");
+pub(super) const LOOP_PROGRESS: Metric =
+    Metric::gauge("lockstep_agent_loop_progress_timestamp_seconds", "when it last did what it is for", &[LOOP]);
+pub(super) const LOOP_TURNED: Metric =
+    Metric::gauge("lockstep_agent_loop_turned_timestamp_seconds", "when it last ended a round, well or not", &[LOOP]);
+pub(super) const LOOP_LIMIT: Metric = Metric::gauge(
+    "lockstep_agent_loop_standstill_limit_seconds",
+    "how long after that `/healthz` says that the loop is stuck",
+    &[LOOP],
+);
+pub(super) const SPANS_DROPPED: Metric = Metric::counter(
+    "lockstep_agent_spans_dropped_total",
+    "spans that were not exported: the queue was full, or the receiver did not take them",
+    &[],
+);
