@@ -49,7 +49,7 @@ fn issuers(network: &Value) -> Value {
 }
 
 /// Exporting traces, with TLS.
-fn traces(peers: Value) -> Value {
+fn traces(peers: &Value) -> Value {
     json!({
         "tracing": { "otlpEndpoint": "https://otel.example.com:4317", "ca": { "existingSecret": "otel-ca" } },
         "networkPolicy": { "otlp": { "to": peers } },
@@ -99,7 +99,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
                 "identityTokenAudiences": ["vault", "https://vault.example.com"],
             })),
         ),
-        ("agent: traces", Chart::Agent, agent(traces(peers.clone()))),
+        ("agent: traces", Chart::Agent, agent(traces(&peers))),
         ("agent: own rights", Chart::Agent, agent(json!({ "rbac": { "create": false } }))),
         ("agent: own account", Chart::Agent, agent(json!({ "serviceAccount": { "create": false, "name": "own" } }))),
         (
@@ -140,7 +140,7 @@ fn server_cases(pods: Value, less: Value, block: &Value, peers: &Value) -> Vec<(
                 { "name": "old", "addresses": ["https://old.example.com:8200"], "certificate": { "existingSecret": "old", "mount": "m" } },
             ] })),
         ),
-        ("server: traces", Chart::Server, server(traces(peers.clone()))),
+        ("server: traces", Chart::Server, server(traces(peers))),
         ("server: OIDC issuers", Chart::Server, server(issuers(block))),
         ("server: all of a pod", Chart::Server, server(pods)),
         ("server: less", Chart::Server, server(less)),

@@ -44,7 +44,7 @@ pub async fn start(app: App, history: Arc<HistoryMark>, tls: Arc<Tls>, rotator: 
     let (certifying, first) = (app.clone(), tls.clone());
     let certificate = Job::new_repeated_async(issuers, move |_, _| {
         let (app, tls) = (certifying.clone(), tls.clone());
-        Box::pin(async move { round(&app, "certify", certify(&app, &tls)).await })
+        Box::pin(async move { round(&app, "certify", Box::pin(certify(&app, &tls))).await })
     })?;
     let (hygiene, tidied) = (Arc::new(Hygiene::default()), app.clone());
     let tidy = Job::new_repeated_async(HYGIENE_INTERVAL, move |_, _| {
