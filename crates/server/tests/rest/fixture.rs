@@ -22,6 +22,7 @@ use lockstep_server::{actor, rest};
 use lockstep_store::api_token::NewToken;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{api_token, pool, registry};
+use lockstep_telemetry::traces::Traces;
 use lockstep_testbed::{Folder, OpenBao, Postgres};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -123,7 +124,7 @@ impl Api {
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             readers: Arc::default(),
             logs: Arc::default(),
-            traces: Default::default(),
+            traces: Traces::default(),
             fingerprints: FingerprintKey::of(&RootKey::new(DigestKeyId::new("test".to_owned()), [7; 32])),
             materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),

@@ -26,6 +26,7 @@ use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Written;
 use lockstep_store::secret::{self, Bound, SecretRecord};
 use lockstep_store::{binding, pool, project, source};
+use lockstep_telemetry::traces::Traces;
 use lockstep_testbed::{Folder, OpenBao, Postgres, wait};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -108,7 +109,7 @@ impl Watched {
             sources: Arc::new(Sources::new(config.clone(), vault_metrics)),
             readers: Arc::default(),
             logs: Arc::default(),
-            traces: Default::default(),
+            traces: Traces::default(),
             fingerprints: FingerprintKey::of(&RootKey::new(DigestKeyId::new("test".to_owned()), [7; 32])),
             materials: MaterialCache::default(),
             issuers: Arc::new(Issuers::new(&config.oidc)?),
