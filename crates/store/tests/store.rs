@@ -4,6 +4,7 @@ mod api_tokens;
 mod by_cluster;
 mod engines;
 mod fixture;
+mod grafana;
 
 mod guard;
 mod leases;
