@@ -49,6 +49,9 @@ const NOT_SAID: [(&str, &str); 33] = [
 const NO_STATUS: [&str; 10] =
     ["Synced", "OutOfSync", "Syncing", "SyncError", "Unknown", "InProgress", "Succeeded", "Drifted", "Blocked", "Degraded"];
 
+/// The one board whose name people know from other tools, as the issue that asked for it says it.
+const BOARD: &str = "Sync status";
+
 /// What people read or write: our crates, documents, the schema, the protocol; not the tests of this rule.
 fn ours() -> Result<Vec<File>> {
     let is_ours = |path: &str| {
@@ -85,7 +88,7 @@ fn nothing_is_called_other_than_the_glossary_calls_it() -> Result<()> {
     let mut found = Vec::new();
     for file in ours()? {
         for (number, line) in file.lines() {
-            let plain = plain(line);
+            let plain = plain(&line.replace(BOARD, ""));
             for (words, instead) in NOT_SAID.iter().filter(|(words, _)| says(&plain, words)) {
                 found.push(format!("{}:{number}: \"{words}\": say {instead}", file.path));
             }

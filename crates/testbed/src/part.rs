@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use crate::{charts, faketime, kubernetes, openbao, postgres};
+use crate::{charts, faketime, kubernetes, openbao, postgres, prometheus};
 
 /// A program that is looked for on the machine, and fetched when it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +24,17 @@ pub enum Part {
     Kwok,
     /// What renders the charts.
     Helm,
+    /// What scrapes metrics.
+    Prometheus,
+    /// What tests its rules.
+    Promtool,
     /// What makes a process's clock wrong.
     Faketime,
 }
 
 impl Part {
     /// All parts; the quick ones first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Postgres,
         Self::OpenBao,
         Self::Faketime,
@@ -39,6 +43,8 @@ impl Part {
         Self::KubeControllerManager,
         Self::Kwok,
         Self::Helm,
+        Self::Prometheus,
+        Self::Promtool,
     ];
 
     /// What it is called on a command line.
@@ -51,6 +57,8 @@ impl Part {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kwok => "kwok",
             Self::Helm => "helm",
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
             Self::Faketime => "faketime",
         }
     }
@@ -65,6 +73,8 @@ impl Part {
             Self::KubeControllerManager => kubernetes::program(&kubernetes::CONTROLLER_MANAGER),
             Self::Kwok => kubernetes::program(&kubernetes::KWOK),
             Self::Helm => charts::helm(),
+            Self::Prometheus => prometheus::program(&prometheus::PROMETHEUS),
+            Self::Promtool => prometheus::program(&prometheus::PROMTOOL),
             Self::Faketime => faketime::library(),
         }
     }

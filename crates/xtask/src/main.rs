@@ -6,6 +6,7 @@ mod bench;
 mod book;
 mod cache;
 mod cargo;
+mod dashboards;
 mod demo;
 mod fuzz;
 mod licences;
@@ -22,6 +23,7 @@ Lockstep's tasks.
   cargo xtask bench propagation|first-sync   measures an optimised build against a bare loop in the same run
   cargo xtask bench memory                   measures what an optimised agent and server weigh with many Secrets
   cargo xtask book                           makes docs/ into pages for a browser, with mdBook
+  cargo xtask dashboards                     builds dashboards/*.json from dashboards/src
   cargo xtask fuzz TARGET SECONDS            searches with libFuzzer, which needs a C++ compiler; tests/fuzz/fuzz_targets has the targets
   cargo xtask help                           this
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["demo", rest @ ..] => demo::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["book"] => book::run(),
+        ["dashboards"] => dashboards::run(),
         ["test"] => test::run(test::Extent::All),
         ["fuzz", target, seconds] => fuzz::run(target, seconds),
         ["test", "--quick"] => test::run(test::Extent::Quick),

@@ -85,6 +85,8 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
         stages.push(("agent in Kubernetes", test(&["--package", "lockstep-agent", "--test", "kubernetes", "--test", "secrets"])));
         stages.push(("restarts", test(&["--package", "lockstep-agent", "--lib", "restart::tests"])));
         stages.push(("end to end in Kubernetes", test(&["--package", "lockstep-tests", "--test", "kubernetes"])));
+        stages
+            .push(("dashboards and alerts", test(&["--package", "lockstep-tests", "--test", "dashboards", "--", "--nocapture"])));
         stages.push(("charts", test(&["--package", "lockstep-tests", "--test", "charts"])));
     }
     stages

@@ -131,6 +131,11 @@ impl Agent {
         Ok(std::fs::write(self.folder.join("join.token"), self.service_account_token(&[audience]).await?)?)
     }
 
+    /// Where Prometheus scrapes it.
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics
+    }
+
     /// All metrics.
     pub async fn metrics(&self) -> Result<String> {
         Ok(reqwest::get(format!("http://{}/metrics", self.metrics)).await?.text().await?)

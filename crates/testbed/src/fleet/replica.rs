@@ -154,6 +154,11 @@ impl Replica {
         format!("https://{}", self.join)
     }
 
+    /// Where Prometheus scrapes it.
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics
+    }
+
     /// For Prometheus.
     pub fn metrics_url(&self) -> String {
         format!("http://{}/metrics", self.metrics)

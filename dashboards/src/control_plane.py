@@ -1,0 +1,112 @@
+"""How the servers are, what they ask of each Vault, and whether each source is watched."""
+
+from board import GREEN, ORANGE, RED, SOURCE, Sql, ago, board, lines, number, rows, seconds, unit, wide
+
+WATCHED = 'source=~"$source|home"'
+
+
+def build():
+    return (
+        board("lockstep-control-plane", "How the servers are, what they ask of each Vault, and whether each source is watched.", [SOURCE])
+        .with_panel(number("Agents connected", "Streams, on all replicas.", "sum(lockstep_agents_connected)"))
+        .with_panel(number(
+            "Registry held", "1: the registry is older than its mark, or was restored. Nothing is sent to any cluster until an epoch is opened.",
+            "max(lockstep_history_held)", steps=((None, GREEN), (1, RED)),
+        ))
+        .with_panel(number(
+            "Sources that fail", "Sources that cannot be looked at. Clusters keep what they have.",
+            Sql("select count(*) from grafana.sources where failing is not null and source in (${source:sqlstring})"),
+            steps=((None, GREEN), (1, RED)),
+        ))
+        .with_panel(number(
+            "Vault sealed", "Answers in the last five minutes that said so, of sources and of the home Vault.",
+            'sum(increase(lockstep_vault_requests_total{outcome="sealed"}[5m])) or vector(0)', steps=((None, GREEN), (1, RED)),
+        ))
+        .with_panel(number(
+            "Slowest loop", "How long ago the loop that is furthest behind finished a round, on any replica.",
+            "max(time() - lockstep_loop_progress_timestamp_seconds)", unit="s", steps=((None, GREEN), (60, ORANGE), (300, RED)),
+        ))
+        .with_panel(number(
+            "Limits hit", "In the last hour, all together: which ones is shown below.", "sum(increase(lockstep_limit_hits_total[1h])) or vector(0)",
+            steps=((None, GREEN), (1, ORANGE)),
+        ))
+        .with_panel(rows(
+            "Sources", "When each was last looked at as a whole, by which replica, and why not; secrets that are bound, and those with a problem.",
+            Sql("""select source, swept_at, swept_seconds as ago, replica, secrets, problems, failing from grafana.sources
+                   where source in (${source:sqlstring}) order by failing nulls last, source"""),
+            {
+                "swept_at": ago(), "ago": seconds((60, ORANGE), (300, RED)), "secrets": unit("none"), "problems": unit("none"), "failing": wide(),
+            }, width=16, height=8, empty="no source is registered",
+        ))
+        .with_panel(rows(
+            "Registry", "The epoch, the newest change, and why everything is held.",
+            Sql("select epoch, seq, newest_change_at, held from grafana.registry"),
+            {"epoch": unit("none", 80), "seq": unit("none", 90), "newest_change_at": ago(), "held": wide()}, width=8, height=8,
+        ))
+        .with_panel(lines(
+            "Versions observed", "Changes of secrets that were recorded: versions and states.",
+            {"{{source}}": "sum by (source) (rate(lockstep_versions_observed_total[$__rate_interval]))"}, "ops", width=8,
+        ))
+        .with_panel(lines(
+            "Looks at sources", "Ends of sweeps. Idle: nothing was due. Source failed: why is in the table above.",
+            {"{{source}} {{outcome}}": 'sum by (source, outcome) (rate(lockstep_watch_sweeps_total{source=~"$source"}[$__rate_interval]))'}, "ops", width=8,
+        ))
+        .with_panel(lines(
+            "Waits for the budget", "Of each second, how much the watcher waited for its budget of requests, and how many requests did.",
+            {
+                "{{source}}: waiting": "sum by (source) (rate(lockstep_vault_budget_wait_seconds_total[$__rate_interval]))",
+                "{{source}}: requests": "sum by (source) (rate(lockstep_vault_budget_waits_total[$__rate_interval]))",
+            }, "none", width=8,
+        ))
+        .with_panel(lines(
+            "Vault: requests", "HTTP requests by what they were for.",
+            {"{{source}} {{operation}}": "sum by (source, operation) (rate(lockstep_vault_requests_total{" + WATCHED + "}[$__rate_interval]))"}, "reqps",
+            width=8, stacked=True,
+        ))
+        .with_panel(lines(
+            "Vault: what did not go well", "Answers other than ok. A path that has nothing is not_found: no error by itself.",
+            {"{{source}} {{outcome}}": "sum by (source, outcome) (rate(lockstep_vault_requests_total{" + WATCHED + ',outcome!="ok"}[$__rate_interval]))'},
+            "reqps", width=8,
+        ))
+        .with_panel(lines(
+            "Vault: time of a request", "99 of 100 requests are answered within.",
+            {"{{source}} {{operation}}": "histogram_quantile(0.99, sum by (source, operation, le) (rate(lockstep_vault_request_duration_seconds_bucket{"
+                + WATCHED + "}[$__rate_interval])))"}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Data read, and not read", "Read once for a version and identity; saved by the cache or a read under way. Vault's load follows distinct secrets.",
+            {"{{outcome}}": "sum by (outcome) (rate(lockstep_reads_total[$__rate_interval]))"}, "ops", width=8,
+        ))
+        .with_panel(lines(
+            "Loops: since the last round", "Of the replica that is furthest along, as one of them holds each lease.",
+            {"{{loop}}": "min by (loop) (time() - lockstep_loop_progress_timestamp_seconds)"}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Leases", "Which replica holds each lease, and writes that were refused because it had passed on.",
+            {
+                "{{lease}}: {{instance}}": "max by (lease, instance) (lockstep_lease_held)",
+                "refused": "sum(increase(lockstep_lease_fenced_total[$__rate_interval]))",
+            }, "none", width=8,
+        ))
+        .with_panel(lines(
+            "Streams", "Agents connected to each replica.", {"{{instance}}": "sum by (instance) (lockstep_agents_connected)"}, "none", width=6,
+            stacked=True,
+        ))
+        .with_panel(lines(
+            "REST", "Requests by method and HTTP's status.",
+            {"{{method}} {{status}}": "sum by (method, status) (rate(lockstep_http_requests_total[$__rate_interval]))"}, "reqps", width=6,
+        ))
+        .with_panel(lines(
+            "Certificates", "Uses of join tokens, and renewals. Refused ones from outside are somebody who tries.",
+            {"{{outcome}}": "sum by (outcome) (increase(lockstep_joins_total[$__rate_interval]))"}, "none", width=6,
+        ))
+        .with_panel(lines(
+            "Limits hit", "Which ones, and how often: docs/metrics.md says what each is for.",
+            {"{{limit}}": "sum by (limit) (increase(lockstep_limit_hits_total[$__rate_interval]))"}, "none", width=6,
+        ))
+        .with_panel(rows(
+            "Newest changes", "The end of the history: who changed what. Its details: lockstep audit.",
+            Sql("select seq, at, actor, kind, subject from grafana.changes order by seq desc limit 100"),
+            {"seq": unit("none", 90), "at": ago()}, height=9, empty="nothing was changed",
+        ))
+    )
