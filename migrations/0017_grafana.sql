@@ -155,7 +155,9 @@ select c.name as cluster, c.labels ->> 'env' as env, c.labels::text as labels, c
 from cluster c
 left join session n on n.cluster_id = c.id
 left join (
-    select cluster_id, count(*) as deliveries, count(*) filter (where status = 'InSync') as in_step, min(behind_since) as behind_since
+    select cluster_id, count(*) as deliveries, count(*) filter (where status = 'InSync') as in_step,
+           -- What is denied or paused waits for nobody but a person.
+           min(behind_since) filter (where status not in ('Denied', 'Paused')) as behind_since
     from grafana.deliveries group by cluster_id
 ) d on d.cluster_id = c.id;
 comment on view grafana.clusters is 'Each cluster: state, connection, certificate, how many deliveries are in step, behind since';

@@ -27,7 +27,7 @@ def build():
             "max(time() - lockstep_loop_progress_timestamp_seconds)", unit="s", steps=((None, GREEN), (60, ORANGE), (300, RED)),
         ))
         .with_panel(number(
-            "Limits hit", "In the last hour, all together: which ones is shown below.", "sum(increase(lockstep_limit_hits_total[1h])) or vector(0)",
+            "Limits hit, last hour", "In the last hour, all together: which ones is shown below.", "sum(increase(lockstep_limit_hits_total[1h])) or vector(0)",
             steps=((None, GREEN), (1, ORANGE)),
         ))
         .with_panel(rows(

@@ -8,6 +8,8 @@ BINDING = choice(
     "binding", "Binding", "Which bindings are shown",
     "select distinct binding from grafana.deliveries where project in (${project:sqlstring}) order by 1",
 )
+# What is denied or paused waits for nobody but a person.
+WAITS = "behind_since is not null and status not in ('Denied', 'Paused')"
 SHOWN = "project in (${project:sqlstring}) and cluster in (${cluster:sqlstring}) and binding in (${binding:sqlstring})"
 COLUMNS = {
     "cluster": leads_to("cluster"), "binding": leads_to("binding"), "status": word(), "in_place": unit("string", 90),
@@ -28,13 +30,13 @@ def build():
             "Deliveries", "Bindings that are placed in a cluster.", Sql(f"select count(*) from grafana.deliveries where {SHOWN}"), width=6,
         ))
         .with_panel(number(
-            "Behind", "Deliveries whose cluster does not have the newest change.",
-            Sql(f"select count(*) from grafana.deliveries where behind_since is not null and {SHOWN}"), width=6,
+            "Behind", "Deliveries whose cluster does not have the newest change; not those that are denied or paused.",
+            Sql(f"select count(*) from grafana.deliveries where {WAITS} and {SHOWN}"), width=6,
             steps=((None, GREEN), (1, ORANGE)),
         ))
         .with_panel(number(
             "Behind since", "The first change that did not arrive somewhere was made so long ago.",
-            Sql(f"select coalesce(max(behind_seconds), 0) from grafana.deliveries where {SHOWN}"), unit="s", width=6,
+            Sql(f"select coalesce(max(behind_seconds), 0) from grafana.deliveries where {WAITS} and {SHOWN}"), unit="s", width=6,
             steps=((None, GREEN), (60, ORANGE), (600, RED)),
         ))
         .with_panel(number(

@@ -35,7 +35,7 @@ def build():
             'sum(max by (cluster) (lockstep_deletions_held{cluster=~"$cluster"}))', steps=((None, GREEN), (1, ORANGE)),
         ))
         .with_panel(rows(
-            "Clusters", "Each cluster: connection, deliveries, and since when the oldest change waits. A name leads to its deliveries.",
+            "Each cluster", "Connection, deliveries, and since when the oldest change waits. A name leads to its deliveries.",
             Sql(f"""select cluster, env, state, connected, last_heard_at, deliveries, not_in_step, behind_since, deletions_held, agent_version,
                     certificate_ends_at, replica, held from grafana.clusters where {SHOWN}
                     order by not_in_step desc, connected, cluster limit 1000"""),

@@ -28,11 +28,12 @@ pub(crate) const SILENT: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// Alerts whose expression has no data there even without its comparison: why.
-pub(crate) const SILENT_ALERTS: [(&str, &str); 2] = [
-    (
-        "LockstepUnexpectedRotation",
-        "no source changes a password by itself, and a counter with a label begins with its first count",
-    ),
-    ("LockstepVaultSealed", "no answer said so, and a counter with a label begins with its first count"),
+/// Alerts whose expression has no data there even without its comparison: what is asked in its place, and why. A series with labels begins with
+/// its first count, and a state that nothing is in has none.
+pub(crate) const SILENT_ALERTS: [(&str, Option<&str>, &str); 5] = [
+    ("LockstepUnexpectedRotation", None, "no source changes a password by itself"),
+    ("LockstepVaultSealed", Some("sum by (source) (increase(lockstep_vault_requests_total[5m]))"), "no answer said so"),
+    ("LockstepRotationOverdue", Some("max(lockstep_rotations)"), "no rotation is overdue"),
+    ("LockstepRotationHeld", Some("max(lockstep_rotations)"), "no rotation is held"),
+    ("LockstepRotationFailed", Some("max(lockstep_rotations)"), "no rotation has failed"),
 ];

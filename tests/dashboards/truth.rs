@@ -47,9 +47,10 @@ pub(crate) async fn everything(run: &mut Run) -> Result<()> {
     let who = shown(run, "lockstep-secret", "Who has it").await?;
     let newest: BTreeSet<String> = who.iter().map(|row| row["newest"].to_string()).collect();
     ensure!(who.len() == 2 && newest.len() == 1 && who.iter().all(|row| row["in_place"] == row["newest"]), "{who:?}");
-    let rotations = shown(run, "lockstep-rotation", "Rotations").await;
-    let rotations = rotations?;
-    ensure!(rotations[0]["count"] == 1 || rotations[0]["rotation"] == "token", "{rotations:?}");
+    let rotations = shown(run, "lockstep-rotation", "Each rotation").await?;
+    let names = ["rotation", "kind", "secret", "state", "last_result"];
+    let expected = json!(["token", "generate", "corp kv/shop/token", "Waiting", "Done"]).to_string();
+    ensure!(columns(&rotations, &names) == BTreeSet::from([expected]), "{rotations:?}");
     let runs = shown(run, "lockstep-rotation", "Runs").await?;
     ensure!(
         columns(&runs, &["rotation", "state", "stage"]) == BTreeSet::from([json!(["token", "Done", "Done"]).to_string()]),

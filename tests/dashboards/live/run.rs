@@ -28,7 +28,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn start() -> Result<Self> {
         // A budget so small that the watcher waits for it.
-        let settings = Settings { clusters: 2, requests_per_second: 5, sink: Sink::Secret, ..Settings::default() };
+        let settings = Settings { clusters: 2, requests_per_second: 3, sink: Sink::Secret, ..Settings::default() };
         let fleet = Fleet::start(settings).await?;
         let registry = grafana(&fleet).await?;
         let prometheus = prometheus(&fleet).await?;
