@@ -89,6 +89,55 @@ def build():
             }, "none", width=8,
         ))
         .with_panel(lines(
+            "Sources: since the last whole look", "How long ago every bound secret of a source was looked at.",
+            {"{{source}}": 'time() - max by (source) (lockstep_source_swept_timestamp_seconds{source=~"$source"})'}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Sources: how the last look ended", "On the replica that watches each: ok, or what the source answered; and whether it fails, look after look.",
+            {
+                "{{source}}: {{state}}": 'max by (source, state) (lockstep_source_state{source=~"$source"})',
+                "{{source}}: failing": 'max by (source) (lockstep_source_failing{source=~"$source"})',
+            }, "none", width=8,
+        ))
+        .with_panel(lines(
+            "Loops: of the time that each may stand still", "How much of it has passed since its last round ended; at 100% the replica's /healthz fails.",
+            {
+                "{{instance}} {{loop}}": "(time() - lockstep_loop_turned_timestamp_seconds) / on (instance, loop) lockstep_loop_standstill_limit_seconds",
+            }, "percentunit", width=8,
+        ))
+        .with_panel(lines(
+            "Queues", "What waits in each queue of a replica, and the most that may.",
+            {
+                "{{instance}} {{queue}}": "max by (instance, queue) (lockstep_queue_length)", "{{queue}}: at most": "max by (queue) (lockstep_queue_max)",
+            }, "none", width=8,
+        ))
+        .with_panel(lines(
+            "Postgres: connections", "Connections of each replica's general pool, and the most that it may have.",
+            {
+                "{{instance}} {{state}}": "max by (instance, state) (lockstep_pool_connections)", "at most": "max(lockstep_pool_connections_max)",
+            }, "none", width=8,
+        ))
+        .with_panel(lines(
+            "Postgres: waiting for a connection", "How long a connection of the pool is waited for: a sample every 10 s.",
+            {
+                "{{instance}}": "sum by (instance) (rate(lockstep_pool_wait_seconds_sum[$__rate_interval])) / sum by (instance) (rate(lockstep_pool_wait_seconds_count[$__rate_interval]))",
+            }, "s", width=8,
+        ))
+        .with_panel(lines(
+            "History: changes, and how many are verified", "The newest change, and up to which one the hash chain was walked and found whole. It begins anew once a day.",
+            {"newest": "max(lockstep_history_seq)", "verified": "max(lockstep_history_verified_seq)"}, "none", width=8,
+        ))
+        .with_panel(lines(
+            "History: since it was found whole", "How long ago the whole chain was walked, from the first change to the newest; and whether a change is not what was written (1).",
+            {
+                "found whole": "time() - max(lockstep_history_verified_timestamp_seconds)", "broken": "max(lockstep_history_broken)",
+            }, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Servers: certificate's remaining life", "Renewed by itself from one third of its life on. Agents refuse a replica whose certificate has ended.",
+            {"{{instance}}": "min by (instance) (lockstep_certificate_expiry_timestamp_seconds) - time()"}, "s", width=8, minimum=None,
+        ))
+        .with_panel(lines(
             "Streams", "Agents connected to each replica.", {"{{instance}}": "sum by (instance) (lockstep_agents_connected)"}, "none", width=6,
             stacked=True,
         ))

@@ -54,6 +54,32 @@ def build():
             {"{{cluster}}": 'sum by (cluster) (max by (cluster, status) (lockstep_deliveries{cluster=~"$cluster",status!="InSync"}))'}, "none",
         ))
         .with_panel(lines(
+            "A change's way: 99 of 100", "From the watcher having seen a new version to that stage: recorded, sent, applied. What never arrives is not in it: the panel beside.",
+            {"{{stage}}": "histogram_quantile(0.99, sum by (stage, le) (rate(lockstep_propagation_seconds_bucket[$__rate_interval])))"}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Oldest change that did not arrive, by cluster", "How long the oldest change that a cluster is to have and has not confirmed is in the registry. Not of what is denied or paused.",
+            {"{{cluster}}": 'max by (cluster) (lockstep_oldest_undelivered_age_seconds{cluster=~"$cluster"})'}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Applied within 10 s", "Of the changes that arrived in the hour before, those that took at most 10 s: the objective is 99 of 100.",
+            {"within 10 s": 'sum(increase(lockstep_propagation_seconds_bucket{stage="applied",le="10"}[1h])) / sum(increase(lockstep_propagation_seconds_count{stage="applied"}[1h]))'},
+            "percentunit", width=8, minimum=None,
+        ))
+        .with_panel(lines(
+            "Connected, as the servers know", "Clusters whose agent has a stream to some replica; of those that are Active or Paused.",
+            {"connected": 'sum(max by (cluster) (lockstep_cluster_connected{cluster=~"$cluster"}))', "of": 'count(max by (cluster) (lockstep_cluster_connected{cluster=~"$cluster"}))'},
+            "none", width=8,
+        ))
+        .with_panel(lines(
+            "Last heard, as the servers know", "How long ago each cluster's agent was last heard by any replica. It grows for a cluster that is cut off.",
+            {"{{cluster}}": 'time() - max by (cluster) (lockstep_cluster_heard_timestamp_seconds{cluster=~"$cluster"})'}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Certificates' remaining life, as the servers know", "Of the newest certificate of each cluster's agent, also of one that is silent.",
+            {"{{cluster}}": 'min by (cluster) (lockstep_cluster_certificate_expiry_timestamp_seconds{cluster=~"$cluster"}) - time()'}, "s", width=8, minimum=None,
+        ))
+        .with_panel(lines(
             "Sent and answered", "Puts and Deletes given to streams, and what agents answered. Rejected says that an agent refused; differs, that it holds something else.",
             {
                 "sent": 'sum(rate(lockstep_deliveries_sent_total{cluster=~"$cluster"}[$__rate_interval]))',
@@ -114,6 +140,20 @@ def build():
         .with_panel(lines(
             "Agents: requests to the API server", "By verb and HTTP's code; none: no answer. 403 is a right that the agent's role lacks, 409 another's write.",
             {"{{verb}} {{code}}": 'sum by (verb, code) (rate(lockstep_agent_kubernetes_requests_total{cluster=~"$cluster"}[$__rate_interval]))'}, "reqps",
+        ))
+        .with_panel(lines(
+            "Agents: of the time that each loop may stand still", "How much of it has passed since its last round ended, and how long ago one did what it is for.",
+            {
+                "{{cluster}} {{loop}}": '(time() - lockstep_agent_loop_turned_timestamp_seconds{cluster=~"$cluster"}) / lockstep_agent_loop_standstill_limit_seconds',
+            }, "percentunit", width=8,
+        ))
+        .with_panel(lines(
+            "Agents: loops, since the last round that did something", "How long ago each loop did what it is for: a round that failed is none.",
+            {"{{cluster}} {{loop}}": 'time() - max by (cluster, loop) (lockstep_agent_loop_progress_timestamp_seconds{cluster=~"$cluster"} > 0)'}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Agents: spans not exported", "Traces that were lost because the queue to their receiver was full.",
+            {"{{cluster}}": 'sum by (cluster) (increase(lockstep_agent_spans_dropped_total{cluster=~"$cluster"}[$__rate_interval]))'}, "none", width=8,
         ))
         .with_panel(lines(
             "Agents: restarts", "Workloads that are rolled out anew, and how those ended: stuck is one that does not become ready.",

@@ -69,6 +69,13 @@ def build():
             {"{{kind}} {{result}}": "sum by (kind, result) (increase(lockstep_rotation_runs_total[$__rate_interval]))"}, "none", width=8,
         ))
         .with_panel(lines(
+            "Due, overdue, under way", "When the next rotation is due, how long the one that waits longest is overdue, and how long ago the oldest run that has not ended began.",
+            {
+                "next is due in": "max(lockstep_rotation_next_due_timestamp_seconds) - time()", "overdue for": "max(lockstep_rotation_overdue_age_seconds)",
+                "under way for": "max(lockstep_rotation_run_age_seconds)",
+            }, "s", width=8, minimum=None,
+        ))
+        .with_panel(lines(
             "Passwords that a source changed by itself", "Of the role of a pair that clusters use: those clusters are without a login that works until the next delivery.",
             {"{{source}}": "sum by (source) (increase(lockstep_unexpected_rotations_total[$__rate_interval]))"}, "none", width=8,
         ))

@@ -3,21 +3,6 @@
 /// Metrics that are in no panel and no alert.
 pub(crate) const SHOWN_NOWHERE: [(&str, &str); 0] = [];
 
-/// Metrics that alerts name and that are not registered yet: they come with the rest of this wave, and this list goes then.
-pub(crate) const COMING: [&str; 11] = [
-    "lockstep_propagation_seconds",
-    "lockstep_oldest_undelivered_age_seconds",
-    "lockstep_cluster_connected",
-    "lockstep_cluster_certificate_expiry_timestamp_seconds",
-    "lockstep_source_swept_timestamp_seconds",
-    "lockstep_source_failing",
-    "lockstep_history_broken",
-    "lockstep_history_verified_timestamp_seconds",
-    "lockstep_loop_turned_timestamp_seconds",
-    "lockstep_loop_standstill_limit_seconds",
-    "lockstep_certificate_expiry_timestamp_seconds",
-];
-
 /// Panels of which an expression has no data in the run: board, part of the expression, why.
 pub(crate) const SILENT: [(&str, &str, &str); 2] = [
     ("lockstep-rotation", "lockstep_unexpected_rotations_total", "no source changes a password by itself"),

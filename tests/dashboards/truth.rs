@@ -97,7 +97,7 @@ pub(crate) async fn cut_off(run: &mut Run) -> Result<()> {
     })
     .await?;
     println!("cut off: {row}");
-    fires(run, "LockstepDeliveryFailing", "cluster-1").await?;
+    fires(run, "LockstepClusterSilent", "cluster-2").await?;
     follow_runbook(run).await
 }
 
