@@ -4,6 +4,7 @@ mod base64;
 mod item;
 mod pin;
 mod restart;
+mod sync;
 mod target;
 mod templates;
 
@@ -21,6 +22,7 @@ use crate::selector::Selector;
 
 pub use pin::{Pinned, Rollback, Unpin};
 pub use restart::{Restart, Workload};
+pub use sync::Sync;
 pub use target::{DirectoryTarget, SecretTarget, Target};
 
 /// A binding's manifest.

@@ -49,3 +49,49 @@ pub struct OpenEpoch {
     /// Why; kept in the history.
     pub reason: String,
 }
+
+/// Part of the history as it was hashed, oldest first: for whoever checks the chain himself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HistoryRecords {
+    /// The newest change, as the registry remembers it apart from the history. It was read before the records, none of which is newer.
+    pub head: HistoryHead,
+    /// Those after the one that was asked for, without a gap. None: there are no more.
+    pub items: Vec<HistoryRecord>,
+}
+
+/// The newest change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HistoryHead {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its number.
+    pub seq: u64,
+    /// Its hash, in hex.
+    pub hash: String,
+}
+
+/// One change, each field exactly as it is part of the hash. The hash is SHA-256 over: the text `lockstep change v1`; the 32 bytes of the hash of the
+/// change before, zeros for the first; `epoch`, `seq` and the microseconds of `at` since 1970, each as 8 bytes, most significant first; then
+/// `actor`, `kind`, `subject` and `detail`, each as its length in bytes, as above, and its UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HistoryRecord {
+    /// Its number.
+    pub seq: u64,
+    /// The epoch it was made in.
+    pub epoch: u64,
+    /// Postgres' time, to the microsecond.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub kind: String,
+    /// To what.
+    pub subject: String,
+    /// The JSON text of the detail as it was written, to the byte.
+    pub detail: String,
+    /// What is stored as its hash, in hex.
+    pub hash: String,
+}

@@ -13,6 +13,7 @@ pub mod decode;
 pub mod delivery;
 pub mod field;
 pub mod grant;
+pub mod holder;
 pub mod log_filter;
 pub mod login;
 pub mod maintenance_window;

@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod apply;
+mod audit;
 mod blast_radius;
 mod ca;
 mod cluster;
@@ -9,8 +10,10 @@ mod confirm;
 mod consent;
 mod context;
 mod delete;
+mod deliveries;
 mod describe;
 mod diff;
+mod doctor;
 mod epoch;
 mod get;
 mod login;
@@ -19,11 +22,13 @@ mod rollback;
 mod rotation;
 mod source;
 mod status;
+mod sync;
 mod token;
 mod unpin;
 mod version;
 mod wait;
 mod watch;
+mod who_has;
 mod why;
 
 pub(crate) use apply::Told;
@@ -46,6 +51,11 @@ pub(crate) enum Command {
     Describe(describe::Args),
     Status(status::Args),
     Wait(wait::Args),
+    WhoHas(who_has::Args),
+    Deliveries(deliveries::Args),
+    Sync(sync::Args),
+    Audit(audit::Args),
+    Doctor(doctor::Args),
     Cluster(cluster::Args),
     Confirm(confirm::Args),
     Rollback(rollback::Args),
@@ -72,6 +82,11 @@ impl Command {
             Self::Describe(args) => args.run(connection).await?,
             Self::Status(args) => args.run(connection).await?,
             Self::Wait(args) => args.run(connection).await?,
+            Self::WhoHas(args) => return args.run(connection).await,
+            Self::Deliveries(args) => args.run(connection).await?,
+            Self::Sync(args) => args.run(connection).await?,
+            Self::Audit(args) => return args.run(connection).await,
+            Self::Doctor(args) => return args.run(connection).await,
             Self::Cluster(args) => args.run(connection).await?,
             Self::Confirm(args) => args.run(connection).await?,
             Self::Rollback(args) => args.run(connection).await?,
@@ -87,8 +102,8 @@ impl Command {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The exit code of an error. `diff` keeps 1 for a difference, as kubectl does.
+    /// The exit code of an error. `diff` keeps 1 for a difference, as kubectl does, and `who-has` for nobody, as grep does.
     pub(crate) fn error_code(&self) -> ExitCode {
-        ExitCode::from(if matches!(self, Self::Diff(_)) { 2 } else { 1 })
+        ExitCode::from(if matches!(self, Self::Diff(_) | Self::WhoHas(_)) { 2 } else { 1 })
     }
 }

@@ -5,5 +5,6 @@ pub(crate) mod failure;
 mod list;
 pub(crate) mod login_methods;
 pub(crate) mod missing;
+pub(crate) mod probe;
 pub(crate) mod transport;
 pub(crate) mod write;

@@ -8,6 +8,7 @@ mod column;
 mod condition;
 mod delivery;
 mod grant;
+mod holder;
 mod layout;
 mod maintenance_window;
 mod placement;
@@ -58,6 +59,11 @@ pub(crate) fn of_why(why: &Value) -> anyhow::Result<[Table; 2]> {
 /// Runs of a rotation as a table.
 pub(crate) fn of_runs(runs: &[Value], width: Width) -> anyhow::Result<Table> {
     rows(rotation::RUNS, runs, width)
+}
+
+/// Those that have a secret, as a table.
+pub(crate) fn of_holders(holders: &[Value], width: Width) -> anyhow::Result<Table> {
+    rows(holder::COLUMNS, holders, width)
 }
 
 /// Conditions as a table.

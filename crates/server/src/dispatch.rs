@@ -139,6 +139,7 @@ pub async fn listen(url: String, wake: Wake, hints: Hints, sources: Arc<Sources>
                 match listener.woken().await? {
                     // The commonest change and the one that is to be quick: it binds nothing, so no watcher need look for more.
                     Woken::Versions => wake.wake(),
+                    Woken::Look(source) => hints.look(source),
                     Woken::Changed | Woken::Reconnected => {
                         sources.forget_specs();
                         wake.wake();

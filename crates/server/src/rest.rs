@@ -17,11 +17,13 @@ mod docs;
 mod epoch;
 mod grant;
 mod health;
+mod holders;
 mod limit;
 mod log_filter;
 mod login_methods;
 mod logins;
 mod maintenance_window;
+mod meant;
 mod metrics;
 mod name;
 mod observe;
@@ -31,6 +33,7 @@ mod precondition;
 mod problem;
 mod project;
 mod query;
+mod records;
 mod refusals;
 mod resource;
 mod role_assignment;
@@ -78,6 +81,7 @@ pub fn router(app: App) -> Router {
         )
         .route("/bindings/{name}/rollback", post(binding::rollback::rollback))
         .route("/bindings/{name}/unpin", post(binding::unpin::unpin))
+        .route("/bindings/{name}/sync", post(binding::sync::sync))
         .route("/sources/{name}/check", post(source::check::check_source))
         .route("/sources/{name}/policy", get(source::policy::show_policy))
         .route("/rotations/{name}/run", post(rotation::run::run))
@@ -87,10 +91,12 @@ pub fn router(app: App) -> Router {
         .route("/secrets", get(secrets::list_secrets))
         .route("/placements", get(placements::list_placements))
         .route("/deliveries", get(deliveries::list_deliveries))
+        .route("/holders", get(holders::list_holders))
         .route("/tokens", get(token::list::list_tokens).post(token::mint::mint_token))
         .route("/tokens/{name}", delete(token::revoke::revoke_token))
         .route("/why", get(why::explain))
         .route("/changes", get(changes::list_changes))
+        .route("/history/records", get(records::list_records))
         .route("/refusals", get(refusals::list_refusals))
         .route("/epoch", get(epoch::show_epoch).post(epoch::open::open_epoch))
         .route("/certificateauthority", get(certificate_authority::show_certificate_authority))

@@ -26,21 +26,33 @@ const SUPERVISE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Hints that secrets may have changed, or that the list of sources has. They only wake: what is true is read anew.
 #[derive(Clone)]
-pub struct Hints(Arc<watch::Sender<u64>>);
+pub struct Hints(Arc<watch::Sender<Told>>);
+
+/// How often something was hinted, and how often a look at which source was asked for.
+#[derive(Default)]
+struct Told {
+    hints: u64,
+    looks: BTreeMap<SourceName, u64>,
+}
 
 /// Hears hints. One that comes while its owner is busy is kept: the next wait ends at once.
-pub struct Hinted(watch::Receiver<u64>);
+pub struct Hinted(watch::Receiver<Told>);
 
 impl Default for Hints {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
+        Self(Arc::new(watch::Sender::new(Told::default())))
     }
 }
 
 impl Hints {
     /// Something may have changed.
     pub fn hint(&self) {
-        self.0.send_modify(|count| *count = count.wrapping_add(1));
+        self.0.send_modify(|told| told.hints = told.hints.wrapping_add(1));
+    }
+
+    /// This source is to be looked at now, and not when that is due.
+    pub fn look(&self, source: SourceName) {
+        self.0.send_modify(|told| *told.looks.entry(source).or_default() += 1);
     }
 
     /// Hears what is hinted from now on.
@@ -50,6 +62,11 @@ impl Hints {
 }
 
 impl Hinted {
+    /// How often a look at this source was asked for.
+    fn looks(&self, source: &SourceName) -> u64 {
+        self.0.borrow().looks.get(source).copied().unwrap_or_default()
+    }
+
     async fn hinted(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody can hint any more; timers go on.

@@ -1,5 +1,7 @@
 //! The history: every change, hash-chained, and the one way to write one.
 
+mod listed;
+mod records;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -7,15 +9,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::history::{ChangeBody, ChangeHash, Mark, chain};
+use lockstep_core::name::SourceName;
 use lockstep_core::revision::{Epoch, Seq};
 use serde_json::Value;
-use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::meta::{seq, stored};
-use crate::page::{self, Page};
 use crate::{Result, StoreError, notify};
 
+pub use listed::{Filter, list};
+pub use records::{Record, Records, records};
 pub use verify::{Verified, Walk, verify};
 
 /// A change being made. It holds the registry row's lock until it is committed or dropped; dropped, nothing happened.
@@ -80,6 +83,14 @@ impl Writing {
             sqlx::query_scalar("update registry set epoch = epoch + 1 returning epoch").fetch_one(&mut *self.transaction).await?;
         self.epoch = Epoch::new(epoch.cast_unsigned());
         Ok(self.epoch)
+    }
+
+    /// Has these sources looked at as soon as the change is committed.
+    pub async fn look_at(&mut self, sources: &[SourceName]) -> Result<()> {
+        for source in sources {
+            notify::look(&mut self.transaction, source).await?;
+        }
+        Ok(())
     }
 
     /// Writes the entry and commits both; every replica is told.
@@ -153,31 +164,6 @@ const COLUMNS: &str = "seq, epoch, at, actor, kind, subject, detail::text as det
 
 pub(crate) fn hash(bytes: &[u8]) -> Result<ChangeHash> {
     bytes.try_into().map(ChangeHash::new).map_err(|e| StoreError::corrupt("change")(&e))
-}
-
-/// Changes, newest first, as many as `page` says. `before` is where an earlier page ended. Of a reach that is not everything: those whose
-/// detail names one of its projects, and those to one of its clusters that is still there.
-pub async fn list(
-    connection: &mut PgConnection,
-    subject: Option<&str>,
-    before: Option<Seq>,
-    page: &Page,
-) -> Result<(Vec<Change>, Option<String>)> {
-    let rows: Vec<ChangeRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS} from change where ($1::text is null or subject = $1) and ($2::bigint is null or seq < $2) \
-         and (($4 ->> 'everything')::boolean or reached( \
-             $4, coalesce(detail ->> 'project', substring(subject from '^project/(.*)$')), \
-             (select labels from cluster where 'cluster/' || name = subject))) \
-         order by seq desc limit $3"
-    )))
-    .bind(subject)
-    .bind(before.map(stored))
-    .bind(page.rows())
-    .bind(Json(&page.reach))
-    .fetch_all(connection)
-    .await?;
-    let (rows, next) = page::cut(rows, page.size(), |r| r.seq.to_string());
-    Ok((rows.into_iter().map(Change::try_from).collect::<Result<_>>()?, next))
 }
 
 /// The hash of change `at`, if there is one.

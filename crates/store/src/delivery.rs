@@ -2,6 +2,7 @@
 
 mod by_cluster;
 mod count;
+mod holders;
 mod leave;
 mod listed;
 mod noticed;
@@ -22,6 +23,7 @@ use leave::LEAVE;
 
 pub use by_cluster::{ByCluster, by_cluster};
 pub use count::{Observed, OfBinding, count, count_of_clusters, of_bindings};
+pub use holders::{Holder, holders};
 pub use listed::{Filter, ItemVersion, Listed, list};
 pub use noticed::{Notice, Noticed, note};
 pub use purge::{Left, Refused, held, left, purges_waiting, removals_refused};

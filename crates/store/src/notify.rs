@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lockstep_core::name::SourceName;
 use lockstep_core::revision::Seq;
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
@@ -23,13 +24,24 @@ pub(crate) async fn changed(connection: &mut PgConnection, seq: Seq, kind: &str)
     Ok(())
 }
 
+/// The first word of what asks for a look at a source; a replica of the version before takes it for a change, and only wakes.
+const LOOK: &str = "look";
+
+/// Asks whoever watches this source to look at it, once the surrounding transaction commits.
+pub(crate) async fn look(connection: &mut PgConnection, source: &SourceName) -> Result<()> {
+    sqlx::query("select pg_notify($1, $2)").bind(CHANNEL).bind(format!("{LOOK} {source}")).execute(connection).await?;
+    Ok(())
+}
+
 /// Something woke the listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Woken {
     /// New versions were recorded, and nothing else: whoever watches sources knows them.
     Versions,
     /// Some other change was committed.
     Changed,
+    /// Somebody wants this source to be looked at now.
+    Look(SourceName),
     /// The connection was lost and is back: anything may have happened in between.
     Reconnected,
 }
@@ -74,6 +86,7 @@ async fn listen(url: &str) -> Result<PgListener> {
 fn what(payload: &str) -> Woken {
     match payload.split_once(' ') {
         Some((_, VERSIONS_OBSERVED)) => Woken::Versions,
+        Some((LOOK, source)) => source.parse().map_or(Woken::Changed, Woken::Look),
         _ => Woken::Changed,
     }
 }

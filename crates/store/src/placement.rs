@@ -1,6 +1,8 @@
 //! Placements: the planner's answers. Written in the transaction of the change that they follow from, by binding and cluster: whoever locks
 //! several of them does it in that order, so that no two wait for each other.
 
+mod sync;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::binding::{Binding, DeletionPolicy};
@@ -18,6 +20,8 @@ use crate::binding::items::{self, Rows};
 use crate::meta::{seq, stored};
 use crate::page::{self, Page, cut};
 use crate::{Result, binding, cluster, grant};
+
+pub use sync::{Asked, SYNC_ASKED, asked_lately, sources, sync};
 
 /// An answer as stored: the whole of it, and its reason in words for the status view.
 #[derive(Serialize, Deserialize)]

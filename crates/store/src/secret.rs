@@ -1,6 +1,7 @@
 //! Secrets and their versions as observed. Metadata only.
 
 mod ensure;
+mod named;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::binding::SecretRef;
@@ -21,6 +22,7 @@ use crate::{Result, StoreError};
 
 pub use ensure::ensure;
 pub(crate) use ensure::ensure_all;
+pub use named::{Said, meant};
 
 /// A watched secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -187,7 +187,7 @@ impl Registry {
 
     /// What the delivery is listed as.
     pub(crate) async fn delivery(&self, cluster: &str, binding: &str) -> Result<Listed> {
-        let filter = Filter { cluster: Some(cluster), binding: Some(binding), status: None };
+        let filter = Filter { cluster: Some(cluster), binding: Some(binding), ..Filter::default() };
         let (mut listed, _) = delivery::list(&mut *self.connection().await?, filter, &Page::default()).await?;
         listed.pop().with_context(|| format!("no delivery of {binding} in {cluster}"))
     }

@@ -78,7 +78,7 @@ async fn named_things() -> Result<()> {
 async fn secrets_and_changes() -> Result<()> {
     let registry = filled().await?;
     let mut c = registry.connection().await?;
-    let (all, _) = change::list(&mut c, None, None, &Page { limit: PAGE_MAX, ..Page::default() }).await?;
+    let (all, _) = change::list(&mut c, change::Filter::default(), &Page { limit: PAGE_MAX, ..Page::default() }).await?;
     for limit in [1, 2, 3, 5, 8, 100] {
         let secrets = walk(&mut c, limit, async |c, page| secret::list(c, Some("corp"), &page).await).await?;
         let mut paths: Vec<String> = secrets.iter().map(|l| l.record.path.to_string()).collect();
@@ -88,7 +88,10 @@ async fn secrets_and_changes() -> Result<()> {
         assert_eq!(secrets.iter().map(|l| l.bindings).sum::<u64>(), NAMES.len() as u64);
 
         let before = |page: &Page| page.after.as_deref().and_then(|a| a.parse().ok()).map(lockstep_core::revision::Seq::new);
-        let changes = walk(&mut c, limit, async |c, page| change::list(c, None, before(&page), &page).await).await?;
+        let changes = walk(&mut c, limit, async |c, page| {
+            change::list(c, change::Filter { before: before(&page), ..change::Filter::default() }, &page).await
+        })
+        .await?;
         assert_eq!(changes, all);
     }
     Ok(())
@@ -112,7 +115,7 @@ async fn deliveries_and_placements_also_where_a_deleted_bindings_tombstone_bears
         let removed = placements.iter().filter(|p| p.answer == "Removed").count();
         assert_eq!((placements.len(), removed), (squared + tombstones, tombstones), "by {limit}");
         let of_one = walk(&mut c, limit, async |c, page| {
-            delivery::list(c, Filter { binding: Some("ab"), cluster: Some("a-b"), status: None }, &page).await
+            delivery::list(c, Filter { binding: Some("ab"), cluster: Some("a-b"), ..Filter::default() }, &page).await
         })
         .await?;
         assert_eq!(of_one.len(), 1);
@@ -140,7 +143,7 @@ async fn a_page_has_at_least_one_item_and_at_most_the_limit_of_all_pages() -> Re
     for (limit, size) in [(0, 1), (PAGE_MAX, PAGE_MAX), (PAGE_MAX + 1, PAGE_MAX), (usize::MAX, PAGE_MAX)] {
         let (page, next) = cluster::list(&mut c, &Page { limit, ..Page::default() }).await?;
         assert_eq!((page.len(), next.is_some()), (size, true), "limit {limit}");
-        let (changes, _) = change::list(&mut c, None, None, &Page { limit, ..Page::default() }).await?;
+        let (changes, _) = change::list(&mut c, change::Filter::default(), &Page { limit, ..Page::default() }).await?;
         assert_eq!(changes.len(), 1, "limit {limit}");
     }
     Ok(())

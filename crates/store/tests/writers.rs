@@ -102,7 +102,7 @@ async fn the_first_change_of_a_new_epoch_belongs_to_it() -> Result<()> {
     let mut c = registry.connection().await?;
     assert_eq!(registry::get(&mut c).await?.head, mark);
     assert_eq!(change::verify(&mut c).await?, Verified::UpTo(mark.seq));
-    let (newest, _) = change::list(&mut c, None, None, &Page { limit: 1, ..Page::default() }).await?;
+    let (newest, _) = change::list(&mut c, change::Filter::default(), &Page { limit: 1, ..Page::default() }).await?;
     let newest = newest.first().context("one change")?;
     assert_eq!((newest.mark, &newest.detail), (mark, &entry("").detail));
     Ok(())

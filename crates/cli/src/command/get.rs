@@ -15,7 +15,7 @@ use crate::rest::missing::Missing;
 use crate::selection::Selection;
 use crate::table::{self, Style, Width};
 use crate::{progress, terminal};
-use filter::Filter;
+pub(super) use filter::{Filter, status};
 
 /// List things, or show some by name
 #[derive(Debug, clap::Args)]
@@ -48,6 +48,11 @@ Examples:
   lockstep get deliveries --binding checkout-db -w";
 
 impl Args {
+    /// `lockstep get deliveries`.
+    pub(super) fn deliveries(filter: Filter, watch: bool, output: ListFormat) -> Self {
+        Self { words: vec![Kind::Delivery.plural().to_owned()], filter, watch, output }
+    }
+
     pub(super) async fn run(&self, connection: &ConnectionArgs) -> anyhow::Result<()> {
         let selection = Selection::read(&self.words)?;
         self.filter.check(selection.kind)?;

@@ -116,7 +116,7 @@ impl Args {
 }
 
 /// In words, what a caller may do.
-fn may(access: &[Access]) -> String {
+pub(super) fn may(access: &[Access]) -> String {
     if access.is_empty() {
         return "no role yet, so ask an administrator for a role assignment".to_owned();
     }

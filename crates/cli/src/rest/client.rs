@@ -69,15 +69,20 @@ impl Client {
 
     /// GET of `/<name>`, which needs no token and is sent none.
     pub(crate) async fn get_openly<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
+        self.answer(self.open_request(name)).await
+    }
+
+    /// A request to `/<name>` without a token.
+    pub(super) fn open_request(&self, name: &str) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(name);
         }
-        self.answer(self.http.get(url)).await
+        self.http.get(url)
     }
 
     /// A request to `/v1/<path>`, each part of which is escaped.
-    pub(super) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         // An https address always has segments; one without would be answered 404 and say so.
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -87,7 +92,7 @@ impl Client {
     }
 
     /// Sends, and reads the answer's JSON.
-    pub(super) async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+    pub(crate) async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let response = self.send(request).await?;
         self.decode(response).await
     }

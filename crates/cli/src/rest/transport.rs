@@ -17,6 +17,8 @@ pub(crate) fn build(certificate_authority: Option<&PathBuf>) -> anyhow::Result<r
         .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
+        // For `doctor`, which says when the server's certificate ends.
+        .tls_info(true)
         // The API redirects nowhere, and a token belongs to one server.
         .redirect(reqwest::redirect::Policy::none());
     let builder = match certificate_authority {

@@ -66,7 +66,9 @@ impl Cell {
         let Self::Word(word) = self else { return None };
         match word.as_str() {
             "InSync" | "Done" | "Active" | "True" | "Connected" | "Live" | "Placed" | "Open" => Some(Color::Green),
-            "Pending" | "Running" | "Sending" | "Stale" | "Unknown" | "Removing" | "Unseen" | "Closed" => Some(Color::Yellow),
+            "Pending" | "Leaving" | "Running" | "Sending" | "Stale" | "Unknown" | "Removing" | "Unseen" | "Closed" => {
+                Some(Color::Yellow)
+            }
             "Paused" | "Frozen" => Some(Color::Blue),
             "Denied" | "Conflict" | "Failed" | "Held" | "False" | "Revoked" | "WentBack" | "Missing" => Some(Color::Red),
             _ => None,

@@ -5,6 +5,7 @@ pub(crate) mod pinning;
 mod reference;
 pub(crate) mod rollback;
 mod status;
+pub(crate) mod sync;
 pub(crate) mod unpin;
 
 use lockstep_api::binding::{BindingSpec, BindingStatus, CheckedBinding};

@@ -1,6 +1,6 @@
 //! `GET /v1/deliveries`.
 
-mod shown;
+pub(super) mod shown;
 
 use axum::Json;
 use axum::extract::State;
@@ -33,6 +33,8 @@ pub(crate) struct DeliveryQuery {
     binding: Option<String>,
     /// Only those in this status, such as `Failed`.
     status: Option<String>,
+    /// Only those of bindings of this project.
+    project: Option<String>,
     /// At most this many items, 1 to 1000; 500 if absent.
     limit: Option<usize>,
     /// `metadata.continue` of the page before.
@@ -62,7 +64,12 @@ pub(crate) async fn list_deliveries(
     let status = query.status.as_deref().map(str::parse::<DeliveryStatus>).transpose();
     let status = status.map_err(|e| ApiError::new(Code::InvalidQuery, format!("status: {e}")))?;
     let page = Page { reach: caller.reach(Action::Read)?, ..page(query.limit, query.continue_from)? };
-    let filter = Filter { cluster: query.cluster.as_deref(), binding: query.binding.as_deref(), status };
+    let filter = Filter {
+        cluster: query.cluster.as_deref(),
+        binding: query.binding.as_deref(),
+        status,
+        project: query.project.as_deref(),
+    };
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let (deliveries, next) = delivery::list(&mut connection, filter, &page).await?;
     Ok(Json(List::page("Delivery", deliveries.into_iter().map(shown).collect(), next)))

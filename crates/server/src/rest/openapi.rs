@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use super::code::Code;
 use super::resource::document as resource;
 use super::{
-    binding, certificate_authority, changes, cluster, deliveries, epoch, grant, health, log_filter, login_methods,
-    maintenance_window, placements, project, refusals, role_assignment, rotation, secrets, source, token, whoami, why,
+    binding, certificate_authority, changes, cluster, deliveries, epoch, grant, health, holders, log_filter, login_methods,
+    maintenance_window, placements, project, records, refusals, role_assignment, rotation, secrets, source, token, whoami, why,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +36,7 @@ use super::{
         cluster::revoke_join_tokens::revoke_join_tokens,
         binding::rollback::rollback,
         binding::unpin::unpin,
+        binding::sync::sync,
         source::check::check_source,
         source::policy::show_policy,
         rotation::run::run,
@@ -45,8 +46,10 @@ use super::{
         secrets::list_secrets,
         placements::list_placements,
         deliveries::list_deliveries,
+        holders::list_holders,
         why::explain,
         changes::list_changes,
+        records::list_records,
         refusals::list_refusals,
         token::mint::mint_token,
         token::list::list_tokens,

@@ -62,7 +62,7 @@ pub(crate) async fn list_secrets(
     Ok(Json(List::page("Secret", secrets.into_iter().map(shown).collect(), next)))
 }
 
-fn shown(listed: Listed) -> Secret {
+pub(super) fn shown(listed: Listed) -> Secret {
     let Listed { source, record, bindings } = listed;
     let delivered = record.known.chosen;
     Secret {

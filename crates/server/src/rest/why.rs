@@ -126,7 +126,7 @@ async fn of_binding(
         _ => &[],
     };
     let names = grants.iter().filter(|grant| allowing.contains(&grant.id.into())).map(|grant| grant.name.clone()).collect();
-    let filter = Filter { cluster: Some(place.facts.name.as_str()), binding: Some(&used.name), status: None };
+    let filter = Filter { cluster: Some(place.facts.name.as_str()), binding: Some(&used.name), ..Filter::default() };
     let page = Page { limit: 1, reach: reach.clone(), ..Page::default() };
     let delivery = delivery::list(connection, filter, &page).await?.0.pop();
     let (status, cause) = delivery.map_or((None, None), |d| (Some(d.status.to_string()), d.cause));

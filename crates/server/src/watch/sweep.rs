@@ -121,6 +121,11 @@ impl Sweeper {
         self.noted = None;
     }
 
+    /// The next look is due now: somebody asked for it.
+    pub(super) fn hasten(&mut self) {
+        self.due = self.due.map(|due| due.min(Instant::now()));
+    }
+
     /// How long until the next look is due.
     pub(super) fn until_due(&self, interval: Duration) -> Duration {
         self.due.map_or(interval, |due| due.saturating_duration_since(Instant::now()))

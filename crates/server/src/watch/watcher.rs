@@ -27,6 +27,8 @@ pub struct Watcher {
     hints: Hinted,
     sweeper: Sweeper,
     pace: Pace,
+    /// How many looks that somebody asked for were begun.
+    looks: u64,
 }
 
 impl Watcher {
@@ -34,7 +36,8 @@ impl Watcher {
     pub fn new(app: App, name: SourceName, hints: Hinted) -> Self {
         let sweeper = Sweeper::new(app.clone(), name.clone());
         let pace = Pace::new(Duration::from_millis(app.config.watch.interval_ms), app.config.lease_life());
-        Self { app, name, hints, sweeper, pace }
+        let looks = hints.looks(&name);
+        Self { app, name, hints, sweeper, pace, looks }
     }
 
     /// Runs until told to stop; then gives the lease up.
@@ -112,6 +115,10 @@ impl Watcher {
     /// One sweep, and after how long the next is wanted, whether or not the source is to be left alone.
     async fn sweep(&mut self, lease: &Lease, lease_end: Instant) -> Duration {
         let interval = Duration::from_millis(self.app.config.watch.interval_ms);
+        let looks = self.hints.looks(&self.name);
+        if std::mem::replace(&mut self.looks, looks) != looks {
+            self.sweeper.hasten();
+        }
         // What is written late is fenced; this only ends what would wait for ever.
         let outcome = tokio::time::timeout_at(lease_end + SWEEP_GRACE, self.sweeper.sweep(lease, lease_end)).await;
         let outcome = outcome.unwrap_or(Err(SweepError::Store(StoreError::Silent { after: SWEEP_GRACE })));

@@ -1,6 +1,7 @@
 //! The REST API on a real registry, through its router: one file for each aspect.
 #![expect(clippy::unwrap_used, reason = "a test ends where something unforeseen happens")]
 
+mod audit;
 mod authentication;
 mod bindings;
 mod blast_radius;
@@ -13,6 +14,7 @@ mod engines;
 mod fixture;
 mod health;
 mod history;
+mod holders;
 #[path = "../oidc/fixture.rs"]
 #[expect(dead_code, reason = "the tests of verification use more of it")]
 mod idp;
@@ -29,6 +31,7 @@ mod roles;
 mod rollbacks;
 mod rotations;
 mod sources;
+mod syncs;
 mod teams;
 mod tokens;
 mod why;

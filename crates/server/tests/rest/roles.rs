@@ -51,6 +51,7 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("DELETE", "/v1/bindings/{name}", "oa"),
     ("POST", "/v1/bindings/{name}/rollback", "oa"),
     ("POST", "/v1/bindings/{name}/unpin", "oa"),
+    ("POST", "/v1/bindings/{name}/sync", "oa"),
     ("GET", "/v1/roleassignments", "vouaxc"),
     ("POST", "/v1/roleassignments", "a"),
     ("GET", "/v1/roleassignments/{name}", "voua"),
@@ -73,9 +74,13 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("GET", "/v1/secrets", "vouaxc"),
     ("GET", "/v1/placements", "vouaxc"),
     ("GET", "/v1/deliveries", "vouaxc"),
+    // Whoever may not see the secret is told that there is none.
+    ("GET", "/v1/holders", "voua"),
     ("GET", "/v1/why", "vouaxc"),
     // An admin may audit what is his own.
     ("GET", "/v1/changes", "uaxc"),
+    // A chain of which something is left out cannot be checked.
+    ("GET", "/v1/history/records", "ua"),
     ("GET", "/v1/tokens", "uaxc"),
     ("POST", "/v1/tokens", "a"),
     ("DELETE", "/v1/tokens/{name}", "a"),
@@ -126,6 +131,7 @@ fn request(method: &str, template: &str, caller: char) -> (String, Option<Value>
         ("POST", "rotations", Some(&"run")) => (template.replace("{name}", &format!("of-{caller}")), None),
         ("POST", "rotations", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "token")), None),
         ("POST", "clusters", Some(_)) => (format!("{}?dryRun=All", template.replace("{name}", "eu-1")), None),
+        ("GET", "holders", _) => (format!("{template}?secret=payments/db"), None),
         ("GET", "why", _) => (format!("{template}?cluster=eu-1&secret=corp/kv/payments/db"), None),
         ("GET", ..) if !template.contains("{name}") => (template.to_owned(), None),
         ("GET", ..) => (template.replace("{name}", present(plural)["metadata"]["name"].as_str().unwrap()), None),

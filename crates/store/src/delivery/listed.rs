@@ -66,6 +66,8 @@ pub struct Filter<'a> {
     pub binding: Option<&'a str>,
     /// In this status.
     pub status: Option<DeliveryStatus>,
+    /// Of bindings of this project.
+    pub project: Option<&'a str>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -90,15 +92,23 @@ struct Row {
     last_drift_at: Option<DateTime<Utc>>,
 }
 
+/// As the view has it.
 #[derive(Deserialize)]
-struct Restart {
+pub(super) struct Restart {
     epoch: i64,
     seq: i64,
     #[serde(flatten)]
     progress: RestartProgress,
 }
 
-fn revision(epoch: i64, at: i64) -> Revision {
+impl Restart {
+    /// Which revision they follow from, and how they go.
+    pub(super) fn parts(self) -> (Revision, RestartProgress) {
+        (revision(self.epoch, self.seq), self.progress)
+    }
+}
+
+pub(super) fn revision(epoch: i64, at: i64) -> Revision {
     Revision { epoch: Epoch::new(epoch.cast_unsigned()), seq: seq(at) }
 }
 
@@ -117,7 +127,7 @@ impl TryFrom<Row> for Listed {
             targets: (row.targets_applied.cast_unsigned(), row.targets_total.cast_unsigned()),
             versions: row.versions.map(|v| v.0).unwrap_or_default(),
             observed: row.would_change.zip(row.would_total).map(|(c, t)| (c.cast_unsigned(), t.cast_unsigned())),
-            restart: row.restart.map(|Json(r)| (revision(r.epoch, r.seq), r.progress)),
+            restart: row.restart.map(|Json(r)| r.parts()),
             drifted: (row.drifted_total.cast_unsigned(), row.last_drift_at),
         })
     }
@@ -128,7 +138,7 @@ pub async fn list(connection: &mut PgConnection, filter: Filter<'_>, page: &Page
     let [cluster, binding] = page::parts(page.after());
     let rows: Vec<Row> = sqlx::query_as(
         "select * from delivery_status where ($1::text is null or cluster = $1) and ($2::text is null or binding = $2) \
-         and ($3::text is null or status = $3) and cluster >= $4 and (cluster, binding) > ($4, $5) \
+         and ($3::text is null or status = $3) and ($8::text is null or project = $8) and cluster >= $4 and (cluster, binding) > ($4, $5) \
          and reached($7, project, (select labels from cluster c where c.id = cluster_id)) order by cluster, binding limit $6",
     )
     .bind(filter.cluster)
@@ -138,6 +148,7 @@ pub async fn list(connection: &mut PgConnection, filter: Filter<'_>, page: &Page
     .bind(binding)
     .bind(page.rows())
     .bind(Json(&page.reach))
+    .bind(filter.project)
     .fetch_all(connection)
     .await?;
     let listed = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;

@@ -13,31 +13,34 @@ const CHANGES_SHOWN: usize = 50;
 
 /// Which items.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// Label selector, such as env=prod,region in (eu,us)
     #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
-    selector: Option<String>,
+    pub(crate) selector: Option<String>,
     /// Only of this cluster (placements, deliveries)
     #[arg(long, value_name = "NAME")]
-    cluster: Option<String>,
+    pub(crate) cluster: Option<String>,
     /// Only of this binding (placements, deliveries)
     #[arg(long, value_name = "NAME")]
-    binding: Option<String>,
+    pub(crate) binding: Option<String>,
     /// Only with this status, such as Failed (deliveries)
     #[arg(long, value_parser = status)]
-    status: Option<DeliveryStatus>,
+    pub(crate) status: Option<DeliveryStatus>,
+    /// Only of bindings of this project (deliveries)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
     /// Only of this source (secrets)
     #[arg(long, value_name = "NAME")]
-    source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Only to this, such as binding/checkout-db (changes)
     #[arg(long, value_name = "KIND/NAME")]
-    subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// Also what tables leave out: secrets that no binding uses, and changes that only say that new versions were seen
     #[arg(short = 'A', long)]
-    all: bool,
+    pub(crate) all: bool,
     /// At most this many, 0 for all; of changes the newest 50 if not said
     #[arg(long, value_name = "COUNT")]
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// A selector is sent as it was written, once it is known to be one.
@@ -46,7 +49,7 @@ fn selector(text: &str) -> Result<String, lockstep_core::selector::SelectorError
 }
 
 /// A status, in whatever case.
-fn status(text: &str) -> Result<DeliveryStatus, <DeliveryStatus as FromStr>::Err> {
+pub(crate) fn status(text: &str) -> Result<DeliveryStatus, <DeliveryStatus as FromStr>::Err> {
     let known = DeliveryStatus::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text));
     known.map_or_else(|| text.parse(), Ok)
 }
@@ -60,6 +63,7 @@ impl Filter {
             ("--cluster", self.cluster.is_some(), placed),
             ("--binding", self.binding.is_some(), placed),
             ("--status", self.status.is_some(), kind == Kind::Delivery),
+            ("--project", self.project.is_some(), kind == Kind::Delivery),
             ("--source", self.source.is_some(), kind == Kind::Secret),
             ("--subject", self.subject.is_some(), kind == Kind::Change),
             ("--all", self.all, matches!(kind, Kind::Secret | Kind::Change)),
@@ -73,10 +77,15 @@ impl Filter {
 
     /// What it names that may not exist.
     pub(super) fn named(&self) -> Vec<(Registered, &str)> {
-        [(Registered::Cluster, &self.cluster), (Registered::Binding, &self.binding), (Registered::Source, &self.source)]
-            .into_iter()
-            .filter_map(|(kind, name)| Some((kind, name.as_deref()?)))
-            .collect()
+        [
+            (Registered::Cluster, &self.cluster),
+            (Registered::Binding, &self.binding),
+            (Registered::Source, &self.source),
+            (Registered::Project, &self.project),
+        ]
+        .into_iter()
+        .filter_map(|(kind, name)| Some((kind, name.as_deref()?)))
+        .collect()
     }
 
     /// Whether a table of `kind` leaves something out.
@@ -92,6 +101,7 @@ impl Filter {
             ("cluster", self.cluster.as_deref()),
             ("binding", self.binding.as_deref()),
             ("status", status),
+            ("project", self.project.as_deref()),
             ("source", self.source.as_deref()),
             ("subject", self.subject.as_deref()),
         ]

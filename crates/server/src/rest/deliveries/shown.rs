@@ -5,7 +5,7 @@ use lockstep_core::delivery::RestartProgress;
 use lockstep_core::revision::Revision;
 use lockstep_store::delivery::{self, Listed};
 
-pub(super) fn shown(listed: Listed) -> Delivery {
+pub(crate) fn shown(listed: Listed) -> Delivery {
     Delivery {
         cluster: listed.cluster,
         binding: listed.binding,
@@ -30,7 +30,7 @@ fn version(version: delivery::ItemVersion) -> ItemVersion {
     ItemVersion { source, mount, path, applied, desired }
 }
 
-fn restart(revision: Revision, progress: RestartProgress) -> RestartStatus {
+pub(crate) fn restart(revision: Revision, progress: RestartProgress) -> RestartStatus {
     RestartStatus {
         text: text(&progress),
         revision: revision.to_string(),

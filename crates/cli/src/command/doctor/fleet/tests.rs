@@ -1,0 +1,96 @@
+use serde_json::json;
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000, 0).unwrap()
+}
+
+fn before(minutes: i64) -> String {
+    (now() - TimeDelta::minutes(minutes)).to_rfc3339()
+}
+
+fn thing(name: &str, condition: (&str, &str, &str), status: &Value) -> Value {
+    let (kind, is, reason) = condition;
+    let mut status = status.clone();
+    status["conditions"] = json!([{"type": kind, "status": is, "reason": reason, "message": "why"}]);
+    json!({"metadata": {"name": name}, "status": status})
+}
+
+fn told(findings: &[Finding]) -> Vec<(Level, &str)> {
+    findings.iter().map(|finding| (finding.level, finding.message.as_str())).collect()
+}
+
+#[test]
+fn a_source_that_fails_or_that_nobody_looks_at_is_told_with_what_to_do() {
+    let good = thing("a", ("Ready", "True", "Watched"), &json!({"lastSweptAt": before(1)}));
+    let failing = thing("b", ("Ready", "False", "Failing"), &json!({"lastSweptAt": before(1)}));
+    let stalled = thing("c", ("Ready", "True", "Watched"), &json!({"lastSweptAt": before(60)}));
+    assert_eq!(told(&sources(&[good.clone()], now())), [(Level::Ok, "all 1 answer and are watched")]);
+    let found = sources(&[good, stalled, failing], now());
+    assert_eq!(told(&found)[0], (Level::Fail, "b: why; more: `lockstep source check b`"));
+    assert!(found.len() == 2 && found[1].level == Level::Warn && found[1].message.contains("looked at 60m ago"), "{found:?}");
+}
+
+#[test]
+fn a_silent_cluster_is_a_fault_and_a_paused_one_is_not() {
+    let of = |reason: &str, is: &str| thing("c", ("Ready", is, reason), &json!({}));
+    for (cluster, level) in [
+        (of("Connected", "True"), Level::Ok),
+        (of("Revoked", "False"), Level::Ok),
+        (of("Paused", "False"), Level::Warn),
+        (of("AgentDisconnected", "False"), Level::Fail),
+        (of("Held", "False"), Level::Fail),
+        (thing("c", ("DeletionsHeld", "True", "DeleteGuard"), &json!({})), Level::Ok),
+    ] {
+        assert_eq!(clusters(&[cluster], now())[0].level, level);
+    }
+    let ending = json!({"agent": {"certificateExpiresAt": (now() + TimeDelta::hours(3)).to_rfc3339()}});
+    let found = clusters(&[thing("c", ("Ready", "True", "Connected"), &ending)], now());
+    assert!(found[1].check == "certificates" && found[1].message.contains("ends in 3h and was not renewed"), "{found:?}");
+    let guarded = clusters(&[thing("c", ("DeletionsHeld", "True", "DeleteGuard"), &json!({}))], now());
+    assert_eq!(told(&guarded)[1], (Level::Warn, "c: why"));
+}
+
+#[test]
+fn many_are_counted_and_faults_come_first() {
+    let mut all: Vec<Value> = (0..30).map(|i| thing(&format!("p{i}"), ("Ready", "False", "Paused"), &json!({}))).collect();
+    all.push(thing("gone", ("Ready", "False", "AgentDisconnected"), &json!({})));
+    let found = clusters(&all, now());
+    assert_eq!((found.len(), told(&found)[0]), (11, (Level::Fail, "gone: why")));
+    assert_eq!(told(&found)[10], (Level::Warn, "and 21 more: `lockstep status`"));
+}
+
+#[test]
+fn deliveries_are_counted_with_the_first_causes() {
+    let delivery = |cluster: &str| json!({"cluster": cluster, "binding": "db", "cause": "no grant"});
+    let found = deliveries(DeliveryStatus::Denied, Level::Fail, &[delivery("a"), delivery("b")], 101).unwrap();
+    assert_eq!(found.message, "2 Denied: a/db: no grant; b/db: no grant; all: `lockstep deliveries --status Denied`");
+    assert!(
+        deliveries(DeliveryStatus::Denied, Level::Fail, &[delivery("a")], 1).unwrap().message.starts_with("1 or more Denied")
+    );
+    assert_eq!(deliveries(DeliveryStatus::Held, Level::Fail, &[], 101), None);
+}
+
+#[test]
+fn a_rotation_that_failed_or_did_not_begin_is_a_fault_unless_it_waits_for_something() {
+    let rotation = |is: &str, status: &Value| thing("r", ("OnTime", is, "R"), status);
+    for (rotation, level) in [
+        (rotation("True", &json!({"nextDueAt": before(-60)})), Level::Ok),
+        (rotation("True", &json!({"nextDueAt": before(60)})), Level::Fail),
+        (rotation("True", &json!({"nextDueAt": before(60), "waitsFor": "a window"})), Level::Ok),
+        (rotation("False", &json!({})), Level::Fail),
+    ] {
+        assert_eq!(rotations(&[rotation], now())[0].level, level);
+    }
+}
+
+#[test]
+fn a_held_history_is_told_with_how_that_ends() {
+    let epoch = |held: Option<&str>, held_clusters| Epoch { epoch: 2, seq: 9, held: held.map(ToOwned::to_owned), held_clusters };
+    assert_eq!(history(&epoch(None, 0))[0].level, Level::Ok);
+    for held in [epoch(Some("it was cut"), 0), epoch(None, 3)] {
+        let found = history(&held);
+        assert!(found[0].level == Level::Fail && found[0].message.contains("lockstep epoch open --reason"), "{found:?}");
+    }
+}
