@@ -20,6 +20,7 @@ mod log_level;
 mod memory;
 mod metrics_and_logs;
 mod one_write;
+mod operating;
 mod quiet;
 mod revoking;
 mod rollback;

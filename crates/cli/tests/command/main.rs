@@ -6,4 +6,5 @@ mod connection;
 mod context;
 mod help;
 mod mistakes;
+mod refused;
 mod run;

@@ -46,11 +46,11 @@ pub(super) fn sources(sources: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
             }),
         }
     };
-    judged("sources", sources, "answer and are watched", one)
+    judged("sources", sources, "watched and answering", one)
 }
 
 pub(super) fn clusters(clusters: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
-    let mut findings = judged("clusters", clusters, "are connected, or out of use", |cluster| {
+    let mut findings = judged("clusters", clusters, "connected, or out of use", |cluster| {
         let name = name(Registered::Cluster, cluster);
         let (status, reason, message) = condition(cluster, "Ready")?;
         match (status, reason) {
@@ -89,7 +89,7 @@ pub(super) fn deliveries(status: DeliveryStatus, level: Level, found: &[Value], 
 }
 
 pub(super) fn rotations(rotations: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
-    judged("rotations", rotations, "are on time", |rotation| {
+    judged("rotations", rotations, "on time", |rotation| {
         let name = name(Registered::Rotation, rotation);
         let waits = rotation.pointer("/status/waitsFor").is_some() || rotation.pointer("/status/running").is_some();
         let due = time(rotation.pointer("/status/nextDueAt")).filter(|due| now - *due > OVERDUE && !waits);
@@ -112,7 +112,12 @@ pub(super) fn rotations(rotations: &[Value], now: DateTime<Utc>) -> Vec<Finding>
 /// What is wrong with some, or that all are well.
 fn judged(check: &'static str, items: &[Value], well: &str, one: impl Fn(&Value) -> Option<Finding>) -> Vec<Finding> {
     let findings = listed(check, items, one);
-    if findings.is_empty() { vec![Finding::ok(check, format!("all {} {well}", items.len()))] } else { findings }
+    match items {
+        _ if !findings.is_empty() => findings,
+        [] => vec![Finding::ok(check, "there are none".to_owned())],
+        [_] => vec![Finding::ok(check, format!("the only one is {well}"))],
+        all => vec![Finding::ok(check, format!("all {} are {well}", all.len()))],
+    }
 }
 
 fn listed(check: &'static str, items: &[Value], one: impl Fn(&Value) -> Option<Finding>) -> Vec<Finding> {
