@@ -1,8 +1,9 @@
 //! A server that does not accept the token.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use crate::run::Place;
 
@@ -13,8 +14,13 @@ fn refusing() -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { continue };
-            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+            let mut read = [0; 4096];
+            let _ = stream.read(&mut read);
             let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.shutdown(Shutdown::Write);
+            // Closed before all is read, the answer may be lost with the connection.
+            while stream.read(&mut read).is_ok_and(|count| count > 0) {}
         }
     });
     format!("http://{address}")

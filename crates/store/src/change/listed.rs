@@ -72,7 +72,12 @@ where ($1::bigint is null or seq > $1) and ($2::bigint is null or seq < $2) and 
     or (kind in ('BindingWritten', 'RotationWritten')
         and jsonb_path_exists(jsonb_build_array(detail::jsonb #> '{spec,items}', detail::jsonb #> '{spec,generate}'),
             '$[*][*] ? (@.source == $source && @.mount == $mount && @.path == $path)',
-            jsonb_build_object('source', s.source, 'mount', s.mount, 'path', s.path))))
+            jsonb_build_object('source', s.source, 'mount', s.mount, 'path', s.path)))
+    or (kind = 'RotationWritten' and (s.source, s.mount, s.path) in (
+        (detail #>> '{spec,databaseStatic,source}', detail #>> '{spec,databaseStatic,mount}', detail #>> '{spec,databaseStatic,role}'),
+        (detail #>> '{spec,databasePair,source}', detail #>> '{spec,databasePair,mount}',
+            concat_ws(',', detail #>> '{spec,databasePair,roles,0}', detail #>> '{spec,databasePair,roles,1}')),
+        (detail #>> '{spec,pki,source}', detail #>> '{spec,pki,into,mount}', detail #>> '{spec,pki,into,path}'))))
   and (($10 ->> 'everything')::boolean or reached(
       $10, coalesce(detail ->> 'project', substring(subject from '^project/(.*)$')),
       (select labels from cluster where 'cluster/' || name = subject)))

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::certificates::ends;
 use super::finding::{Finding, Level};
+use crate::clock;
 use crate::command::login::may;
 use crate::kind::Kind;
 use crate::rest::client::Client;
 use crate::rest::failure::Failure;
 use crate::rest::probe::Probe;
-use crate::{age, clock};
 
 /// Clocks that are further apart make ages wrong; further still, logins at an OIDC issuer.
 const APART_WARN: TimeDelta = TimeDelta::seconds(5);
