@@ -6,6 +6,7 @@ mod audit;
 mod blast_radius;
 mod ca;
 mod cluster;
+mod completion;
 mod confirm;
 mod consent;
 mod context;
@@ -16,6 +17,7 @@ mod diff;
 mod doctor;
 mod epoch;
 mod get;
+mod import;
 mod login;
 mod pinned;
 mod rollback;
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Rotation(rotation::Args),
     Ca(ca::Args),
     Epoch(epoch::Args),
+    Import(import::Args),
+    Completion(completion::Args),
     Version(version::Args),
 }
 
@@ -97,6 +101,8 @@ impl Command {
             Self::Token(args) => args.run(connection).await?,
             Self::Ca(args) => args.run(connection).await?,
             Self::Epoch(args) => args.run(connection).await?,
+            Self::Import(args) => return args.run(),
+            Self::Completion(args) => args.run()?,
             Self::Version(args) => args.run()?,
         }
         Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ mod clock;
 mod command;
 mod connection;
 mod format;
+mod import;
 mod item;
 mod kind;
 mod manifest;

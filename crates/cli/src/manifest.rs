@@ -11,4 +11,4 @@ mod read;
 mod shape;
 
 pub(crate) use check::Depth;
-pub(crate) use read::read;
+pub(crate) use read::{mistakes_in, read, read_foreign};

@@ -35,6 +35,11 @@ impl Mistakes {
     pub(super) fn new(mistakes: Vec<Mistake>) -> Option<Self> {
         if mistakes.is_empty() { None } else { Some(Self(mistakes)) }
     }
+
+    /// Of a manifest that is in no file: fields and reasons, in one line.
+    pub(super) fn without_places(&self) -> String {
+        self.0.iter().map(|mistake| format!("{}: {}", mistake.field, mistake.reason)).collect::<Vec<_>>().join("; ")
+    }
 }
 
 impl fmt::Display for Mistakes {

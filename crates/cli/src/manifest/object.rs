@@ -46,6 +46,13 @@ impl Place {
     }
 }
 
+/// As in `file.yaml:12`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.lines.of(&format!("{}kind", self.prefix)))
+    }
+}
+
 /// As in `binding/checkout-db`.
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

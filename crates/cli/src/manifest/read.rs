@@ -22,6 +22,24 @@ pub(crate) fn read(args: &FileArgs, depth: Depth) -> anyhow::Result<Vec<Object>>
     Ok(objects)
 }
 
+/// Everything in the files as written, whosever kinds it is, with the file and line of each.
+pub(crate) fn read_foreign(args: &FileArgs) -> anyhow::Result<Vec<(Value, String)>> {
+    let (mut found, mut mistakes) = (Vec::new(), Vec::new());
+    for file in args.read()? {
+        let (documents, broken) = document::parse(&file);
+        mistakes.extend(broken);
+        found.extend(documents.into_iter().flat_map(|document| unfold(document, &file.name)));
+    }
+    let found = found.into_iter().map(|(value, place)| (value, place.to_string())).collect();
+    Mistakes::new(mistakes).map_or(Ok(found), |mistakes| Err(mistakes.into()))
+}
+
+/// What `apply` would say of a manifest that was made here, with the field of each mistake.
+pub(crate) fn mistakes_in(manifest: String) -> Result<(), String> {
+    let file = File { name: String::new(), text: manifest };
+    examine(&[file], Depth::Whole).map(drop).map_err(|mistakes| mistakes.without_places())
+}
+
 fn examine(files: &[File], depth: Depth) -> Result<Vec<Object>, Mistakes> {
     let (mut objects, mut mistakes, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for file in files {

@@ -1,0 +1,187 @@
+//! Bindings that were made: whether they are valid, which are one and the same, and what they are called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_api::binding::{Binding, BindingSpec, SecretTarget, Target};
+use lockstep_api::manifest::Metadata;
+use lockstep_core::name::NAME_MAX_BYTES;
+
+use super::object::Object;
+use super::outcome::{Outcome, Verdict};
+use super::{Wanted, items::Items};
+use crate::{format, manifest};
+
+/// A binding that an object became.
+#[derive(Debug, Clone)]
+pub(super) struct Made {
+    pub(super) spec: BindingSpec,
+    /// What it would be called if nothing else is.
+    hint: String,
+    /// The object's, which tells objects of one name apart.
+    namespace: String,
+    /// Its name; `None`: another binding delivers it too.
+    name: Option<String>,
+    /// Other objects that it stands for, as in `externalsecret/shop/db (file.yaml:3)`.
+    also: Vec<String>,
+}
+
+impl Made {
+    /// A binding called like `hint`, that delivers `items` to the object's namespace.
+    pub(super) fn new(object: &Object, hint: &str, wanted: &Wanted, items: Items, target: SecretTarget) -> Self {
+        let target = SecretTarget { namespaces: vec![object.namespace.clone()], adopt: true, ..target };
+        let spec = BindingSpec {
+            project: wanted.project.clone(),
+            clusters: wanted.clusters.clone(),
+            items: items.into_vec(),
+            target: Target { secret: Some(target), directory: None },
+            mode: wanted.observe.then(|| "Observe".to_owned()),
+            templates: BTreeMap::new(),
+            templates_only: false,
+            deletion_policy: None,
+            source_deletion_policy: None,
+            restart: None,
+        };
+        Self { spec, hint: name_from(hint), namespace: object.namespace.clone(), name: None, also: Vec::new() }
+    }
+
+    fn manifest(&self, name: &str) -> Binding {
+        let metadata = Metadata { name: name.to_owned(), ..Metadata::default() };
+        Binding::new("Binding", metadata, self.spec.clone(), None)
+    }
+
+    /// What `lockstep apply` would say of it.
+    fn mistakes(&self) -> Result<(), String> {
+        let text = format::yaml(&self.manifest(&self.hint)).map_err(|error| format!("{error:#}"))?;
+        manifest::mistakes_in(text)
+    }
+
+    /// Its manifest, if it is one of its own; with the lines that go before it.
+    pub(super) fn written(&self, outcome: &Outcome) -> Option<anyhow::Result<String>> {
+        let name = self.name.as_ref()?;
+        let from = std::iter::once(format!("# From {} ({})\n", outcome.title(), outcome.place));
+        let also = self.also.iter().map(|other| format!("# and {other}\n"));
+        let left = outcome.lines.left_out.iter().map(|line| format!("# Left out: {}: {}\n", line.field, line.why));
+        let comments: String = from.chain(also).chain(left).collect();
+        Some(format::yaml(&self.manifest(name)).map(|yaml| format!("{comments}{yaml}")))
+    }
+
+    fn without_namespaces(&self) -> BindingSpec {
+        let mut spec = self.spec.clone();
+        if let Some(secret) = &mut spec.target.secret {
+            secret.namespaces.clear();
+        }
+        spec
+    }
+}
+
+/// A Secret of which nothing is said yet.
+pub(super) fn bare_target() -> SecretTarget {
+    SecretTarget {
+        name: String::new(),
+        namespaces: Vec::new(),
+        namespace_selector: None,
+        secret_type: None,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+        immutable: false,
+        adopt: false,
+    }
+}
+
+/// A name of a registered thing that is as near to `text` as one can be.
+pub(super) fn name_from(text: &str) -> String {
+    let fit = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = text.chars().map(fit).take(NAME_MAX_BYTES).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "imported".to_owned() } else { name.to_owned() }
+}
+
+/// Refuses what `lockstep apply` would refuse, joins what is the same in several namespaces, and gives names.
+pub(super) fn finish(outcomes: &mut [Outcome]) {
+    for outcome in outcomes.iter_mut() {
+        refuse_invalid(outcome);
+    }
+    join_same(outcomes);
+    name_all(outcomes);
+}
+
+fn refuse_invalid(outcome: &mut Outcome) {
+    let mut kept = Vec::new();
+    for made in std::mem::take(&mut outcome.made) {
+        match made.mistakes() {
+            Ok(()) => kept.push(made),
+            Err(why) => {
+                let target = made.spec.target.secret.as_ref().map_or("", |secret| &secret.name);
+                outcome.refuse(target, format!("`lockstep apply` would refuse the binding: {why}"));
+                outcome.verdict = Verdict::InPart;
+            }
+        }
+    }
+    let mapped = matches!(outcome.verdict, Verdict::Mapped | Verdict::InPart);
+    if mapped && kept.is_empty() {
+        outcome.verdict = Verdict::NotMapped;
+    }
+    outcome.made = kept;
+}
+
+/// The same Secret with the same content in several namespaces is one binding with several namespaces.
+fn join_same(outcomes: &mut [Outcome]) {
+    let all: Vec<(usize, usize)> =
+        outcomes.iter().enumerate().flat_map(|(o, outcome)| (0..outcome.made.len()).map(move |m| (o, m))).collect();
+    let mut first: Vec<(BindingSpec, (usize, usize))> = Vec::new();
+    for (o, m) in all {
+        let (spec, namespace) = (outcomes[o].made[m].without_namespaces(), outcomes[o].made[m].namespace.clone());
+        let same = first.iter().find(|(other, at)| *other == spec && !namespaces(&outcomes[at.0].made[at.1]).contains(&namespace));
+        let Some(&(_, at)) = same else {
+            outcomes[o].made[m].name = Some(String::new());
+            first.push((spec, (o, m)));
+            continue;
+        };
+        let also = format!("{} ({})", outcomes[o].title(), outcomes[o].place);
+        let one = &mut outcomes[at.0].made[at.1];
+        one.also.push(also);
+        if let Some(secret) = &mut one.spec.target.secret {
+            secret.namespaces.push(namespace);
+        }
+    }
+}
+
+fn namespaces(made: &Made) -> &[String] {
+    made.spec.target.secret.as_ref().map_or(&[], |secret| &secret.namespaces)
+}
+
+/// A hint that several have gets the namespace, and if that is not enough, a number.
+fn name_all(outcomes: &mut [Outcome]) {
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for made in outcomes.iter().flat_map(|outcome| &outcome.made).filter(|made| made.name.is_some()) {
+        *uses.entry(made.hint.clone()).or_default() += 1;
+    }
+    let mut taken: BTreeSet<String> = uses.iter().filter(|(_, count)| **count == 1).map(|(hint, _)| hint.clone()).collect();
+    for made in outcomes.iter_mut().flat_map(|outcome| &mut outcome.made).filter(|made| made.name.is_some()) {
+        let name = if uses.get(&made.hint) == Some(&1) { made.hint.clone() } else { free_name(made, &taken) };
+        taken.insert(name.clone());
+        made.name = Some(name);
+    }
+    let names: Vec<(BindingSpec, String)> = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.made)
+        .filter_map(|made| Some((made.without_namespaces(), made.name.clone()?)))
+        .collect();
+    for outcome in outcomes {
+        let name = |made: &Made| {
+            let spec = made.without_namespaces();
+            made.name.clone().or_else(|| names.iter().find(|(other, _)| *other == spec).map(|(_, name)| name.clone()))
+        };
+        outcome.bindings = outcome.made.iter().filter_map(name).collect();
+    }
+}
+
+fn free_name(made: &Made, taken: &BTreeSet<String>) -> String {
+    let hint = |rest: &str| {
+        let room = NAME_MAX_BYTES.saturating_sub(rest.len());
+        name_from(&format!("{}{rest}", &made.hint[..made.hint.len().min(room)]))
+    };
+    let with_namespace = hint(&format!("-{}", made.namespace));
+    let numbered = (2..).map(|number| hint(&format!("-{}-{number}", made.namespace)));
+    std::iter::once(with_namespace).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
+}
