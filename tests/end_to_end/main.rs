@@ -14,6 +14,7 @@ mod closed_pipe;
 mod deletions;
 mod drift;
 mod engines;
+mod importing;
 mod joining;
 mod load;
 mod log_level;

@@ -4,6 +4,7 @@
 mod binary;
 mod deletion;
 mod drift;
+mod importing;
 mod keyless;
 mod observe;
 mod ownership;

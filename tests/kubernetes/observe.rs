@@ -12,7 +12,7 @@ use crate::workload::{QUIET, await_replica_sets, deploy, replica_sets};
 const OTHER_TOOL: &str = "external-secrets";
 
 /// Waits until the comparison came to this.
-async fn await_observed(fleet: &Fleet, text: &str) -> Result<Value> {
+pub(crate) async fn await_observed(fleet: &Fleet, text: &str) -> Result<Value> {
     wait::until(text, STORY_LIMIT, async || {
         let deliveries = fleet.deliveries().await?;
         let found = deliveries.into_iter().find(|delivery| delivery["cause"].as_str().is_some_and(|cause| cause.contains(text)));

@@ -94,3 +94,5 @@ pub(crate) fn import(tool: Tool, objects: Vec<(serde_json::Value, String)>, want
     outcomes
 }
 
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,7 @@ fn find_leaves(value: &Value, field: String, leaves: &mut Vec<String>) {
 }
 
 /// `/spec/data/0/remoteRef` as `spec.data[0].remoteRef`.
-fn readable(field: &str) -> String {
+pub(super) fn readable(field: &str) -> String {
     let mut readable = String::new();
     for part in field.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");

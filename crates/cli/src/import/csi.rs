@@ -77,8 +77,15 @@ fn open_objects(account: &mut Account) -> Result<(), String> {
 fn connection(account: &mut Account) {
     for name in account.names("/spec/parameters") {
         let why = match name.as_str() {
-            "vaultAddress" | "vaultNamespace" | "vaultCAPem" | "vaultCACertPath" | "vaultCADirectory" | "vaultTLSServerName"
-            | "vaultTLSClientCertPath" | "vaultTLSClientKeyPath" | "vaultSkipTLSVerify" => "the source says it",
+            "vaultAddress"
+            | "vaultNamespace"
+            | "vaultCAPem"
+            | "vaultCACertPath"
+            | "vaultCADirectory"
+            | "vaultTLSServerName"
+            | "vaultTLSClientCertPath"
+            | "vaultTLSClientKeyPath"
+            | "vaultSkipTLSVerify" => "the source says it",
             "roleName" | "audience" | "vaultKubernetesMountPath" | "vaultAuthMountPath" => {
                 "the server logs in, with a credential set that the source names"
             }
@@ -113,9 +120,8 @@ fn secret(
             Ok((place, key, base64)) => {
                 items.add(&From { source: &source, place: &place, version: None, base64 }, &key, &to);
             }
-            // Said once, where it is asked for.
             Err(why) => {
-                account.used(&from);
+                account.left_out(&from, "the Secret that it is for does not get it");
                 account.left_out(&entry, why);
             }
         }

@@ -37,8 +37,12 @@ fn no_binding(kind: &str) -> &'static str {
         "ClusterExternalSecret" => {
             "write its externalSecretSpec as an ExternalSecret and import that; then put its namespaces into target.secret.namespaces, or its selector into namespaceSelector"
         }
-        "PushSecret" | "ClusterPushSecret" => "Lockstep does not write what clusters hold into Vault: a Rotation with `generate` makes new values there",
-        "Password" | "UUID" | "SSHKey" => "values are made at the source: write a Rotation with `generate`, and bind the secret that it writes",
+        "PushSecret" | "ClusterPushSecret" => {
+            "Lockstep does not write what clusters hold into Vault: a Rotation with `generate` makes new values there"
+        }
+        "Password" | "UUID" | "SSHKey" => {
+            "values are made at the source: write a Rotation with `generate`, and bind the secret that it writes"
+        }
         _ => "generators and other sources than a Vault's KV engine and static roles have no equal",
     }
 }
@@ -50,13 +54,15 @@ fn external_secret(object: &Object, account: &mut Account, stores: &Stores, want
         None | Some("Periodic") => account.not_needed("/spec/refreshPolicy", PUSHED),
         Some(_) => account.left_out("/spec/refreshPolicy", "a binding follows its secret always; `version` of an item pins it"),
     }
+    let windows = "when a refresh is allowed has no equal: a change is delivered when Vault has it";
+    if account.look("/spec/syncWindows").is_some() {
+        account.left_out("/spec/syncWindows", windows);
+    }
     let mut items = Items::default();
     data::of_keys(account, &mut items, object, stores, wanted);
     data::of_all(account, &mut items, object, stores, wanted);
-    if account.look("/spec/secretStoreRef").is_some() {
-        // Whatever is wrong with it is said of each entry that needs it.
-        account.used("/spec/secretStoreRef");
-    }
+    // Whatever is wrong with it is said of each entry that needs it.
+    store::used(account, "/spec/secretStoreRef");
     if items.is_empty() {
         return Err(nothing_left(account));
     }

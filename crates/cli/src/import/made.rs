@@ -7,7 +7,7 @@ use lockstep_api::manifest::Metadata;
 use lockstep_core::name::NAME_MAX_BYTES;
 
 use super::object::Object;
-use super::outcome::{Outcome, Verdict};
+use super::outcome::{Outcome, printable};
 use super::{Wanted, items::Items};
 use crate::{format, manifest};
 
@@ -58,10 +58,10 @@ impl Made {
     /// Its manifest, if it is one of its own; with the lines that go before it.
     pub(super) fn written(&self, outcome: &Outcome) -> Option<anyhow::Result<String>> {
         let name = self.name.as_ref()?;
-        let from = std::iter::once(format!("# From {} ({})\n", outcome.title(), outcome.place));
-        let also = self.also.iter().map(|other| format!("# and {other}\n"));
-        let left = outcome.lines.left_out.iter().map(|line| format!("# Left out: {}: {}\n", line.field, line.why));
-        let comments: String = from.chain(also).chain(left).collect();
+        let from = std::iter::once(format!("From {} ({})", outcome.title(), outcome.place));
+        let also = self.also.iter().map(|other| format!("and {other}"));
+        let left = outcome.lines.left_out.iter().map(|line| format!("Left out: {}: {}", line.field, line.why));
+        let comments = from.chain(also).chain(left).map(|line| format!("# {}\n", printable(&line))).collect::<String>();
         Some(format::yaml(&self.manifest(name)).map(|yaml| format!("{comments}{yaml}")))
     }
 
@@ -106,22 +106,14 @@ pub(super) fn finish(outcomes: &mut [Outcome]) {
 }
 
 fn refuse_invalid(outcome: &mut Outcome) {
-    let mut kept = Vec::new();
-    for made in std::mem::take(&mut outcome.made) {
-        match made.mistakes() {
-            Ok(()) => kept.push(made),
-            Err(why) => {
-                let target = made.spec.target.secret.as_ref().map_or("", |secret| &secret.name);
-                outcome.refuse(target, format!("`lockstep apply` would refuse the binding: {why}"));
-                outcome.verdict = Verdict::InPart;
-            }
-        }
+    let judged = std::mem::take(&mut outcome.made).into_iter().map(|made| (made.mistakes(), made));
+    let (good, bad): (Vec<_>, Vec<_>) = judged.partition(|(mistakes, _)| mistakes.is_ok());
+    for (mistakes, made) in bad {
+        let target = made.spec.target.secret.as_ref().map_or("", |secret| &secret.name);
+        let why = mistakes.err().unwrap_or_default();
+        outcome.refuse(target, format!("`lockstep apply` would refuse the binding: {why}"), good.is_empty());
     }
-    let mapped = matches!(outcome.verdict, Verdict::Mapped | Verdict::InPart);
-    if mapped && kept.is_empty() {
-        outcome.verdict = Verdict::NotMapped;
-    }
-    outcome.made = kept;
+    outcome.made = good.into_iter().map(|(_, made)| made).collect();
 }
 
 /// The same Secret with the same content in several namespaces is one binding with several namespaces.
@@ -131,7 +123,8 @@ fn join_same(outcomes: &mut [Outcome]) {
     let mut first: Vec<(BindingSpec, (usize, usize))> = Vec::new();
     for (o, m) in all {
         let (spec, namespace) = (outcomes[o].made[m].without_namespaces(), outcomes[o].made[m].namespace.clone());
-        let same = first.iter().find(|(other, at)| *other == spec && !namespaces(&outcomes[at.0].made[at.1]).contains(&namespace));
+        let same =
+            first.iter().find(|(other, at)| *other == spec && !namespaces(&outcomes[at.0].made[at.1]).contains(&namespace));
         let Some(&(_, at)) = same else {
             outcomes[o].made[m].name = Some(String::new());
             first.push((spec, (o, m)));

@@ -40,6 +40,11 @@ impl Verdict {
     }
 }
 
+/// In one line: what was read from a manifest must neither move a terminal's cursor nor end a comment.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// What became of one object.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
@@ -101,13 +106,21 @@ impl Outcome {
         }
     }
 
-    /// One of its bindings would be refused.
-    pub(super) fn refuse(&mut self, target: &str, why: String) {
-        self.lines.left_out.push(Line { field: format!("Secret {target}"), why });
+    /// One of its bindings would be refused; `is_last`: there is none besides.
+    pub(super) fn refuse(&mut self, target: &str, why: String, is_last: bool) {
+        if is_last {
+            self.verdict = Verdict::NotMapped;
+            self.why = Some(why);
+        } else {
+            self.verdict = Verdict::InPart;
+            self.lines.left_out.push(Line { field: format!("Secret {target}"), why });
+        }
     }
 
-    /// As in `externalsecret/shop/db`.
+    /// As in `externalsecret/shop/db`; what is in no namespace has none.
     pub(crate) fn title(&self) -> String {
-        format!("{}/{}/{}", self.kind.to_lowercase(), self.namespace, self.name)
+        let kind = self.kind.to_lowercase();
+        let namespace = if kind.starts_with("cluster") { String::new() } else { format!("{}/", self.namespace) };
+        printable(&format!("{kind}/{namespace}{}", self.name))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::outcome::{Outcome, Verdict};
+use super::outcome::{Outcome, Verdict, printable};
 use crate::table::cell::Cell;
 use crate::table::{Style, Table};
 use crate::terminal;
@@ -18,11 +18,7 @@ pub(crate) fn table(outcomes: &[Outcome], style: Style) -> String {
     let mut table = Table::new(vec!["OBJECT", "RESULT", "BINDING"]);
     for outcome in outcomes {
         let bindings = if outcome.bindings.is_empty() { None } else { Some(outcome.bindings.join(",")) };
-        table.rows.push(vec![
-            Cell::text(&outcome.title()),
-            Cell::text(outcome.verdict.as_str()),
-            Cell::optional(bindings),
-        ]);
+        table.rows.push(vec![Cell::text(&outcome.title()), Cell::text(outcome.verdict.as_str()), Cell::optional(bindings)]);
     }
     let details = outcomes.iter().filter_map(details);
     table.render(style) + &details.map(|text| format!("\n{text}")).collect::<String>() + &format!("\n{}\n", count(outcomes))
@@ -33,12 +29,7 @@ fn details(outcome: &Outcome) -> Option<String> {
     let left = outcome.lines.left_out.iter().map(|line| format!("  left out: {}: {}", line.field, line.why));
     let not_needed = outcome.lines.not_needed.iter().map(|line| format!("  not needed: {}: {}", line.field, line.why));
     let lines: Vec<String> = why.chain(left).chain(not_needed).map(|line| printable(&line)).collect();
-    (!lines.is_empty()).then(|| format!("{} ({})\n{}", printable(&outcome.title()), outcome.place, terminal::lines(lines)))
-}
-
-/// What is in a manifest must not move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    (!lines.is_empty()).then(|| format!("{} ({})\n{}", outcome.title(), printable(&outcome.place), terminal::lines(lines)))
 }
 
 /// The last word.

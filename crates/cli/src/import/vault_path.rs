@@ -25,9 +25,7 @@ impl VaultPlace {
         let plain = Item { source: source.to_owned(), mount: self.mount.clone(), ..Item::default() };
         match self.engine {
             Engine::StaticRole => Item { static_role: Some(self.path.clone()), ..plain },
-            Engine::KvV1 => {
-                Item { path: Some(self.path.clone()), engine: Some(Engine::KvV1.as_str().to_owned()), ..plain }
-            }
+            Engine::KvV1 => Item { path: Some(self.path.clone()), engine: Some(Engine::KvV1.as_str().to_owned()), ..plain },
             Engine::KvV2 | Engine::RolePair => Item { path: Some(self.path.clone()), ..plain },
         }
     }

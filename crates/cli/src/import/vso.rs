@@ -82,7 +82,9 @@ fn kv(account: &mut Account) -> Result<Secret, String> {
     match version {
         // The operator takes 0 for the newest.
         Some(_) => account.used("/spec/version"),
-        None if account.look("/spec/version").is_some() => account.left_out("/spec/version", "no number: the newest is delivered"),
+        None if account.look("/spec/version").is_some() => {
+            account.left_out("/spec/version", "no number: the newest is delivered")
+        }
         None => {}
     }
     for (field, why) in [
@@ -96,7 +98,8 @@ fn kv(account: &mut Account) -> Result<Secret, String> {
 }
 
 const LEASE: &str = "a static role has no lease";
-const ROLE_KEYS: &str = "of a static role username and password are delivered, and not ttl, rotation_period and last_vault_rotation";
+const ROLE_KEYS: &str =
+    "of a static role username and password are delivered, and not ttl, rotation_period and last_vault_rotation";
 
 fn role(account: &mut Account) -> Result<Secret, String> {
     let mount = account.text("/spec/mount").ok_or("it names no mount")?;

@@ -33,6 +33,8 @@ const COMMANDS: &[&str] = &[
     "epoch",
     "epoch show",
     "epoch open",
+    "import",
+    "completion",
     "version",
 ];
 

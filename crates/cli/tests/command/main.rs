@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "functions that tests share are tests too")]
 
 mod certificate;
+mod completion;
 mod connection;
 mod context;
 mod help;
+mod import;
 mod mistakes;
 mod refused;
 mod run;

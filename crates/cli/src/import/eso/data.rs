@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::store::{Found, Stores};
+use super::store::{self, Found, Stores};
 use crate::import::Wanted;
 use crate::import::account::Account;
 use crate::import::items::{From, Items};
@@ -51,7 +51,8 @@ fn of_key(
     let reference = format!("{field}/remoteRef");
     let property = account.text(&format!("{reference}/property")).filter(|property| !property.is_empty());
     let entry = entry(account, field, &reference, object, stores, wanted)?;
-    let property = property.ok_or("without a property it is the whole secret as JSON: bind its keys, or write the JSON in a template")?;
+    let property =
+        property.ok_or("without a property it is the whole secret as JSON: bind its keys, or write the JSON in a template")?;
     if property.contains(QUERY) {
         return Err(format!("{property:?} is a query into a value, and values are delivered whole"));
     }
@@ -113,11 +114,11 @@ fn entry(
         return Err("values are not generated on delivery: a Rotation with `generate` makes them in Vault".to_owned());
     }
     let own_store = format!("{field}/sourceRef/storeRef");
-    let store = if account.look(&own_store).is_some() { own_store.as_str() } else { "/spec/secretStoreRef" };
+    let reference_to = if account.look(&own_store).is_some() { own_store.as_str() } else { "/spec/secretStoreRef" };
     let key = account.text(&format!("{reference}/key")).ok_or("it names no secret")?;
-    let found = stores.locate(account, store, object, &key, wanted)?;
-    if store == own_store {
-        account.used(&own_store);
+    let found = stores.locate(account, reference_to, object, &key, wanted)?;
+    if reference_to == own_store {
+        store::used(account, &own_store);
     }
     if let Some(assumed) = found.assumed {
         account.left_out(&format!("{reference}/key"), assumed);

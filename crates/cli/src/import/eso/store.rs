@@ -83,6 +83,13 @@ impl Stores {
     }
 }
 
+/// A reference to a store is in the items.
+pub(super) fn used(account: &mut Account, field: &str) {
+    for name in ["name", "kind"] {
+        account.used(&format!("{field}/{name}"));
+    }
+}
+
 /// The operator's own rules. The store's path is the mount, which a key may repeat, with `data/` behind it in version 2.
 fn place(mount: Option<&str>, engine: Engine, key: &str) -> Result<(VaultPlace, Option<&'static str>), String> {
     let key = trimmed(key);

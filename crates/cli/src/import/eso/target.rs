@@ -1,6 +1,9 @@
 //! `target`: as what, and what becomes of it.
 
+use std::collections::BTreeMap;
+
 use lockstep_api::binding::SecretTarget;
+use lockstep_core::binding::refused_on_a_secret;
 
 use crate::import::account::{Account, below};
 use crate::import::made::bare_target;
@@ -22,7 +25,8 @@ pub(super) fn of(account: &mut Account, object: &Object) -> Result<Target, Strin
     }
     let name = account.text(&format!("{FIELD}/name")).unwrap_or_else(|| object.name.clone());
     if account.flag(&format!("{FIELD}/immutable")) == Some(true) {
-        let why = "an immutable Secret never gets new content; `immutable` here makes a Secret for each content, under another name";
+        let why =
+            "an immutable Secret never gets new content; `immutable` here makes a Secret for each content, under another name";
         account.left_out(&format!("{FIELD}/immutable"), why);
     }
     let deletion_policy = creation(account)?;
@@ -81,16 +85,21 @@ fn deletion(account: &mut Account) -> Option<String> {
 }
 
 /// Labels or annotations of the Secret, without those that a Secret of Lockstep's must not have.
-fn metadata(account: &mut Account, field: &str) -> std::collections::BTreeMap<String, String> {
+fn metadata(account: &mut Account, field: &str) -> BTreeMap<String, String> {
     let mut found = account.texts(field);
+    let is_copied = !field.starts_with(FIELD);
     found.retain(|key, value| {
         let at = below(field, key);
         if key == "kubectl.kubernetes.io/last-applied-configuration" {
             account.not_needed(&at, "kubectl's own note of the object");
             return false;
         }
-        if let Some(why) = lockstep_core::binding::refused_on_a_secret(key) {
-            account.left_out(&at, why);
+        if let Some(why) = refused_on_a_secret(key) {
+            if is_copied {
+                account.not_needed(&at, "of the object itself, and not meant for the Secret");
+            } else {
+                account.left_out(&at, why);
+            }
             return false;
         }
         if value.contains("{{") {

@@ -5,8 +5,26 @@ use super::token::Token;
 
 /// Words that a Jinja variable cannot be called, and `keys`, which is all of them.
 const RESERVED: [&str; 20] = [
-    "and", "elif", "else", "false", "False", "filter", "for", "if", "in", "is", "keys", "loop", "none", "None", "not", "or",
-    "recursive", "self", "true", "True",
+    "and",
+    "elif",
+    "else",
+    "false",
+    "False",
+    "filter",
+    "for",
+    "if",
+    "in",
+    "is",
+    "keys",
+    "loop",
+    "none",
+    "None",
+    "not",
+    "or",
+    "recursive",
+    "self",
+    "true",
+    "True",
 ];
 
 /// An expression in our words.

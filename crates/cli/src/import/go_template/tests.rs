@@ -32,7 +32,10 @@ fn rendered(text: &str, root: Root) -> String {
 fn what_is_translated_renders_what_go_renders() {
     for (text, want) in [
         ("{{ .user }}:{{.password}}", "ada: p'w\n"),
-        ("{\"auths\": {\"r\": {\"auth\": \"{{ printf \"%s:%s\" .user .password | b64enc }}\"}}}", "{\"auths\": {\"r\": {\"auth\": \"YWRhOiBwJ3cK\"}}}"),
+        (
+            "{\"auths\": {\"r\": {\"auth\": \"{{ printf \"%s:%s\" .user .password | b64enc }}\"}}}",
+            "{\"auths\": {\"r\": {\"auth\": \"YWRhOiBwJ3cK\"}}}",
+        ),
         ("{{ index . \"tls.crt\" }}", "PEM"),
         ("{{ .b64 | b64dec | upper }}", "HI"),
         ("{{ .password | trim | replace \"'\" \"-\" }}", "p-w"),

@@ -1,6 +1,9 @@
 //! `destination`: as what, without its content.
 
+use std::collections::BTreeMap;
+
 use lockstep_api::binding::SecretTarget;
+use lockstep_core::binding::refused_on_a_secret;
 
 use crate::import::account::{Account, below};
 use crate::import::made::bare_target;
@@ -29,9 +32,9 @@ pub(super) fn of(account: &mut Account) -> Result<Target, String> {
     Ok(Target { secret, deletion_policy: Some(deletion_policy.to_owned()) })
 }
 
-fn metadata(account: &mut Account, field: &str) -> std::collections::BTreeMap<String, String> {
+fn metadata(account: &mut Account, field: &str) -> BTreeMap<String, String> {
     let mut found = account.texts(field);
-    found.retain(|key, _| match lockstep_core::binding::refused_on_a_secret(key) {
+    found.retain(|key, _| match refused_on_a_secret(key) {
         None => true,
         Some(why) => {
             account.left_out(&below(field, key), why);

@@ -31,7 +31,8 @@ pub(super) fn of(account: &mut Account, from: &From<'_>, items: &mut Items, more
     }
     let references = format!("{FIELD}/transformationRefs");
     if account.count(&references) > 0 {
-        account.left_out(&references, "a binding's templates are its own: write those of the SecretTransformation into `templates`");
+        account
+            .left_out(&references, "a binding's templates are its own: write those of the SecretTransformation into `templates`");
     }
     let templates = templates(account);
     let choice = choose(account);
@@ -58,9 +59,12 @@ pub(super) fn of(account: &mut Account, from: &From<'_>, items: &mut Items, more
 
 fn templates(account: &mut Account) -> BTreeMap<String, Translated> {
     let field = format!("{FIELD}/templates");
-    account.used(&field);
+    let names = account.names(&field);
+    if names.is_empty() {
+        account.not_needed(&field, "there are none");
+    }
     let mut made = BTreeMap::new();
-    for name in account.names(&field) {
+    for name in names {
         let at = below(&field, &name);
         account.not_needed(&format!("{at}/name"), "the key is the name");
         let Some(text) = account.text(&format!("{at}/text")) else {

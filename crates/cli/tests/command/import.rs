@@ -1,0 +1,107 @@
+use serde_json::{Value, json};
+
+use crate::run::{Done, Place};
+
+mod moving;
+
+const EXTERNAL_SECRET: &str = "\
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: db, namespace: shop}
+spec:
+  refreshInterval: 1h
+  secretStoreRef: {name: vault}
+  dataFrom: [{extract: {key: kv/data/shop/db}}]
+";
+const STORE: &str = "\
+---
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: vault, namespace: shop}
+spec: {provider: {vault: {server: https://vault.example.com:8200, path: kv, auth: {tokenSecretRef: {name: t, key: t}}}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: t, namespace: shop}
+stringData: {t: not-to-be-repeated}
+";
+const MAPPED: &str = "externalsecret/shop/db   mapped        db\n";
+
+fn report(done: &Done) -> Value {
+    serde_json::from_str(&done.stderr).unwrap()
+}
+
+#[test]
+fn bindings_are_data_and_what_became_of_each_object_is_for_people() {
+    let place = Place::new();
+    place.write("all.yaml", &format!("{EXTERNAL_SECRET}{STORE}"));
+    let done = place.run("import eso -f all.yaml --project shop --source corp --clusters env=prod --observe");
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(
+        done.stdout.starts_with("# From externalsecret/shop/db (all.yaml:2)\napiVersion: lockstep.dev/v1\nkind: Binding\n"),
+        "{done:?}"
+    );
+    assert!(done.stdout.contains("mode: Observe") && done.stdout.contains("env: prod"), "{done:?}");
+    for want in [
+        MAPPED,
+        "secretstore/shop/vault   read          -\n",
+        "secret/shop/t            passed over   -\n",
+        "1 mapped, 0 mapped in part, 0 not mapped",
+    ] {
+        assert!(done.stderr.contains(want), "{want} in\n{}", done.stderr);
+    }
+    assert!(!format!("{done:?}").contains("not-to-be-repeated"), "{done:?}");
+}
+
+#[test]
+fn what_is_made_is_what_apply_takes() {
+    let place = Place::new();
+    place.write("all.yaml", &format!("{EXTERNAL_SECRET}{STORE}"));
+    let done = place.run("import eso -f all.yaml -o bindings.yaml");
+    assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{done:?}");
+    let applied = place.run("apply -f bindings.yaml --dry-run=client");
+    assert_eq!((applied.code, applied.stdout.as_str()), (0, "binding/db checked (client dry run)\n"), "{applied:?}");
+}
+
+#[test]
+fn what_is_left_out_is_named_and_told_by_the_exit_code() {
+    let place = Place::new();
+    let input = EXTERNAL_SECRET.replace("refreshInterval: 1h", "surprise: {deep: [1]}");
+    let done = place.run_with_input("import eso -f - --report json", &input);
+    assert_eq!(done.code, 2, "{done:?}");
+    let item = &report(&done)["items"][0];
+    assert_eq!((&item["result"], &item["bindings"]), (&json!("inPart"), &json!(["db"])));
+    let fields: Vec<_> = item["leftOut"].as_array().unwrap().iter().map(|line| &line["field"]).collect();
+    assert_eq!(fields, [&json!("spec.dataFrom[0].extract.key"), &json!("spec.surprise.deep[0]")]);
+    assert!(done.stdout.contains("# Left out: spec.surprise.deep[0]: "), "{done:?}");
+}
+
+#[test]
+fn directories_are_searched_below_and_lists_unfolded() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.folder.path().join("a/b")).unwrap();
+    place.write("a/b/store.yml", STORE);
+    let object = "{\"apiVersion\": \"external-secrets.io/v1\", \"kind\": \"ExternalSecret\", \"metadata\": {\"name\": \"db\", \"namespace\": \"shop\"}, \"spec\": {\"secretStoreRef\": {\"name\": \"vault\"}, \"dataFrom\": [{\"extract\": {\"key\": \"shop/db\"}}]}}";
+    place.write("a/list.json", &format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{object}]}}"));
+    let done = place.run("import eso -f a");
+    assert!(done.code == 0 && done.stderr.contains(MAPPED), "{done:?}");
+}
+
+#[test]
+fn what_cannot_be_begun_says_why() {
+    let place = Place::new();
+    place.write("other.yaml", "kind: Pod\napiVersion: v1\nmetadata: {name: a}\n");
+    place.run("import vso -f other.yaml").failed_with(1, "there is nothing of Vault Secrets Operator");
+    place.run("import csi -f absent.yaml").failed_with(1, "absent.yaml");
+    place.write("broken.yaml", "a: [1\n");
+    assert_eq!(place.run("import eso -f broken.yaml").code, 1);
+    for (words, why) in [
+        ("import flux -f x", "[possible values: eso, vso, csi]"),
+        ("import eso", "--filename"),
+        ("import eso -f x --store-map vault", "is not STORE=SOURCE"),
+        ("import eso -f x --project Shop", "is not a valid name"),
+    ] {
+        let done = place.run(words);
+        assert!(done.code == 2 && done.stderr.contains(why), "{words}: {done:?}");
+    }
+}
