@@ -6,8 +6,8 @@ use lockstep_api::certificate_authority::CertificateAuthority;
 use super::finding::Finding;
 use crate::age;
 
-/// Certificates live for days, and are renewed from a third of that on.
-pub(super) const LEAF_SOON: TimeDelta = TimeDelta::days(1);
+/// Certificates live for a week, or for a day where that was configured, and are renewed from a third of that on.
+pub(super) const LEAF_SOON: TimeDelta = TimeDelta::hours(12);
 /// A rotation of the CA waits for every agent.
 const ROOT_SOON: TimeDelta = TimeDelta::days(30);
 
