@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
-use crate::fixture::{Registry, item, report, spec};
+use crate::fixture::{Registry, report, secret_ref, spec};
 
 const PATH: &str = "payments/db";
 /// Postgres' code for what a role may not do.
@@ -80,7 +80,7 @@ impl Shop {
     async fn applied(&self, cluster: &str, number: u64) -> Result<()> {
         let (id, session) = self.clusters[usize::from(cluster == "us")];
         let desired = self.registry.delivery(cluster, "db").await?.desired;
-        let secret = secret::ensure(&mut *self.registry.connection().await?, &item(PATH)?.secret).await?;
+        let secret = secret::ensure(&mut *self.registry.connection().await?, &secret_ref(PATH)?).await?;
         let versions = vec![(secret, VersionNumber::new(number))];
         let report = Report { versions, ..report(session, id, self.binding, desired, Outcome::Applied) };
         ensure!(self.registry.report(&[report]).await? == 1, "the report was not written");

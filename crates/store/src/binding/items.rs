@@ -85,7 +85,7 @@ pub(crate) async fn draw(connection: &mut PgConnection, rows: Rows, mut drawn: V
             (Ok(id), _) => drop(ids.insert(secret, id)),
             (Err(error), Rows::Written(_)) => return Err(error),
             (Err(error), Rows::Binding(_) | Rows::Cluster(_)) => {
-                tracing::warn!(%error, "what differs by cluster cannot be drawn")
+                tracing::warn!(%error, "what differs by cluster cannot be drawn");
             }
         }
     }

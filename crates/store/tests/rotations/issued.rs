@@ -10,12 +10,12 @@ use lockstep_store::rotation_run::{enter, issued};
 use lockstep_store::{project, rotation};
 
 use super::{begun, rotation as registered, spec, taken};
-use crate::fixture::{Registry, item, spec as bound, time, written};
+use crate::fixture::{Registry, secret_ref, spec as bound, time, written};
 
 async fn known(registry: &Registry, id: RotationId) -> Result<Issued> {
     let mut c = registry.connection().await?;
     let kind_at = rotation::by_id(&mut c, id).await?.context("it is there")?.spec.kind_at;
-    Ok(issued(&mut c, id, kind_at, &item("payments/db")?.secret).await?)
+    Ok(issued(&mut c, id, kind_at, &secret_ref("payments/db")?).await?)
 }
 
 async fn ends(registry: &Registry, id: RotationId, due: i64, stage: Stage) -> Result<()> {

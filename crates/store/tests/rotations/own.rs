@@ -11,10 +11,10 @@ use lockstep_store::rotation::{self, RotationRecord, own};
 use lockstep_store::{project, rotation_run};
 
 use super::{begun, rotation as registered, spec, taken};
-use crate::fixture::{Registry, item, spec as bound, written};
+use crate::fixture::{Registry, secret_ref, spec as bound, written};
 
 fn each() -> Result<RotationSpec> {
-    let one = item("payments/web")?.secret;
+    let one = secret_ref("payments/web")?;
     let secrets = OwnSecrets { source: one.source, mount: one.mount, path: "payments/{cluster}/tls".parse()? };
     let certificate = CertificateRequest {
         mount: "pki".parse()?,

@@ -1,5 +1,6 @@
 //! What is counted.
 
+use lockstep_telemetry::catalogue::Catalogue;
 use lockstep_testbed::OpenBao;
 use lockstep_vault::{Credentials, Metrics, Settings, Vault};
 use prometheus::{Encoder as _, Registry, TextEncoder};
@@ -15,7 +16,7 @@ async fn each_exchange_is_counted_by_how_it_ended() {
     std::fs::write(&file, bao.root_token()).unwrap();
     let registry = Registry::new();
     let metrics = Metrics::new();
-    metrics.register(&registry).unwrap();
+    metrics.register(&mut Catalogue::of(&registry)).unwrap();
     let settings = Settings::new(vec![bao.addr().to_owned()], Credentials::TokenFile(file));
     let vault = Vault::new(settings, metrics, "corp").unwrap();
     vault.health().await.unwrap();

@@ -15,7 +15,7 @@ fn rendered(text: &str, root: Root) -> String {
         mount: "kv".parse().unwrap(),
         path: "a".parse().unwrap(),
     };
-    let item = Item { secret, keys: BTreeMap::new(), pin: None, base64: [].into() };
+    let item = Item { secret: secret.into(), keys: BTreeMap::new(), pin: None, base64: [].into() };
     let translated = translate(text, root).unwrap_or_else(|why| panic!("{text}: {why}"));
     let delivered = Delivered {
         templates: [("out".to_owned(), translated.text)].into(),
