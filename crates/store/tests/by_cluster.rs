@@ -170,6 +170,12 @@ async fn a_path_that_another_binding_draws_otherwise_refuses_the_binding_but_no_
     let refused = registry.bind("db", again).await.err().context("it is refused")?;
     let is_told = matches!(refused.downcast_ref(), Some(StoreError::OtherEngine { binding, .. }) if binding == "old");
     assert!(is_told, "{refused:#}");
+    let mut both = by_cluster()?;
+    both.delivered.items.push(drawn_as(Engine::StaticRole)?.delivered.items.remove(0));
+    registry.unbind("old").await?;
+    let refused = registry.bind("db", both).await.err().context("its own items disagree in c3")?;
+    assert!(matches!(refused.downcast_ref(), Some(StoreError::OtherEngine { binding, .. }) if binding == "db"), "{refused:#}");
+    registry.bind("old", drawn_as(Engine::KvV1)?).await?;
     // Its own rows are no other binding.
     registry.unbind("old").await?;
     registry.cluster("c3", "env=prod").await?;

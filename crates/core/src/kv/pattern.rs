@@ -26,8 +26,8 @@ impl PathPattern {
     /// Whether this is the path in some cluster.
     pub fn may_be(&self, path: &str) -> bool {
         let rest = self.0.split_once(CLUSTER).and_then(|(before, _)| path.strip_prefix(before)).unwrap_or_default();
-        let names = (1..=rest.len().min(NAME_MAX_BYTES)).filter_map(|end| rest.get(..end)?.parse().ok());
-        names.into_iter().any(|name| self.resolve(&name).as_str() == path)
+        let ends = 1..=rest.len().min(NAME_MAX_BYTES);
+        ends.filter_map(|end| rest.get(..end)?.parse().ok()).any(|name| self.resolve(&name).as_str() == path)
     }
 
     /// The path in this cluster.

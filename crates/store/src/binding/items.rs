@@ -8,7 +8,7 @@ use lockstep_core::id::{BindingId, ClusterId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Result, secret};
+use crate::{Result, StoreError, secret};
 
 /// An item as one cluster draws it.
 #[derive(Debug)]
@@ -89,11 +89,26 @@ pub(crate) async fn draw(connection: &mut PgConnection, rows: Rows, mut drawn: V
             }
         }
     }
+    let twice = drawn_twice(&ids);
+    if let (Rows::Written(binding), Some(other)) = (rows, twice.values().next()) {
+        let name =
+            sqlx::query_scalar("select name from binding where id = $1").bind(binding.uuid()).fetch_one(connection).await?;
+        let SecretRef { source, engine, mount, path } = other;
+        let secret = format!("{source} {mount}/{path}");
+        return Err(StoreError::OtherEngine { secret, engine: engine.as_str().to_owned(), binding: name });
+    }
+    ids.retain(|_, id| !twice.contains_key(id));
     let unsettled: BTreeSet<(BindingId, ClusterId)> =
         drawn.iter().filter(|d| !ids.contains_key(&d.secret)).map(|d| (d.binding, d.cluster)).collect();
     drawn.retain(|d| !unsettled.contains(&(d.binding, d.cluster)));
     before.extend(keep(&mut *connection, rows, &drawn, &ids).await?);
     secret::unwatch(connection, &before).await
+}
+
+/// Secrets that are drawn from two engines at once, as one of the two: where one item's pattern meets another item's path.
+fn drawn_twice(ids: &BTreeMap<SecretRef, Uuid>) -> BTreeMap<Uuid, SecretRef> {
+    let mut first = BTreeMap::new();
+    ids.iter().filter_map(|(secret, id)| Some((*id, first.insert(*id, secret)?.clone()))).collect()
 }
 
 /// Deletes the rows that are not among these, and writes those of these that are not there. Answers with the secrets of what it deleted.
