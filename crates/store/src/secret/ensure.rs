@@ -72,9 +72,11 @@ pub(crate) async fn ensure_all(
     let [sources, engines, mounts, paths] = &columns;
     let query = sqlx::query(sqlx::AssertSqlSafe(insert)).bind(sources).bind(engines).bind(mounts).bind(paths);
     query.execute(&mut *connection).await?;
+    // Each by its key: joined, before anything is known of how many there are, all would be compared with all.
     let select = format!(
-        "select s.id, s.engine from {NAMED} \
-         left join secret s on s.source_id = so.id and s.mount = n.mount and s.path = n.path order by n.place"
+        "select s.id, s.engine from {NAMED} left join lateral ( \
+             select id, engine from secret where source_id = so.id and mount = n.mount and path = n.path limit 1) s on true \
+         order by n.place"
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(sources).bind(engines).bind(mounts).bind(paths);
     let found: Vec<(Option<Uuid>, Option<String>)> = query.fetch_all(&mut *connection).await?;
