@@ -59,11 +59,17 @@ fn provider_class(object: &Object, account: &mut Account, wanted: &Wanted) -> Re
         }
     }
     if made.is_empty() {
-        let lines = account.clone().close().left_out;
-        let reasons: Vec<String> = lines.iter().map(|line| format!("{}: {}", line.field, line.why)).collect();
-        return Err(reasons.join("; "));
+        return Err(nothing_left(account));
     }
     Ok(made)
+}
+
+/// Why nothing can be delivered.
+fn nothing_left(account: &Account) -> String {
+    let lines = account.clone().close().left_out;
+    let asked = lines.iter().filter(|line| line.field.starts_with("spec.secretObjects") && line.field.contains(".data["));
+    let reasons: Vec<String> = asked.map(|line| format!("{}: {}", line.field, line.why)).collect();
+    if reasons.is_empty() { "its secretObjects name no data".to_owned() } else { reasons.join("; ") }
 }
 
 /// The objects are YAML in a text; from here on they are fields.

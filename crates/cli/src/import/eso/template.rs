@@ -47,6 +47,10 @@ pub(super) fn apply(account: &mut Account, spec: &mut BindingSpec, keys: Option<
         }
     }
     made.retain(|name, _| !account.is_left_out(&below(&data, name)));
+    if policy == "Merge" && keys.is_none() {
+        let why = "all keys are delivered beside the templates': one that both give fails the delivery, until the item's `keys` names the others";
+        account.not_needed(&format!("{FIELD}/mergePolicy"), why);
+    }
     if made.is_empty() && policy == "Replace" {
         return Err(none_left(account, &data));
     }
