@@ -11,6 +11,7 @@ use super::items::Items;
 use super::made::Made;
 use super::object::Object;
 use super::outcome::Outcome;
+use super::vault_path::DYNAMIC;
 use store::Stores;
 
 /// What becomes of each object.
@@ -43,6 +44,7 @@ fn no_binding(kind: &str) -> &'static str {
         "Password" | "UUID" | "SSHKey" => {
             "values are made at the source: write a Rotation with `generate`, and bind the secret that it writes"
         }
+        "VaultDynamicSecret" => DYNAMIC,
         _ => "generators and other sources than a Vault's KV engine and static roles have no equal",
     }
 }

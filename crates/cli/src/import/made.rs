@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_api::binding::{Binding, BindingSpec, SecretTarget, Target};
 use lockstep_api::manifest::Metadata;
+use lockstep_core::binding::NAMESPACES_MAX;
 use lockstep_core::name::NAME_MAX_BYTES;
 
 use super::object::Object;
@@ -123,8 +124,8 @@ fn join_same(outcomes: &mut [Outcome]) {
     let mut first: Vec<(BindingSpec, (usize, usize))> = Vec::new();
     for (o, m) in all {
         let (spec, namespace) = (outcomes[o].made[m].without_namespaces(), outcomes[o].made[m].namespace.clone());
-        let same =
-            first.iter().find(|(other, at)| *other == spec && !namespaces(&outcomes[at.0].made[at.1]).contains(&namespace));
+        let takes = |made: &Made| namespaces(made).len() < NAMESPACES_MAX && !namespaces(made).contains(&namespace);
+        let same = first.iter().find(|(other, at)| *other == spec && takes(&outcomes[at.0].made[at.1]));
         let Some(&(_, at)) = same else {
             outcomes[o].made[m].name = Some(String::new());
             first.push((spec, (o, m)));

@@ -112,6 +112,28 @@ fn the_same_in_two_namespaces_is_one_binding_and_other_content_has_another_name(
 }
 
 #[test]
+fn a_binding_has_no_more_namespaces_than_it_may() {
+    let objects = (0..70).map(|n| external_secret(&format!("n{n}"), &json!({}))).collect();
+    let outcomes = import(Tool::Eso, objects, &wanted());
+    assert!(outcomes.iter().all(|outcome| outcome.verdict == outcomes[0].verdict && outcome.bindings.len() == 1));
+    let manifests = report::manifests(&outcomes).unwrap();
+    assert_eq!(manifests.matches("kind: Binding").count(), 2, "{manifests}");
+    manifests.split("---\n").for_each(|manifest| crate::manifest::mistakes_in(manifest.to_owned()).unwrap());
+}
+
+#[test]
+fn templates_of_the_first_engine_are_not_read_as_those_of_the_second() {
+    let templated = json!({"target": {"template": {"data": {"a": "{{ .a }}"}}}});
+    let verdict = |version: &str| {
+        let mut object = external_secret("a", &templated);
+        object.0["apiVersion"] = json!(version);
+        import(Tool::Eso, vec![object], &wanted())[0].verdict
+    };
+    assert_eq!(verdict("external-secrets.io/v1alpha1"), Verdict::NotMapped);
+    assert_eq!(verdict("external-secrets.io/v1beta1"), Verdict::InPart, "its store is not there");
+}
+
+#[test]
 fn one_object_twice_is_two_bindings_under_two_names() {
     let twice = vec![external_secret("a", &json!({})); 2];
     let outcomes = import(Tool::Eso, twice, &wanted());

@@ -28,8 +28,10 @@ pub(super) fn apply(account: &mut Account, spec: &mut BindingSpec, keys: Option<
             false => Ok(()),
         };
     }
-    if engine.as_deref() == Some("v1") {
-        return Err("templates of engineVersion v1 are not read: make them v2".to_owned());
+    let oldest = account.look("/apiVersion").is_some_and(|version| version == "external-secrets.io/v1alpha1");
+    if engine.as_deref() == Some("v1") || (engine.is_none() && oldest) {
+        return Err("templates of engineVersion v1, which is what v1alpha1 means where none is said, are not read: make them v2"
+            .to_owned());
     }
     let mut made: BTreeMap<String, Translated> = BTreeMap::new();
     for name in names {
