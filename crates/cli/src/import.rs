@@ -85,9 +85,9 @@ pub(crate) fn import(tool: Tool, objects: Vec<(serde_json::Value, String)>, want
     let objects: Vec<Object> = objects.into_iter().map(|(value, place)| Object::new(value, place, &wanted.namespace)).collect();
     let (own, foreign): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| tool.owns(&object.api_version));
     let mut outcomes = match tool {
-        Tool::Eso => eso::import(own, wanted),
-        Tool::Vso => vso::import(own, wanted),
-        Tool::Csi => csi::import(own, wanted),
+        Tool::Eso => eso::import(&own, wanted),
+        Tool::Vso => vso::import(&own, wanted),
+        Tool::Csi => csi::import(&own, wanted),
     };
     made::finish(&mut outcomes);
     outcomes.extend(foreign.into_iter().map(|object| Outcome::passed_over(&object)));

@@ -74,16 +74,12 @@ impl Account {
 
     /// Takes a text. What is there and is no text is left out.
     pub(super) fn text(&mut self, field: &str) -> Option<String> {
-        match self.look(field)?.as_str().map(str::to_owned) {
-            Some(text) => {
-                self.used(field);
-                Some(text)
-            }
-            None => {
-                self.left_out(field, "not text: put it in quotes");
-                None
-            }
+        let text = self.look(field)?.as_str().map(str::to_owned);
+        self.used(field);
+        if text.is_none() {
+            self.left_out(field, "not text: put it in quotes");
         }
+        text
     }
 
     /// Takes a map from text to text.
@@ -180,7 +176,7 @@ pub(super) fn readable(field: &str) -> String {
     for part in field.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
-            readable.push_str(&format!("[{part}]"));
+            readable.extend(["[", &part, "]"]);
         } else {
             if !readable.is_empty() {
                 readable.push('.');

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Wanted;
 use super::account::{Account, below};
-use super::items::{From, Items};
+use super::items::{Items, Origin};
 use super::made::{Made, bare_target};
 use super::object::Object;
 use super::outcome::Outcome;
@@ -19,7 +19,7 @@ const NO_VOLUMES: &str = "it is only mounted as a file, and CSI volumes are not 
 const STORE: &str = "vault";
 
 /// What becomes of each object.
-pub(super) fn import(objects: Vec<Object>, wanted: &Wanted) -> Vec<Outcome> {
+pub(super) fn import(objects: &[Object], wanted: &Wanted) -> Vec<Outcome> {
     objects.iter().map(|object| import_one(object, wanted)).collect()
 }
 
@@ -124,7 +124,7 @@ fn secret(
         synced.insert(object_name);
         match vault_object(account, &from) {
             Ok((place, key, base64)) => {
-                items.add(&From { source: &source, place: &place, version: None, base64 }, &key, &to);
+                items.add(&Origin { source: &source, place: &place, version: None, base64 }, &key, &to);
             }
             Err(why) => {
                 account.left_out(&from, "the Secret that it is for does not get it");

@@ -15,8 +15,8 @@ use super::vault_path::DYNAMIC;
 use store::Stores;
 
 /// What becomes of each object.
-pub(super) fn import(objects: Vec<Object>, wanted: &Wanted) -> Vec<Outcome> {
-    let stores = Stores::find(&objects);
+pub(super) fn import(objects: &[Object], wanted: &Wanted) -> Vec<Outcome> {
+    let stores = Stores::find(objects);
     objects.iter().map(|object| import_one(object, &stores, wanted)).collect()
 }
 

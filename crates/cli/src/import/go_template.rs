@@ -104,7 +104,7 @@ impl Writer {
         match words[..] {
             ["else", "if", ..] => {
                 let condition = self.expression(&tokens[2..])?;
-                self.out.push_str(&format!("{{% elif {} %}}", condition.text));
+                self.tag("{% elif ", &condition, " %}");
             }
             ["else"] => self.out.push_str("{% else %}"),
             ["end"] if self.open > 0 => {
@@ -114,14 +114,18 @@ impl Writer {
             ["if", ..] => {
                 let condition = self.expression(&tokens[1..])?;
                 self.open += 1;
-                self.out.push_str(&format!("{{% if {} %}}", condition.text));
+                self.tag("{% if ", &condition, " %}");
             }
             _ => {
                 let value = self.expression(&tokens)?;
-                self.out.push_str(&format!("{{{{ {} }}}}", value.text));
+                self.tag("{{ ", &value, " }}");
             }
         }
         Ok(())
+    }
+
+    fn tag(&mut self, open: &str, inner: &Expression, close: &str) {
+        self.out.extend([open, &inner.text, close]);
     }
 
     fn expression(&mut self, tokens: &[Token]) -> Result<Expression, String> {

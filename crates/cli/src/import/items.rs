@@ -6,7 +6,7 @@ use super::vault_path::VaultPlace;
 
 /// What one key of a target comes from.
 #[derive(Debug, Clone)]
-pub(super) struct From<'a> {
+pub(super) struct Origin<'a> {
     pub(super) source: &'a str,
     pub(super) place: &'a VaultPlace,
     pub(super) version: Option<u64>,
@@ -19,7 +19,7 @@ pub(super) struct Items(Vec<Item>);
 
 impl Items {
     /// Adds `key` of a secret as `to`. An item has each key of its secret once, so the same key under a second name is a second item.
-    pub(super) fn add(&mut self, from: &From<'_>, key: &str, to: &str) {
+    pub(super) fn add(&mut self, from: &Origin<'_>, key: &str, to: &str) {
         let plain = Item { version: from.version, ..from.place.item(from.source) };
         let fits = |item: &Item| {
             let bare = Item { keys: plain.keys.clone(), base64: Vec::new(), ..item.clone() };
@@ -37,7 +37,7 @@ impl Items {
     }
 
     /// Adds all keys of a secret under their own names.
-    pub(super) fn add_all(&mut self, from: &From<'_>) {
+    pub(super) fn add_all(&mut self, from: &Origin<'_>) {
         let mut item = Item { version: from.version, ..from.place.item(from.source) };
         if from.base64 {
             item.base64.push("*".to_owned());

@@ -10,7 +10,7 @@ use lockstep_core::name::NAME_MAX_BYTES;
 use super::object::Object;
 use super::outcome::{Outcome, printable};
 use super::{Wanted, items::Items};
-use crate::{format, manifest};
+use crate::{format, manifest, terminal};
 
 /// A binding that an object became.
 #[derive(Debug, Clone)]
@@ -20,8 +20,10 @@ pub(super) struct Made {
     hint: String,
     /// The object's, which tells objects of one name apart.
     namespace: String,
-    /// Its name; `None`: another binding delivers it too.
+    /// Its name; `None`: another binding delivers it too, see `joined`.
     name: Option<String>,
+    /// Which binding delivers it, by the places of outcome and binding.
+    joined: Option<(usize, usize)>,
     /// Other objects that it stands for, as in `externalsecret/shop/db (file.yaml:3)`.
     also: Vec<String>,
 }
@@ -42,7 +44,7 @@ impl Made {
             source_deletion_policy: None,
             restart: None,
         };
-        Self { spec, hint: name_from(hint), namespace: object.namespace.clone(), name: None, also: Vec::new() }
+        Self { spec, hint: name_from(hint), namespace: object.namespace.clone(), name: None, joined: None, also: Vec::new() }
     }
 
     fn manifest(&self, name: &str) -> Binding {
@@ -62,7 +64,7 @@ impl Made {
         let from = std::iter::once(format!("From {} ({})", outcome.title(), outcome.place));
         let also = self.also.iter().map(|other| format!("and {other}"));
         let left = outcome.lines.left_out.iter().map(|line| format!("Left out: {}: {}", line.field, line.why));
-        let comments = from.chain(also).chain(left).map(|line| format!("# {}\n", printable(&line))).collect::<String>();
+        let comments = terminal::lines(from.chain(also).chain(left).map(|line| format!("# {}", printable(&line))));
         Some(format::yaml(&self.manifest(name)).map(|yaml| format!("{comments}{yaml}")))
     }
 
@@ -132,6 +134,7 @@ fn join_same(outcomes: &mut [Outcome]) {
             continue;
         };
         let also = format!("{} ({})", outcomes[o].title(), outcomes[o].place);
+        outcomes[o].made[m].joined = Some(at);
         let one = &mut outcomes[at.0].made[at.1];
         one.also.push(also);
         if let Some(secret) = &mut one.spec.target.secret {
@@ -156,26 +159,28 @@ fn name_all(outcomes: &mut [Outcome]) {
         taken.insert(name.clone());
         made.name = Some(name);
     }
-    let names: Vec<(BindingSpec, String)> = outcomes
-        .iter()
-        .flat_map(|outcome| &outcome.made)
-        .filter_map(|made| Some((made.without_namespaces(), made.name.clone()?)))
-        .collect();
-    for outcome in outcomes {
-        let name = |made: &Made| {
-            let spec = made.without_namespaces();
-            made.name.clone().or_else(|| names.iter().find(|(other, _)| *other == spec).map(|(_, name)| name.clone()))
+    let names: Vec<Vec<Option<String>>> =
+        outcomes.iter().map(|outcome| outcome.made.iter().map(|made| made.name.clone()).collect()).collect();
+    for (o, outcome) in outcomes.iter_mut().enumerate() {
+        let name = |(m, made): (usize, &Made)| {
+            let (o, m) = made.joined.unwrap_or((o, m));
+            names[o][m].clone()
         };
-        outcome.bindings = outcome.made.iter().filter_map(name).collect();
+        outcome.bindings = outcome.made.iter().enumerate().filter_map(name).collect();
     }
 }
 
 fn free_name(made: &Made, taken: &BTreeSet<String>) -> String {
-    let hint = |rest: &str| {
+    let with_rest = |rest: &str| {
         let room = NAME_MAX_BYTES.saturating_sub(rest.len());
         name_from(&format!("{}{rest}", &made.hint[..made.hint.len().min(room)]))
     };
-    let with_namespace = hint(&format!("-{}", made.namespace));
-    let numbered = (2..).map(|number| hint(&format!("-{}-{number}", made.namespace)));
-    std::iter::once(with_namespace).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
+    let with_namespace = with_rest(&format!("-{}", made.namespace));
+    // The number is last and never cut off, so one of them is free.
+    let numbered = (2..).map(|number| {
+        let rest = format!("-{number}");
+        let room = with_namespace.len().min(NAME_MAX_BYTES - rest.len());
+        format!("{}{rest}", &with_namespace[..room])
+    });
+    std::iter::once(with_namespace.clone()).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
 }

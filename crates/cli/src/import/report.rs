@@ -20,8 +20,8 @@ pub(crate) fn table(outcomes: &[Outcome], style: Style) -> String {
         let bindings = if outcome.bindings.is_empty() { None } else { Some(outcome.bindings.join(",")) };
         table.rows.push(vec![Cell::text(&outcome.title()), Cell::text(outcome.verdict.as_str()), Cell::optional(bindings)]);
     }
-    let details = outcomes.iter().filter_map(details);
-    table.render(style) + &details.map(|text| format!("\n{text}")).collect::<String>() + &format!("\n{}\n", count(outcomes))
+    let details: Vec<String> = outcomes.iter().filter_map(details).collect();
+    [table.render(style), details.concat(), format!("\n{}\n", count(outcomes))].concat()
 }
 
 fn details(outcome: &Outcome) -> Option<String> {
@@ -29,7 +29,7 @@ fn details(outcome: &Outcome) -> Option<String> {
     let left = outcome.lines.left_out.iter().map(|line| format!("  left out: {}: {}", line.field, line.why));
     let not_needed = outcome.lines.not_needed.iter().map(|line| format!("  not needed: {}: {}", line.field, line.why));
     let lines: Vec<String> = why.chain(left).chain(not_needed).map(|line| printable(&line)).collect();
-    (!lines.is_empty()).then(|| format!("{} ({})\n{}", outcome.title(), printable(&outcome.place), terminal::lines(lines)))
+    (!lines.is_empty()).then(|| format!("\n{} ({})\n{}", outcome.title(), printable(&outcome.place), terminal::lines(lines)))
 }
 
 /// The last word.

@@ -118,6 +118,10 @@ fn a_binding_has_no_more_namespaces_than_it_may() {
     assert!(outcomes.iter().all(|outcome| outcome.verdict == outcomes[0].verdict && outcome.bindings.len() == 1));
     let manifests = report::manifests(&outcomes).unwrap();
     assert_eq!(manifests.matches("kind: Binding").count(), 2, "{manifests}");
+    assert_eq!(
+        [0, 63, 64, 69].map(|n: usize| outcomes[n].bindings[0].as_str()),
+        ["db-main-n0", "db-main-n0", "db-main-n64", "db-main-n64"]
+    );
     manifests.split("---\n").for_each(|manifest| crate::manifest::mistakes_in(manifest.to_owned()).unwrap());
 }
 

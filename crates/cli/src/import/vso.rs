@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Wanted;
 use super::account::Account;
-use super::items::{From, Items};
+use super::items::{Items, Origin};
 use super::made::Made;
 use super::object::Object;
 use super::outcome::Outcome;
@@ -22,7 +22,7 @@ use super::vault_path::{CERTIFICATE, DYNAMIC, VaultPlace, trimmed};
 type Logins = BTreeMap<String, String>;
 
 /// What becomes of each object.
-pub(super) fn import(objects: Vec<Object>, wanted: &Wanted) -> Vec<Outcome> {
+pub(super) fn import(objects: &[Object], wanted: &Wanted) -> Vec<Outcome> {
     let connection = |auth: &Object| {
         let named = auth.value.pointer("/spec/vaultConnectionRef").and_then(Value::as_str)?;
         Some((format!("{}/{}", auth.namespace, auth.name), last_part(named).to_owned()))
@@ -130,7 +130,7 @@ fn binding(object: &Object, account: &mut Account, secret: &Secret, logins: &Log
         account.left_out("/spec/namespace", why);
     }
     let target = destination::of(account)?;
-    let from = From { source: &source, place: &secret.place, version: secret.version, base64: false };
+    let from = Origin { source: &source, place: &secret.place, version: secret.version, base64: false };
     let mut items = Items::default();
     let transformed = transformation::of(account, &from, &mut items, secret.beside)?;
     let keys = items.keys();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::store::{self, Found, Stores};
 use crate::import::Wanted;
 use crate::import::account::Account;
-use crate::import::items::{From, Items};
+use crate::import::items::{Items, Origin};
 use crate::import::object::Object;
 
 /// What gjson reads as more than a name.
@@ -19,8 +19,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn from(&self) -> From<'_> {
-        From { source: &self.found.source, place: &self.found.place, version: self.version, base64: self.base64 }
+    fn origin(&self) -> Origin<'_> {
+        Origin { source: &self.found.source, place: &self.found.place, version: self.version, base64: self.base64 }
     }
 }
 
@@ -61,7 +61,7 @@ fn of_key(
         account.left_out(&format!("{reference}/property"), why);
     }
     let to = account.text(&format!("{field}/secretKey")).ok_or("it has no secretKey")?;
-    items.add(&entry.from(), &property, &to);
+    items.add(&entry.origin(), &property, &to);
     Ok(())
 }
 
@@ -98,7 +98,7 @@ fn of_one(
         return Err("neither extract nor find".to_owned());
     }
     let entry = entry(account, field, &reference, object, stores, wanted)?;
-    items.add_all(&entry.from());
+    items.add_all(&entry.origin());
     Ok(())
 }
 

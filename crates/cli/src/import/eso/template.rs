@@ -23,10 +23,10 @@ pub(super) fn apply(account: &mut Account, spec: &mut BindingSpec, keys: Option<
         account.left_out(&from, "a binding's templates are its own: write the text into `templates`");
     }
     if names.is_empty() {
-        return match has_others && policy == "Replace" {
-            true => Err("all its content comes from templateFrom: write the text into `templates`".to_owned()),
-            false => Ok(()),
-        };
+        if has_others && policy == "Replace" {
+            return Err("all its content comes from templateFrom: write the text into `templates`".to_owned());
+        }
+        return Ok(());
     }
     let oldest = account.look("/apiVersion").is_some_and(|version| version == "external-secrets.io/v1alpha1");
     if engine.as_deref() == Some("v1") || (engine.is_none() && oldest) {

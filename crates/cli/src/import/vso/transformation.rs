@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::import::account::{Account, below};
 use crate::import::go_template::{Root, Translated, translate};
-use crate::import::items::{From, Items};
+use crate::import::items::{Items, Origin};
 
 const FIELD: &str = "/spec/destination/transformation";
 const RAW: &str = "the operator also writes `_raw`, Vault's whole answer as JSON, unless it is told not to: a `_raw` that is in the Secret stays as it is";
@@ -24,7 +24,7 @@ enum Choice {
 }
 
 /// Adds what is delivered of the secret to `items`. `more`: what the operator would write beside its keys.
-pub(super) fn of(account: &mut Account, from: &From<'_>, items: &mut Items, more: Option<&str>) -> Result<Transformed, String> {
+pub(super) fn of(account: &mut Account, from: &Origin<'_>, items: &mut Items, more: Option<&str>) -> Result<Transformed, String> {
     let raw = format!("{FIELD}/excludeRaw");
     if account.flag(&raw) != Some(true) {
         account.left_out(&raw, RAW);
