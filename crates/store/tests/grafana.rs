@@ -4,8 +4,11 @@ use anyhow::{Context as _, Result, ensure};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::delivery::Outcome;
 use lockstep_core::id::{BindingId, ClusterId, SessionId};
+use lockstep_core::rotation::stage::Stage;
 use lockstep_core::version::{SecretState, VersionNumber};
 use lockstep_store::delivery::Report;
+use lockstep_store::rotation::count_by_state;
+use lockstep_store::rotation_run::{enter, rest};
 use lockstep_store::{secret, source};
 use lockstep_testbed::checkout;
 use serde_json::{Value, json};
@@ -14,6 +17,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
 use crate::fixture::{Registry, report, secret_ref, spec};
+use crate::rotations::{LIFE, begun, rotation, taken};
 
 const PATH: &str = "payments/db";
 /// Postgres' code for what a role may not do.
@@ -128,7 +132,7 @@ async fn the_role_of_grafana_is_refused_every_table_and_whatever_is_not_made_for
 }
 
 fn code(error: &sqlx::Error) -> String {
-    error.as_database_error().and_then(|e| e.code().map(|c| c.into_owned())).unwrap_or_default()
+    error.as_database_error().and_then(|e| e.code().map(std::borrow::Cow::into_owned)).unwrap_or_default()
 }
 
 #[tokio::test]
@@ -189,5 +193,43 @@ async fn clusters_and_sources_are_shown_as_the_registry_has_them() -> Result<()>
     assert_eq!(pick(&sources[0], &["source", "failing", "replica", "secrets", "problems"]), json!(["corp", "sealed", "-", 1, 0]));
     let changes = rows(&mut grafana, "changes", "seq desc").await?;
     assert_eq!(pick(&changes[0], &["at", "actor"]), json!([second, "test"]), "the newest change is version 2's");
+    Ok(())
+}
+
+#[tokio::test]
+async fn rotations_are_shown_in_the_state_that_they_are_counted_in_with_the_cause() -> Result<()> {
+    let registry = Registry::new().await?;
+    let mut grafana = grafana(&registry).await?;
+    for name in ["failed", "held", "overdue", "running", "suspended", "waiting"] {
+        let id = rotation(&registry, name).await?;
+        if !["failed", "held", "running"].contains(&name) {
+            continue;
+        }
+        begun(&registry, id, 1).await?.context("a run")?;
+        let hold = taken(&registry, "a").await?.context("it was begun")?;
+        let mut c = registry.connection().await?;
+        match name {
+            "failed" => enter(&mut c, &hold, &Stage::Failed("no login".to_owned())).await?,
+            "held" => rest(&mut c, &hold, LIFE, Some("us has not confirmed"), None).await?,
+            _ => {}
+        }
+    }
+    registry.sql("update rotation set due_at = now() - interval '1 hour', waits_for = 'a window' where name = 'overdue'").await?;
+    registry.sql("update rotation set spec = jsonb_set(spec, '{suspend}', 'true') where name = 'suspended'").await?;
+    let columns = ["rotation", "kind", "secret", "state", "stage", "cause", "last_result"];
+    let shown: Vec<_> = rows(&mut grafana, "rotations", "rotation").await?.iter().map(|row| pick(row, &columns)).collect();
+    let expected = [
+        json!(["failed", "databaseStatic", "corp kv/payments/failed", "Failed", null, "no login", "Failed"]),
+        json!(["held", "databaseStatic", "corp kv/payments/held", "Held", "Preparing", "us has not confirmed", null]),
+        json!(["overdue", "databaseStatic", "corp kv/payments/overdue", "Overdue", null, "a window", null]),
+        json!(["running", "databaseStatic", "corp kv/payments/running", "Running", "Preparing", null, null]),
+        json!(["suspended", "databaseStatic", "corp kv/payments/suspended", "Suspended", null, null, null]),
+        json!(["waiting", "databaseStatic", "corp kv/payments/waiting", "Waiting", null, null, null]),
+    ];
+    assert_eq!(shown, expected);
+    let mut counted: Vec<(String, u64)> = count_by_state(&mut *registry.connection().await?).await?;
+    counted.retain(|(_, count)| *count > 0);
+    let states: Vec<String> = shown.iter().map(|row| row[3].as_str().unwrap_or_default().to_owned()).collect();
+    assert_eq!(counted.into_iter().map(|(state, _)| state).collect::<Vec<_>>(), states, "one of each, by the server's own count");
     Ok(())
 }

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::fixture::{Registry, secret_ref, time, written};
 
-const LIFE: Duration = Duration::from_mins(1);
+pub(crate) const LIFE: Duration = Duration::from_mins(1);
 
 fn spec(path: &str) -> Result<RotationSpec> {
     Ok(RotationSpec {
@@ -36,7 +36,7 @@ fn spec(path: &str) -> Result<RotationSpec> {
     })
 }
 
-async fn rotation(registry: &Registry, name: &str) -> Result<RotationId> {
+pub(crate) async fn rotation(registry: &Registry, name: &str) -> Result<RotationId> {
     let spec = spec(&format!("payments/{name}"))?;
     let timetable = Timetable { settled_at: time(0), due_at: None, look_at: time(0), waits_for: None };
     registry
@@ -48,11 +48,11 @@ async fn rotation(registry: &Registry, name: &str) -> Result<RotationId> {
         .await
 }
 
-async fn begun(registry: &Registry, rotation: RotationId, due: i64) -> Result<Option<RotationRunId>> {
+pub(crate) async fn begun(registry: &Registry, rotation: RotationId, due: i64) -> Result<Option<RotationRunId>> {
     Ok(begin(&mut *registry.connection().await?, rotation, time(due), SCHEDULE).await?)
 }
 
-async fn taken(registry: &Registry, by: &str) -> Result<Option<Hold>> {
+pub(crate) async fn taken(registry: &Registry, by: &str) -> Result<Option<Hold>> {
     Ok(take(&mut *registry.connection().await?, by, LIFE, &[]).await?)
 }
 

@@ -83,7 +83,7 @@ fn kv(account: &mut Account) -> Result<Secret, String> {
         // The operator takes 0 for the newest.
         Some(_) => account.used("/spec/version"),
         None if account.look("/spec/version").is_some() => {
-            account.left_out("/spec/version", "no number: the newest is delivered")
+            account.left_out("/spec/version", "no number: the newest is delivered");
         }
         None => {}
     }

@@ -64,7 +64,7 @@ pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, Va
         }
         Kind::DatabasePair { secret, .. } => pair(&vault, secret, spec, &mut mistakes).await?,
         Kind::Pki { certificate, .. } | Kind::PkiPerCluster { certificate, .. } => {
-            certificate::check(&vault, certificate, spec, &mut mistakes).await?
+            certificate::check(&vault, certificate, spec, &mut mistakes).await?;
         }
     }
     Ok(found(mistakes))
