@@ -35,7 +35,7 @@ async fn ask_every_expression(run: &mut Run) -> Result<usize> {
                 let silent = SILENT.iter().any(|(uid, part, _)| *uid == board.uid && expression.contains(part));
                 let data = run.data(&expression).await.with_context(|| format!("{}, {}", board.uid, panel.title))?;
                 if !data && !silent {
-                    awaited.push(format!("{}, {}: {expression}", board.uid, panel.title));
+                    awaited.push((format!("{}, {}", board.uid, panel.title), expression));
                 }
                 count += 1;
             }
@@ -44,10 +44,9 @@ async fn ask_every_expression(run: &mut Run) -> Result<usize> {
     wait::until("every expression to have data", LIMIT, async || {
         run.write().await?;
         let mut left = Vec::new();
-        for asked in &awaited {
-            let (_, expression) = asked.split_once(": ").context("a title and an expression")?;
+        for (panel, expression) in &awaited {
             if !run.data(expression).await? {
-                left.push(asked.clone());
+                left.push((panel.clone(), expression.clone()));
             }
         }
         awaited = left;

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use crate::rules;
 
 /// What the registry tells is told every 10 s, and what is counted needs two scrapes.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_mins(2);
 /// By which the server's token rotates.
 const POLICY: &str = r#"path "kv/data/shop/*" { capabilities = ["create", "read", "update"] }"#;
 
