@@ -89,7 +89,9 @@ impl Args {
 
 /// Begins a run; where each cluster has its own and none is named, of each that has none under way.
 async fn run(client: &Client, name: &str, cluster: Option<&str>) -> anyhow::Result<()> {
-    let of_each = if cluster.is_some() { Vec::new() } else {
+    let of_each = if cluster.is_some() {
+        Vec::new()
+    } else {
         let found = client.get::<Rotation>(&[ROTATION.plural(), name]).await;
         client.explained(ROTATION, name, found).await?.status.map(|status| status.clusters).unwrap_or_default()
     };

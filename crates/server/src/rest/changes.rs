@@ -70,7 +70,7 @@ pub(crate) async fn list_changes(
     Params(query): Params<ChangeQuery>,
 ) -> Result<Json<List<Change>>, ApiError> {
     let page = Page { reach: caller.reach(Action::Audit)?, ..page(query.limit, None)? };
-    let before = seq("continue", query.continue_from.map(|c| c.parse().ok()))?;
+    let before = seq("continue", query.continue_from.map(|c| c.parse().unwrap_or(NO_CHANGE)))?;
     let mut connection = app.pool.acquire().await.map_err(StoreError::from)?;
     let secret = match &query.secret {
         Some(text) => Some(meant::secret(&mut connection, Said { text, source: None, mount: None }, &page.reach).await?),
@@ -83,18 +83,20 @@ pub(crate) async fn list_changes(
         cluster: query.cluster.as_deref(),
         secret: secret.map(|secret| secret.record.id),
         since: query.since_seconds.map(|seconds| Duration::from_secs(seconds.into())),
-        after: seq("after", query.after.map(Some))?,
+        after: seq("after", query.after)?,
         before,
     };
     let (changes, next) = change::list(&mut connection, filter, &page).await?;
     Ok(Json(List::page("Change", changes.into_iter().map(shown).collect(), next)))
 }
 
-/// What Postgres counts with ends at half of what a u64 holds.
-fn seq(parameter: &str, given: Option<Option<u64>>) -> Result<Option<Seq>, ApiError> {
+/// What Postgres counts with ends at half of what a u64 holds: no change has this number.
+const NO_CHANGE: u64 = u64::MAX;
+
+fn seq(parameter: &str, given: Option<u64>) -> Result<Option<Seq>, ApiError> {
     match given {
         None => Ok(None),
-        Some(Some(seq)) if i64::try_from(seq).is_ok() => Ok(Some(Seq::new(seq))),
+        Some(seq) if i64::try_from(seq).is_ok() => Ok(Some(Seq::new(seq))),
         Some(_) => Err(ApiError::new(Code::InvalidQuery, format!("{parameter}: not of this list: begin again without it"))),
     }
 }

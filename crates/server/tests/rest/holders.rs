@@ -57,7 +57,7 @@ async fn who_has_which_version_and_what_its_workloads_do_is_told() -> Result<()>
     assert_eq!(items(&api, "payments/db&version=4").await?, Vec::<Value>::new());
     let first = api.get("/v1/holders?secret=payments/db&limit=1").await?.ok().body;
     let next = first["metadata"]["continue"].as_str().unwrap();
-    assert_eq!(items(&api, &format!("payments/db&limit=1&continue={next}")).await?, [lacks.clone()]);
+    assert_eq!(items(&api, &format!("payments/db&limit=1&continue={next}")).await?, std::slice::from_ref(lacks));
     Ok(())
 }
 

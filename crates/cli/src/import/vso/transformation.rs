@@ -41,7 +41,9 @@ pub(super) fn of(account: &mut Account, from: &Origin<'_>, items: &mut Items, mo
     }
     match &choice {
         Choice::These(keys) if templates.values().all(|made| made.keys.iter().all(|key| keys.contains(key))) => {
-            keys.iter().for_each(|key| items.add(from, key, key));
+            for key in keys {
+                items.add(from, key, key);
+            }
         }
         Choice::These(_) => {
             let why = "templates name other keys, and see what the items deliver: all keys are delivered";
@@ -89,7 +91,7 @@ fn choose(account: &mut Account) -> Choice {
         }
         return Choice::None;
     }
-    let excluded: Vec<&str> = excludes.iter().filter_map(|(_, pattern)| one_name(pattern)).collect();
+    let left_out: Vec<&str> = excludes.iter().filter_map(|(_, pattern)| one_name(pattern)).collect();
     let names: Vec<Option<&str>> = includes.iter().map(|(_, pattern)| one_name(pattern)).collect();
     let closed = !names.is_empty() && names.iter().all(Option::is_some);
     for (field, pattern) in &excludes {
@@ -98,7 +100,7 @@ fn choose(account: &mut Account) -> Choice {
         }
     }
     if closed {
-        let names = names.into_iter().flatten().filter(|name| !excluded.contains(name));
+        let names = names.into_iter().flatten().filter(|name| !left_out.contains(name));
         return Choice::These(names.map(str::to_owned).collect());
     }
     for (field, _) in &includes {

@@ -26,7 +26,7 @@ fn a_source_that_fails_or_that_nobody_looks_at_is_told_with_what_to_do() {
     let good = thing("a", ("Ready", "True", "Watched"), &json!({"lastSweptAt": before(1)}));
     let failing = thing("b", ("Ready", "False", "Failing"), &json!({"lastSweptAt": before(1)}));
     let stalled = thing("c", ("Ready", "True", "Watched"), &json!({"lastSweptAt": before(60)}));
-    assert_eq!(told(&sources(&[good.clone()], now())), [(Level::Ok, "the only one is watched and answering")]);
+    assert_eq!(told(&sources(std::slice::from_ref(&good), now())), [(Level::Ok, "the only one is watched and answering")]);
     let found = sources(&[good, stalled, failing], now());
     assert_eq!(told(&found)[0], (Level::Fail, "b: why; more: `lockstep source check b`"));
     assert!(found.len() == 2 && found[1].level == Level::Warn && found[1].message.contains("looked at 60m ago"), "{found:?}");
