@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use lockstep_core::id::{ClusterId, ProjectId, RotationId};
 use lockstep_core::name::{ClusterName, ProjectName};
 use lockstep_core::revision::Seq;
-use lockstep_core::rotation::RotationSpec;
+use lockstep_core::rotation::{Kind, RotationSpec};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -172,8 +172,15 @@ pub async fn put(
     .bind(timetable.due_at)
     .bind(timetable.look_at)
     .bind(&timetable.waits_for)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if !matches!(spec.kind, Kind::PkiPerCluster { .. }) {
+        // It may have been one until now.
+        sqlx::query("delete from rotation where parent_id = (select id from rotation where name = $1)")
+            .bind(&written.name)
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }
 
