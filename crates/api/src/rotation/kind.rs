@@ -224,8 +224,8 @@ fn check_pki(wire: &Pki, mistakes: &mut Mistakes) -> Option<Kind> {
         ttl: ttl?,
     };
     Some(match into? {
-        Into::One(secret) => Kind::Pki { secret, certificate },
-        Into::Own(secrets) => Kind::PkiPerCluster { secrets, certificate },
+        KeptIn::One(secret) => Kind::Pki { secret, certificate },
+        KeptIn::Own(secrets) => Kind::PkiPerCluster { secrets, certificate },
     })
 }
 
@@ -236,13 +236,13 @@ fn names(wire: &Pki) -> impl Iterator<Item = (&'static str, &String)> {
 }
 
 /// Where certificates are kept.
-enum Into {
+enum KeptIn {
     One(SecretRef),
     Own(OwnSecrets),
 }
 
 /// One secret for all clusters, or one for each, and names that go with that.
-fn check_into(wire: &Pki, mistakes: &mut Mistakes) -> Option<Into> {
+fn check_into(wire: &Pki, mistakes: &mut Mistakes) -> Option<KeptIn> {
     let (field, into) = ("spec.pki", "spec.pki.into");
     let is_own = wire.into.path.contains(CLUSTER);
     for (name, text) in names(wire) {
@@ -257,12 +257,12 @@ fn check_into(wire: &Pki, mistakes: &mut Mistakes) -> Option<Into> {
     }
     if !is_own {
         let path = mistakes.parse(format!("{into}.path"), &wire.into.path);
-        return secret(field, &wire.source, Engine::KvV2, &wire.into.mount, path, mistakes).map(Into::One);
+        return secret(field, &wire.source, Engine::KvV2, &wire.into.mount, path, mistakes).map(KeptIn::One);
     }
     let path: Option<PathTemplate> = mistakes.parse(format!("{into}.path"), &wire.into.path);
     let source = mistakes.parse(format!("{field}.source"), &wire.source);
     let mount = mistakes.parse(format!("{into}.mount"), &wire.into.mount);
-    Some(Into::Own(OwnSecrets { source: source?, mount: mount?, path: path? }))
+    Some(KeptIn::Own(OwnSecrets { source: source?, mount: mount?, path: path? }))
 }
 
 /// Puts the kind into a manifest's spec, as it was written.
