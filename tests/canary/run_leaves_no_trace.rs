@@ -49,7 +49,7 @@ async fn no_canary_is_found_in_logs_database_metrics_answers_or_state() -> Resul
     traces.gather(tables(fleet.database.url()).await?);
     traces.gather(states(&fleet)?);
     traces.gather(logs(&fleet)?);
-    traces.gather([Place { name: "exported spans".to_owned(), text: receiver.text().into() }]);
+    traces.gather([Place { name: "exported spans".to_owned(), text: receiver.text() }]);
     for (place, text) in [
         ("server-", "an agent connected"),
         ("server-", "TRACE"),

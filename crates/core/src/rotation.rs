@@ -7,7 +7,7 @@ pub mod confirm;
 pub mod consumer;
 pub mod key;
 pub mod life;
-pub mod per_cluster;
+mod per_cluster;
 pub mod stage;
 pub mod step;
 
@@ -17,15 +17,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::binding::SecretRef;
-use crate::kv::{KvMount, KvPath, KvPathError};
+use crate::binding::{SecretPattern, SecretRef};
+use crate::kv::{KvMount, KvPath};
 use crate::name::{ClusterName, SourceName};
 use crate::recipe::Recipe;
 use crate::schedule::{MissedRuns, Schedule};
 
 use confirm::Confirm;
 use life::Share;
-use per_cluster::OwnSecrets;
 use step::Course;
 
 /// How long both credentials of a pair work after the last cluster has confirmed, where nothing is said about it.
@@ -106,7 +105,7 @@ pub enum Kind {
     /// The same for each cluster of its own. Nothing is made of it: each cluster's rotation is a [`Self::Pki`] of its own, see [`Self::of`].
     PkiPerCluster {
         /// Which secrets.
-        secrets: OwnSecrets,
+        secrets: SecretPattern,
         /// What is asked of the PKI engine, with `{cluster}` for the cluster's name.
         certificate: CertificateRequest,
     },
@@ -154,12 +153,13 @@ impl Kind {
     }
 
     /// What is rotated for this cluster: of what all clusters share, the same.
-    pub fn of(&self, cluster: &ClusterName) -> Result<Self, KvPathError> {
+    #[must_use]
+    pub fn of(&self, cluster: &ClusterName) -> Self {
         match self {
             Self::PkiPerCluster { secrets, certificate } => {
-                Ok(Self::Pki { secret: secrets.of(cluster)?, certificate: certificate.of(cluster) })
+                Self::Pki { secret: secrets.resolve(cluster), certificate: certificate.of(cluster) }
             }
-            shared => Ok(shared.clone()),
+            shared => shared.clone(),
         }
     }
 

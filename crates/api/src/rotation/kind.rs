@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_core::binding::SecretRef;
+use lockstep_core::binding::{SecretPattern, SecretRef};
 use lockstep_core::duration;
 use lockstep_core::engine::{self, Engine};
+use lockstep_core::kv::{CLUSTER, PathPattern};
 use lockstep_core::kv::{KvMount, KvPath};
 use lockstep_core::recipe::Recipe as CheckedRecipe;
-use lockstep_core::rotation::per_cluster::{CLUSTER, OwnSecrets, PathTemplate};
 use lockstep_core::rotation::{CertificateRequest, DEFAULT_OVERLAP, KEYS_MAX, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -238,7 +238,7 @@ fn names(wire: &Pki) -> impl Iterator<Item = (&'static str, &String)> {
 /// Where certificates are kept.
 enum KeptIn {
     One(SecretRef),
-    Own(OwnSecrets),
+    Own(SecretPattern),
 }
 
 /// One secret for all clusters, or one for each, and names that go with that.
@@ -259,10 +259,10 @@ fn check_into(wire: &Pki, mistakes: &mut Mistakes) -> Option<KeptIn> {
         let path = mistakes.parse(format!("{into}.path"), &wire.into.path);
         return secret(field, &wire.source, Engine::KvV2, &wire.into.mount, path, mistakes).map(KeptIn::One);
     }
-    let path: Option<PathTemplate> = mistakes.parse(format!("{into}.path"), &wire.into.path);
+    let path: Option<PathPattern> = mistakes.parse(format!("{into}.path"), &wire.into.path);
     let source = mistakes.parse(format!("{field}.source"), &wire.source);
     let mount = mistakes.parse(format!("{into}.mount"), &wire.into.mount);
-    Some(KeptIn::Own(OwnSecrets { source: source?, mount: mount?, path: path? }))
+    Some(KeptIn::Own(SecretPattern { source: source?, engine: Engine::KvV2, mount: mount?, path: path? }))
 }
 
 /// Puts the kind into a manifest's spec, as it was written.

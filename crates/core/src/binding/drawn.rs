@@ -34,15 +34,20 @@ pub struct SecretPattern {
     pub path: PathPattern,
 }
 
+impl SecretPattern {
+    /// The secret in this cluster.
+    pub fn resolve(&self, cluster: &ClusterName) -> SecretRef {
+        let Self { source, engine, mount, path } = self;
+        SecretRef { source: source.clone(), engine: *engine, mount: mount.clone(), path: path.resolve(cluster) }
+    }
+}
+
 impl Drawn {
     /// The secret in this cluster.
     pub fn resolve(&self, cluster: &ClusterName) -> Cow<'_, SecretRef> {
         match self {
             Self::Everywhere(secret) => Cow::Borrowed(secret),
-            Self::ByCluster(SecretPattern { source, engine, mount, path }) => {
-                let path = path.resolve(cluster);
-                Cow::Owned(SecretRef { source: source.clone(), engine: *engine, mount: mount.clone(), path })
-            }
+            Self::ByCluster(pattern) => Cow::Owned(pattern.resolve(cluster)),
         }
     }
 

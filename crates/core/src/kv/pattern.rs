@@ -30,10 +30,32 @@ impl PathPattern {
         ends.filter_map(|end| rest.get(..end)?.parse().ok()).any(|name| self.resolve(&name).as_str() == path)
     }
 
+    /// Whether some cluster's path here may be that one, or some cluster's there where it is a pattern itself. Of two names in one segment it is not
+    /// looked closer: may be.
+    pub fn meets(&self, other: &str) -> bool {
+        let (ours, theirs): (Vec<_>, Vec<_>) = (self.0.split('/').collect(), other.split('/').collect());
+        ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(one, other)| segments_meet(one, other))
+    }
+
     /// The path in this cluster.
     pub fn resolve(&self, cluster: &ClusterName) -> KvPath {
         KvPath(self.0.replace(CLUSTER, cluster.as_str()))
     }
+}
+
+fn segments_meet(one: &str, other: &str) -> bool {
+    match (one.split_once(CLUSTER), other.split_once(CLUSTER)) {
+        (None, None) => one == other,
+        (Some(_), Some(_)) => true,
+        (Some((before, after)), None) => ends_are(before, after, other),
+        (None, Some((before, after))) => ends_are(before, after, one),
+    }
+}
+
+/// Where there is a second name in what comes after the first, only its end is compared.
+fn ends_are(before: &str, after: &str, text: &str) -> bool {
+    let end = after.rsplit_once(CLUSTER).map_or(after, |(_, end)| end);
+    text.len() > before.len() + end.len() && text.starts_with(before) && text.ends_with(end)
 }
 
 impl FromStr for PathPattern {
@@ -107,6 +129,22 @@ mod tests {
         ] {
             assert!(bad.parse::<PathPattern>().is_err(), "{bad}");
             assert!(bad == "a/b" || bad.parse::<KvPath>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_that_some_cluster_might_share_are_known() {
+        for (path, other, meet) in [
+            ("web/{cluster}/tls", "web/eu-1/tls", true),
+            ("web/{cluster}/tls", "web/eu-1/key", false),
+            ("web/{cluster}/tls", "web/eu-1/deep/tls", false),
+            ("web/{cluster}/tls", "{cluster}/eu-1/tls", true),
+            ("web/a-{cluster}-z", "web/a-eu-z", true),
+            ("web/a-{cluster}-z", "web/a-z", false),
+            ("web/a-{cluster}-z", "web/b-eu-z", false),
+            ("web/{cluster}-{cluster}", "web/eu-eu", true),
+        ] {
+            assert_eq!(path.parse::<PathPattern>().unwrap().meets(other), meet, "{path} {other}");
         }
     }
 

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use lockstep_core::binding::SecretPattern;
 use lockstep_core::id::RotationId;
 use lockstep_core::label::Labels;
 use lockstep_core::maintenance::{self, Opening};
 use lockstep_core::name::ClusterName;
-use lockstep_core::rotation::per_cluster::OwnSecrets;
 use lockstep_core::rotation::{By, Kind};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
@@ -72,7 +72,7 @@ pub(super) async fn look(app: &App, id: RotationId) -> Result<bool> {
 }
 
 /// Has its clusters' parts follow it, which are looked at as any other rotation.
-async fn follow(connection: &mut PgConnection, found: &Registered<RotationRecord>, secrets: &OwnSecrets) -> Result<()> {
+async fn follow(connection: &mut PgConnection, found: &Registered<RotationRecord>, secrets: &SecretPattern) -> Result<()> {
     own::follow(connection, found, secrets).await?;
     let now = registry::now(connection).await?;
     let timetable = Timetable { due_at: None, look_at: now + LOOK_AGAIN, waits_for: None, ..found.spec.timetable };

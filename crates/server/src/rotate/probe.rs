@@ -82,7 +82,7 @@ async fn each(app: &App, kind: &Kind) -> Vec<Kind> {
         own::wanted(&mut connection, secrets).await
     };
     let wanted = wanted.await.unwrap_or_default();
-    wanted.iter().take(CLUSTERS_PROBED_MAX).filter_map(|(_, name)| kind.of(name).ok()).collect()
+    wanted.iter().take(CLUSTERS_PROBED_MAX).map(|(_, name)| kind.of(name)).collect()
 }
 
 /// What its runs do at the source.

@@ -1,10 +1,11 @@
 //! The parts of a rotation that has a secret for each cluster: a rotation of its own for each, which follows from the one that people wrote and from what is
 //! placed. Nobody writes them.
 
+use lockstep_core::binding::SecretPattern;
 use lockstep_core::id::{ClusterId, RotationId};
+use lockstep_core::kv::CLUSTER;
 use lockstep_core::name::ClusterName;
 use lockstep_core::rotation::RotationSpec;
-use lockstep_core::rotation::per_cluster::{CLUSTER, OwnSecrets};
 use sqlx::types::Json;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -25,12 +26,12 @@ pub async fn of(connection: &mut PgConnection, parents: &[RotationId]) -> Result
 }
 
 /// The clusters in which a binding is placed that draws that cluster's own secret, and follows it.
-pub async fn wanted(connection: &mut PgConnection, secrets: &OwnSecrets) -> Result<Vec<(ClusterId, ClusterName)>> {
+pub async fn wanted(connection: &mut PgConnection, secrets: &SecretPattern) -> Result<Vec<(ClusterId, ClusterName)>> {
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
         "select distinct c.id, c.name from cluster c \
          join secret s on s.path = replace($3, $4, c.name) and s.mount = $2 and s.engine = 'KvV2' \
          join source so on so.id = s.source_id and so.name = $1 \
-         join binding_item bi on bi.secret_id = s.id and bi.pin is null \
+         join binding_item bi on bi.secret_id = s.id and bi.pin is null and (bi.cluster_id is null or bi.cluster_id = c.id) \
          join binding b on b.id = bi.binding_id and b.deleted_at is null \
              and b.spec -> 'delivered' ->> 'mode' is distinct from 'Observe' \
          join placement p on p.binding_id = b.id and p.cluster_id = c.id and p.answer = 'Placed' order by c.name",
@@ -47,7 +48,7 @@ pub async fn wanted(connection: &mut PgConnection, secrets: &OwnSecrets) -> Resu
 
 /// Has the parts of a rotation follow it: one for each cluster that wants it, as the rotation was written last. Nothing if it is not as `parent` any more:
 /// whoever looks next does it.
-pub async fn follow(connection: &mut PgConnection, parent: &Registered<RotationRecord>, secrets: &OwnSecrets) -> Result<()> {
+pub async fn follow(connection: &mut PgConnection, parent: &Registered<RotationRecord>, secrets: &SecretPattern) -> Result<()> {
     let id = parent.id.into();
     let mut all = connection.begin().await?;
     let seq: Option<i64> =
@@ -62,7 +63,7 @@ pub async fn follow(connection: &mut PgConnection, parent: &Registered<RotationR
         parts.iter().find(is_its).is_some_and(|part| part.seq == parent.seq)
     };
     for (cluster, name) in clusters.iter().filter(|(cluster, _)| !current(cluster)) {
-        let kind = parent.spec.spec.kind.of(name).map_err(|e| StoreError::corrupt("rotation")(&e))?;
+        let kind = parent.spec.spec.kind.of(name);
         put(&mut all, parent, (*cluster, name), &RotationSpec { kind, ..parent.spec.spec.clone() }).await?;
     }
     let clusters: Vec<ClusterId> = clusters.into_iter().map(|(cluster, _)| cluster).collect();

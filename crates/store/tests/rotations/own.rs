@@ -1,9 +1,10 @@
 //! The parts of a rotation that has a secret for each cluster.
 
 use anyhow::{Context as _, Result};
+use lockstep_core::binding::SecretPattern;
+use lockstep_core::engine::Engine;
 use lockstep_core::id::RotationId;
 use lockstep_core::kv::KvPath;
-use lockstep_core::rotation::per_cluster::OwnSecrets;
 use lockstep_core::rotation::{CertificateRequest, Kind, RotationSpec};
 use lockstep_store::meta::Registered;
 use lockstep_store::page::Page;
@@ -15,7 +16,8 @@ use crate::fixture::{Registry, secret_ref, spec as bound, written};
 
 fn each() -> Result<RotationSpec> {
     let one = secret_ref("payments/web")?;
-    let secrets = OwnSecrets { source: one.source, mount: one.mount, path: "payments/{cluster}/tls".parse()? };
+    let secrets =
+        SecretPattern { source: one.source, engine: Engine::KvV2, mount: one.mount, path: "payments/{cluster}/tls".parse()? };
     let certificate = CertificateRequest {
         mount: "pki".parse()?,
         role: "web".parse()?,

@@ -43,7 +43,7 @@ pub(super) async fn check_granted(
     // Which clusters there will be is not known. Each one's path is looked at again before anything is written there.
     if let Kind::PkiPerCluster { secrets, .. } = kind {
         let names = cluster::labels(connection).await?;
-        let mut all = names.keys().filter_map(|name| secrets.of(&name.parse().ok()?).ok());
+        let mut all = names.keys().filter_map(|name| Some(secrets.resolve(&name.parse().ok()?)));
         if !names.is_empty() && !all.any(|secret| is_granted(&secret, &secret.path)) {
             refuse(&mut mistakes, &secrets.mount, secrets.path.as_str());
         }
@@ -115,8 +115,8 @@ fn same_path(one: &Kind, other: &Kind) -> Option<String> {
         return None;
     }
     let is_same = match (one, other) {
-        (Kind::PkiPerCluster { secrets, .. }, _) => secrets.path.may_be(b.1),
-        (_, Kind::PkiPerCluster { secrets, .. }) => secrets.path.may_be(a.1),
+        (Kind::PkiPerCluster { secrets, .. }, _) => secrets.path.meets(b.1),
+        (_, Kind::PkiPerCluster { secrets, .. }) => secrets.path.meets(a.1),
         _ => a.1 == b.1,
     };
     is_same.then(|| a.1.to_owned())
