@@ -117,7 +117,7 @@ async fn follow_runbook(run: &Run) -> Result<()> {
     let section =
         text.split("## Find the cause").nth(1).and_then(|rest| rest.split("\n## ").next()).context("no such section")?;
     let (mut commands, mut told) = (0, String::new());
-    for command in section.lines().filter_map(|line| line.strip_prefix("$ lockstep ")) {
+    for command in section.lines().filter_map(|line| line.strip_prefix("lockstep ")) {
         let arguments: Vec<&str> = command.split(" #").next().unwrap_or(command).split_whitespace().collect();
         let arguments: Vec<&str> = arguments.iter().map(|word| if *word == "CLUSTER" { "cluster-2" } else { *word }).collect();
         told.push_str(&run.fleet.cli(&arguments).await?.stdout);

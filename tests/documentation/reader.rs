@@ -31,13 +31,34 @@ impl Drop for Shells {
     }
 }
 
+/// What the demo has for the words in capitals that a reader replaces.
+const NAMES: [(&str, &str); 5] = [
+    ("SOURCE/MOUNT/PATH", "corp/kv/shop/checkout"),
+    ("SOURCE", "corp"),
+    ("CLUSTER", "cluster-1"),
+    ("BINDING", "checkout"),
+    ("ROTATION", "checkout-password"),
+];
+
+fn named(commands: &str) -> String {
+    let of = |word: &str| NAMES.iter().find(|(name, _)| *name == word).map(|(_, ours)| (*ours).to_owned());
+    commands
+        .split_inclusive([' ', '\n'])
+        .map(|word| {
+            let end = word.len() - word.trim_end().len();
+            let (name, space) = word.split_at(word.len() - end);
+            of(name).unwrap_or_else(|| name.to_owned()) + space
+        })
+        .collect()
+}
+
 /// Types all of a page in one shell, so that what is exported stays, and compares what is printed. How many fences were run.
 pub(crate) async fn follow(page: &Page, machine: &Machine) -> Result<usize> {
     let folder = machine.folder();
     let mut script = "set -euo pipefail\n".to_owned();
     for (index, fence) in page.fences.iter().enumerate() {
         match &fence.kind {
-            Kind::Commands => script.push_str(&format!("exec >{index}.out 2>&1\n{}\n", fence.text)),
+            Kind::Commands => script.push_str(&format!("exec >{index}.out 2>&1\n{}\n", named(&fence.text))),
             // When its turn comes: a page may show a file again, changed.
             Kind::File(name) => {
                 std::fs::write(folder.join(format!("{index}.file")), &fence.text)?;

@@ -35,6 +35,7 @@ fn anchor(heading: &str) -> String {
 fn every_link_to_a_file_or_heading_of_the_repository_leads_there() -> Result<()> {
     let mut found = Vec::new();
     let documents = documents()?;
+    let book = root()?.join("docs").canonicalize()?;
     for file in &documents {
         for (number, link) in links(file) {
             if link.contains("://") || link.starts_with("mailto:") {
@@ -43,11 +44,10 @@ fn every_link_to_a_file_or_heading_of_the_repository_leads_there() -> Result<()>
             let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
             let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
             let target = if path.is_empty() { root()?.join(&file.path) } else { root()?.join(folder).join(path) };
-            // The book is made of docs/ alone: it would look for a page of this document.
-            let is_outside = file.path.starts_with("docs/")
-                && path.starts_with("../")
-                && path.ends_with(".md")
-                && !file.path.starts_with("docs/adr/");
+            // The book is made of docs/ alone: it would look for a page of a document elsewhere.
+            let is_elsewhere = |target: &Path| target.canonicalize().is_ok_and(|it| !it.starts_with(&book));
+            let is_page = Path::new(path).extension().is_some_and(|extension| extension == "md");
+            let is_outside = file.path.starts_with("docs/") && is_page && is_elsewhere(&target);
             let leads = !is_outside && target.exists() && (heading.is_empty() || has_heading(&target, heading)?);
             if !leads {
                 found.push(format!("{}:{number}: {link}", file.path));
