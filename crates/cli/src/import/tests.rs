@@ -127,7 +127,7 @@ fn a_binding_has_no_more_namespaces_than_it_may() {
 
 #[test]
 fn templates_of_the_first_engine_are_not_read_as_those_of_the_second() {
-    let templated = json!({"target": {"template": {"data": {"a": "{{ .a }}"}}}});
+    let templated = json!({"target": {"name": "db", "template": {"data": {"a": "{{ .a }}"}}}});
     let verdict = |version: &str| {
         let mut object = external_secret("a", &templated);
         object.0["apiVersion"] = json!(version);
