@@ -91,7 +91,7 @@ fn choose(account: &mut Account) -> Choice {
         }
         return Choice::None;
     }
-    let left_out: Vec<&str> = excludes.iter().filter_map(|(_, pattern)| one_name(pattern)).collect();
+    let barred: Vec<&str> = excludes.iter().filter_map(|(_, pattern)| one_name(pattern)).collect();
     let names: Vec<Option<&str>> = includes.iter().map(|(_, pattern)| one_name(pattern)).collect();
     let closed = !names.is_empty() && names.iter().all(Option::is_some);
     for (field, pattern) in &excludes {
@@ -100,7 +100,7 @@ fn choose(account: &mut Account) -> Choice {
         }
     }
     if closed {
-        let names = names.into_iter().flatten().filter(|name| !left_out.contains(name));
+        let names = names.into_iter().flatten().filter(|name| !barred.contains(name));
         return Choice::These(names.map(str::to_owned).collect());
     }
     for (field, _) in &includes {
