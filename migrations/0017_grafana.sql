@@ -42,7 +42,7 @@ left join lateral (
               select p.seq
               union all select bi.spec_seq
               union all select ve.seq from binding_item it join version ve on ve.secret_id = it.secret_id
-                        where it.binding_id = s.binding_id and it.pin is null
+                        where it.binding_id = s.binding_id and (it.cluster_id is null or it.cluster_id = s.cluster_id) and it.pin is null
           ) moved
           where moved.seq > coalesce(s.applied_seq, p.seq - 1)
       ), s.desired_seq)
@@ -65,7 +65,7 @@ select so.name as source, s.mount, s.path, so.name || ' ' || s.mount || '/' || s
 from binding_item bi
 join secret s on s.id = bi.secret_id
 join source so on so.id = s.source_id
-join delivery_status d on d.binding_id = bi.binding_id;
+join delivery_status d on d.binding_id = bi.binding_id and (bi.cluster_id is null or bi.cluster_id = d.cluster_id);
 comment on view grafana.who_has is 'Each secret in each cluster that has a binding of it: version in place, wanted and newest';
 
 -- Every secret that is bound, with what its source shows of it.
@@ -78,15 +78,16 @@ select so.name as source, s.mount, s.path, so.name || ' ' || s.mount || '/' || s
 from secret s
 join source so on so.id = s.source_id
 join binding_item bi on bi.secret_id = s.id
-left join placement p on p.binding_id = bi.binding_id and p.answer = 'Placed'
+left join placement p on p.binding_id = bi.binding_id and (bi.cluster_id is null or bi.cluster_id = p.cluster_id) and p.answer = 'Placed'
 group by so.name, s.id;
 comment on view grafana.secrets is 'Each bound secret: newest version, state, in how many clusters';
 
--- Rotations: the first state that holds, as lockstep_store::rotation::count_by_state counts them.
+-- Rotations: the first state that holds, as lockstep_store::rotation::count_by_state counts them. Where each cluster has its own, each of those, as
+-- `ROTATION/CLUSTER`, and not what they follow.
 create view grafana.rotations as
 select r.name as rotation, pr.name as project, k.kind,
        k.body -> 'secret' ->> 'source' || ' ' || (k.body -> 'secret' ->> 'mount') || '/' || (k.body -> 'secret' ->> 'path') as secret,
-       r.spec -> 'timing' -> 'schedule' ->> 'schedule'              as schedule,
+       coalesce(r.spec -> 'timing' -> 'schedule' ->> 'schedule', (r.spec -> 'timing' ->> 'life') || '% of life') as schedule,
        coalesce(r.spec -> 'timing' -> 'schedule' ->> 'timeZone', 'UTC') as time_zone,
        case
            when o.held is not null then 'Held'
@@ -120,7 +121,8 @@ left join lateral (
     select l.id, l.stage, l.ended_at from rotation_run l where l.rotation_id = r.id and l.ended_at is not null order by l.ended_at desc limit 1
 ) e on true
 left join source so on so.name = k.body -> 'secret' ->> 'source'
-left join secret s on s.source_id = so.id and s.mount = k.body -> 'secret' ->> 'mount' and s.path = k.body -> 'secret' ->> 'path';
+left join secret s on s.source_id = so.id and s.mount = k.body -> 'secret' ->> 'mount' and s.path = k.body -> 'secret' ->> 'path'
+where k.kind <> 'pkiPerCluster';
 comment on view grafana.rotations is 'Each rotation: state and cause, next due time, run under way and its replica, last result, age of the secret';
 
 -- Their runs. What a stage carries stays here: there are digests in it.

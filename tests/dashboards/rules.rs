@@ -59,7 +59,7 @@ fn promtool_finds_nothing_wrong_with_the_rules() -> Result<()> {
 fn every_alert_fires_when_it_should_and_not_when_it_should_not() -> Result<()> {
     let files = test_files()?;
     promtool(&["test", "rules"], &files)?;
-    let (mut fires, mut silent) = (BTreeSet::new(), BTreeSet::new());
+    let (mut fired, mut silent) = (BTreeSet::new(), BTreeSet::new());
     for file in &files {
         for document in charts::objects(&std::fs::read_to_string(file)?)? {
             for case in list(&document["tests"]).iter().flat_map(|test| list(&test["alert_rule_test"])) {
@@ -67,13 +67,13 @@ fn every_alert_fires_when_it_should_and_not_when_it_should_not() -> Result<()> {
                 if list(&case["exp_alerts"]).is_empty() {
                     silent.insert(name)
                 } else {
-                    fires.insert(name)
+                    fired.insert(name)
                 };
             }
         }
     }
     let alerts: BTreeSet<String> = rules()?.into_iter().filter(|rule| rule.is_alert).map(|rule| rule.name).collect();
-    ensure!(fires == alerts, "with a case in which they fire: {fires:#?}, of {alerts:#?}");
+    ensure!(fired == alerts, "with a case in which they fire: {fired:#?}, of {alerts:#?}");
     ensure!(silent == alerts, "with a case in which they do not: {silent:#?}, of {alerts:#?}");
     println!("{} alerts fire in one case and not in another", alerts.len());
     Ok(())

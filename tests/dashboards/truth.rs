@@ -66,7 +66,7 @@ pub(crate) async fn everything(run: &mut Run) -> Result<()> {
 
 /// When cluster-2 is cut off, and then something changes.
 pub(crate) async fn cut_off(run: &mut Run) -> Result<()> {
-    let before = run.write_and_await().await?;
+    let before = run.write_and_await().await?.to_string();
     run.fleet.agents[1].process()?.kill9()?;
     wait::until("the servers to notice", STORY_LIMIT, async || {
         let rows = run.rows("select connected from grafana.clusters where cluster = 'cluster-2'").await?;
@@ -74,14 +74,14 @@ pub(crate) async fn cut_off(run: &mut Run) -> Result<()> {
         anyhow::Ok(())
     })
     .await?;
-    let after = run.write().await?;
+    let after = run.write().await?.to_string();
     let row = wait::until("what is behind to be shown", STORY_LIMIT, async || {
         let rows = shown(run, "lockstep-deliveries", "Not in step").await?;
         let row = rows.iter().find(|row| row["cluster"] == "cluster-2" && row["binding"] == "db").context("it is not")?;
         anyhow::Ok(row.clone())
     })
     .await?;
-    ensure!(row["in_place"] == before.to_string() && row["wanted"] == after.to_string(), "{row}");
+    ensure!(row["in_place"] == before && row["wanted"] == after, "{row}");
     ensure!(row["cause"].as_str().is_some_and(|cause| cause.contains("agent is not connected")), "{row}");
     let mut owner = PgConnection::connect(run.fleet.database.url()).await?;
     let seen: Value =
@@ -89,9 +89,7 @@ pub(crate) async fn cut_off(run: &mut Run) -> Result<()> {
     ensure!(row["behind_since"] == seen, "{row}, and the change was made {seen}");
     wait::until("the other cluster to have it", STORY_LIMIT, async || {
         let rows = shown(run, "lockstep-deliveries", "All deliveries").await?;
-        let there = rows
-            .iter()
-            .any(|row| row["cluster"] == "cluster-1" && row["binding"] == "db" && row["in_place"] == after.to_string());
+        let there = rows.iter().any(|row| row["cluster"] == "cluster-1" && row["binding"] == "db" && row["in_place"] == after);
         ensure!(there, "{rows:?}");
         anyhow::Ok(())
     })

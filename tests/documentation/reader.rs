@@ -1,5 +1,6 @@
 //! Somebody who reads a page and types what it says.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -58,11 +59,11 @@ pub(crate) async fn follow(page: &Page, machine: &Machine) -> Result<usize> {
     let mut script = "set -euo pipefail\n".to_owned();
     for (index, fence) in page.fences.iter().enumerate() {
         match &fence.kind {
-            Kind::Commands => script.push_str(&format!("exec >{index}.out 2>&1\n{}\n", named(&fence.text))),
+            Kind::Commands => writeln!(script, "exec >{index}.out 2>&1\n{}", named(&fence.text))?,
             // When its turn comes: a page may show a file again, changed.
             Kind::File(name) => {
                 std::fs::write(folder.join(format!("{index}.file")), &fence.text)?;
-                script.push_str(&format!("cp {index}.file {name}\n"));
+                writeln!(script, "cp {index}.file {name}")?;
             }
             _ => {}
         }

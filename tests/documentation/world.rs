@@ -40,7 +40,7 @@ pub(crate) struct Machine {
 
 enum Parts {
     Demo(Box<Fleet>),
-    Bare { bao: Box<OpenBao>, postgres: Postgres },
+    Bare(Box<(OpenBao, Postgres)>),
 }
 
 impl Machine {
@@ -48,7 +48,7 @@ impl Machine {
         let folder = Folder::new("reader")?;
         let parts = match world {
             World::Demo => Parts::Demo(Box::new(demo().await?)),
-            World::Bare => Parts::Bare { bao: Box::new(OpenBao::start().await?), postgres: Postgres::start().await? },
+            World::Bare => Parts::Bare(Box::new((OpenBao::start().await?, Postgres::start().await?))),
         };
         let machine = Self { shells: Shells::default(), parts, folder };
         machine.install()?;
@@ -81,7 +81,7 @@ impl Machine {
     pub(crate) fn folder(&self) -> &Path {
         match &self.parts {
             Parts::Demo(fleet) => fleet.folder(),
-            Parts::Bare { .. } => self.folder.path(),
+            Parts::Bare(_) => self.folder.path(),
         }
     }
 
@@ -93,7 +93,8 @@ impl Machine {
                 environment.push(("LOCKSTEP_CONFIG", fleet.cli_config().display().to_string()));
                 &fleet.bao
             }
-            Parts::Bare { bao, postgres } => {
+            Parts::Bare(parts) => {
+                let (bao, postgres) = &**parts;
                 let url: Url = postgres.admin_url().parse()?;
                 environment.extend([
                     ("PGHOST", url.host_str().context("Postgres has no host")?.to_owned()),

@@ -56,7 +56,7 @@ async fn one_trace_leads_from_the_observation_over_the_stream_to_each_clusters_c
         }
     }
     let recorded = fleet.cli(&["get", "changes", "-o", "json"]).await?.json()?.to_string();
-    let id: String = root.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id: String = hex::encode(&root.trace_id);
     assert!(recorded.contains(&id), "the history tells of the same trace");
     for secret in [CANARY, "shop/db"] {
         assert!(!receiver.text().contains(secret), "{secret} was exported");

@@ -101,10 +101,11 @@ impl Run {
     /// The same, and waits until both clusters have it.
     pub(crate) async fn write_and_await(&mut self) -> Result<u64> {
         let number = self.write().await?;
+        let shown = number.to_string();
         wait::until("both clusters to have what was written", STORY_LIMIT, async || {
             let sql = "select cluster, in_place from grafana.deliveries where binding = 'db'";
             let rows = self.rows(sql).await?;
-            let have = rows.iter().filter(|row| row["in_place"] == number.to_string()).count();
+            let have = rows.iter().filter(|row| row["in_place"] == shown).count();
             ensure!(have == 2, "{rows:?}");
             anyhow::Ok(())
         })

@@ -27,7 +27,7 @@ const BY_CLUSTER: &str = "with standing as materialized ( \
                     where p.binding_id = d.binding_id and p.cluster_id = d.cluster_id) \
                 when d.applied_epoch = d.desired_epoch then least( \
                     (select min(v.seq) from binding_item i join version v on v.secret_id = i.secret_id \
-                     where i.binding_id = d.binding_id and i.pin is null and v.seq > d.applied_seq and v.seq <= d.desired_seq), \
+                     where i.binding_id = d.binding_id and (i.cluster_id is null or i.cluster_id = d.cluster_id) and i.pin is null and v.seq > d.applied_seq and v.seq <= d.desired_seq), \
                     (select b.spec_seq from binding b where b.id = d.binding_id and b.spec_seq > d.applied_seq), \
                     (select p.seq from placement p where p.binding_id = d.binding_id and p.cluster_id = d.cluster_id \
                      and p.seq > d.applied_seq)) end, \

@@ -68,7 +68,8 @@ with asked as materialized (
     from secret s join source so on so.id = s.source_id where s.id = $1
 ), concerned as materialized (
     select p.binding_id, p.cluster_id, p.answer <> 'Removed' and exists (
-        select from binding_item i where i.binding_id = p.binding_id and i.secret_id = $1) as delivers,
+        select from binding_item i where i.binding_id = p.binding_id and i.secret_id = $1
+            and (i.cluster_id is null or i.cluster_id = p.cluster_id)) as delivers,
         l.applied_versions[array_position(l.applied_secrets, $1)] as recorded, l.applied_digest is not null as has_some,
         l.applied_epoch, l.applied_seq, l.applied_at
     from placement p left join delivery l on l.binding_id = p.binding_id and l.cluster_id = p.cluster_id
