@@ -122,7 +122,7 @@ fn a_certificate_for_each_cluster_has_its_name_in_the_path_and_where_else_it_is_
     assert!(wire("web/{cluster}/tls", "shop.example", "spiffe://shop").is_ok(), "of the same names, and keys of their own");
     for (path, name, says) in [
         ("web/tls", "{cluster}.shop.example", "put {cluster} into spec.pki.into.path too"),
-        ("web/{cluster}/{namespace}", "a", "spec.pki.into.path: with a cluster's name in it: character '{' is not allowed"),
+        ("web/{cluster}/{namespace}", "a", "spec.pki.into.path: character '{' is not allowed"),
         ("web/{cluster}", "{namespace}.example", "{cluster} is all that is replaced in names"),
     ] {
         let mistake = wire(path, name, "spiffe://shop").unwrap_err();

@@ -1,4 +1,7 @@
+use std::io::Write as _;
 use std::process::Command;
+
+use tempfile::NamedTempFile;
 
 use crate::run::Place;
 
@@ -11,7 +14,10 @@ fn offered(script: &str, words: &str) -> Vec<String> {
         list.join(" "),
         list.len() - 1
     );
-    let done = Command::new("bash").args(["--norc", "-c", &asking]).output().unwrap();
+    // Longer than an argument may be.
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(asking.as_bytes()).unwrap();
+    let done = Command::new("bash").arg("--norc").arg(file.path()).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().lines().map(str::to_owned).collect()
 }
