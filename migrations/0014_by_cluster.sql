@@ -160,7 +160,7 @@ cross join lateral (
             'the delete guard holds back ' || counted(c.deletions_held, 'deletion') || ': more than may go from this cluster at once. '
             || 'It keeps what it has; if they are meant: lockstep confirm ' || c.name]
         when d.observes is null and b.by_cluster then array['Held', 'which secret it draws in this cluster is not settled: another binding draws the '
-            || 'same path from another engine. The cluster keeps what it has; to see which, apply the binding again']
+            || 'same path from another engine. The cluster keeps what it has; it is drawn as soon as that one does not any more']
         when d.went_back is not null then array['Held', 'the source went back: it shows secret ' || d.went_back
             || ', as after a restore. The cluster keeps what it has until the source shows a newer version than that: write it there again, as often as that takes']
         when d.missing is not null then array['Failed', 'secret ' || d.missing

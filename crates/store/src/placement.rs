@@ -1,6 +1,7 @@
 //! Placements: the planner's answers. Written in the transaction of the change that they follow from, by binding and cluster: whoever locks
 //! several of them does it in that order, so that no two wait for each other.
 
+mod settle;
 mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,8 +58,9 @@ pub async fn replan_binding(
     let changed = of_binding(id, changed);
     write(&mut *connection, &changed, seq).await?;
     if let Some(drawn) = drawn {
-        items::draw(connection, Rows::Written(id), drawn).await?;
+        items::draw(&mut *connection, Rows::Written(id), drawn).await?;
     }
+    settle::settle(connection, seq).await?;
     Ok(changed.len())
 }
 

@@ -31,7 +31,8 @@ pub async fn meant(connection: &mut PgConnection, said: Said<'_>, reach: &Reach)
              join binding b on b.id = i.binding_id join project pr on pr.id = b.project_id \
              where i.secret_id = s.id and (reached($4, pr.name, null) or exists ( \
                  select from placement p join cluster c on c.id = p.cluster_id \
-                 where p.binding_id = b.id and p.answer = 'Placed' and reached($4, null, c.labels)))) u \
+                 where p.binding_id = b.id and p.answer = 'Placed' and (i.cluster_id is null or i.cluster_id = p.cluster_id) \
+                     and reached($4, null, c.labels)))) u \
          where $1 in (s.path, s.mount || '/' || s.path, so.name || '/' || s.mount || '/' || s.path) \
            and ($2::text is null or so.name = $2) and ($3::text is null or s.mount = $3) \
            and (u.bindings > 0 or ($4 ->> 'everything')::boolean or exists ( \

@@ -45,7 +45,7 @@ fn shown(parts: &[Registered<RotationRecord>]) -> Vec<(String, Option<KvPath>)> 
 async fn each_cluster_that_draws_its_own_path_has_a_part_that_follows_the_rotation_and_goes_with_the_placement() -> Result<()> {
     let registry = Registry::new().await?;
     for name in ["eu", "us", "idle"] {
-        registry.cluster(name, &format!("env=prod,name={name}")).await?;
+        registry.cluster(name, &format!("env=prod name={name}")).await?;
     }
     registry.grant("all", "payments/**", "").await?;
     for name in ["eu", "us"] {
