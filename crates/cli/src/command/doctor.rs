@@ -5,6 +5,7 @@ mod connection;
 mod finding;
 mod fleet;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -78,18 +79,21 @@ async fn all(client: &Client, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     let sources = client.list(Kind::Registered(Registered::Source), &[]).await;
     findings.extend(told("sources", sources.map(|sources| fleet::sources(&sources, now))));
     let clusters = client.list(Kind::Registered(Registered::Cluster), &[]).await;
+    let out_of_use = clusters.as_deref().map(fleet::out_of_use).unwrap_or_default();
     findings.extend(told("clusters", clusters.map(|clusters| fleet::clusters(&clusters, now))));
     let authority = client.get::<CertificateAuthority>(&["certificateauthority"]).await;
     findings.extend(told("certificates", authority.map(|authority| certificates::authority(&authority, now))));
-    findings.extend(told("deliveries", deliveries(client).await));
+    findings.extend(told("deliveries", deliveries(client, &out_of_use).await));
     let rotations = client.list(Kind::Registered(Registered::Rotation), &[]).await;
     findings.extend(told("rotations", rotations.map(|rotations| fleet::rotations(&rotations, now))));
 }
 
-async fn deliveries(client: &Client) -> Result<Vec<Finding>, Failure> {
+/// To clusters that are in use.
+async fn deliveries(client: &Client, out_of_use: &BTreeSet<String>) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
+    let is_meant = |delivery: &Value| delivery["cluster"].as_str().is_none_or(|cluster| !out_of_use.contains(cluster));
     for (status, level) in WRONG {
-        let found: Vec<Value> = client.first(Kind::Delivery, &[("status", status.as_str())], DELIVERIES_READ).await?;
+        let found = client.first_of(Kind::Delivery, &[("status", status.as_str())], DELIVERIES_READ, is_meant).await?;
         findings.extend(fleet::deliveries(status, level, &found, DELIVERIES_READ));
     }
     if findings.is_empty() {

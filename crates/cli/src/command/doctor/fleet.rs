@@ -1,5 +1,7 @@
 //! Sources, clusters, deliveries, rotations and the history, judged from what the server lists.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use lockstep_api::change::Epoch;
 use lockstep_core::delivery::DeliveryStatus;
@@ -49,6 +51,15 @@ pub(super) fn sources(sources: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
     judged("sources", sources, "watched and answering", one)
 }
 
+/// Those that are revoked or about to go: that nothing is delivered there, and no certificate renewed, is meant so.
+pub(super) fn out_of_use(clusters: &[Value]) -> BTreeSet<String> {
+    clusters.iter().filter(|cluster| is_out_of_use(cluster)).map(|cluster| name(Registered::Cluster, cluster)).collect()
+}
+
+fn is_out_of_use(cluster: &Value) -> bool {
+    matches!(cluster.pointer("/status/state").and_then(Value::as_str), Some("Revoked" | "Removing"))
+}
+
 pub(super) fn clusters(clusters: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
     let mut findings = judged("clusters", clusters, "connected, or out of use", |cluster| {
         let name = name(Registered::Cluster, cluster);
@@ -66,6 +77,9 @@ pub(super) fn clusters(clusters: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
         }));
     }
     findings.extend(listed("certificates", clusters, |cluster| {
+        if is_out_of_use(cluster) {
+            return None;
+        }
         let until = time(cluster.pointer("/status/agent/certificateExpiresAt")).filter(|until| *until - now < LEAF_SOON)?;
         let name = name(Registered::Cluster, cluster);
         Some(Finding::warn(

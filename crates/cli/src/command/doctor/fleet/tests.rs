@@ -53,6 +53,20 @@ fn a_silent_cluster_is_a_fault_and_a_paused_one_is_not() {
 }
 
 #[test]
+fn a_cluster_that_is_revoked_or_about_to_go_has_no_certificate_to_renew_and_no_deliveries_to_judge() {
+    let ended = json!({"certificateExpiresAt": before(60)});
+    let of = |state: &str| {
+        let mut cluster = thing(state, ("Ready", "False", state), &json!({"state": state, "agent": ended}));
+        cluster["metadata"]["name"] = json!(state.to_lowercase());
+        cluster
+    };
+    let all = ["Revoked", "Removing", "Paused"].map(of);
+    assert_eq!(told(&clusters(&all[..2], now())), [(Level::Ok, "all 2 are connected, or out of use")]);
+    assert_eq!(clusters(&all[2..], now()).iter().filter(|finding| finding.check == "certificates").count(), 1);
+    assert_eq!(out_of_use(&all), BTreeSet::from(["revoked".to_owned(), "removing".to_owned()]));
+}
+
+#[test]
 fn many_are_counted_and_faults_come_first() {
     let mut all: Vec<Value> = (0..30).map(|i| thing(&format!("p{i}"), ("Ready", "False", "Paused"), &json!({}))).collect();
     all.push(thing("gone", ("Ready", "False", "AgentDisconnected"), &json!({})));
