@@ -85,7 +85,7 @@ async fn all(client: &Client, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     findings.extend(told("certificates", authority.map(|authority| certificates::authority(&authority, now))));
     findings.extend(told("deliveries", deliveries(client, &out_of_use).await));
     let rotations = client.list(Kind::Registered(Registered::Rotation), &[]).await;
-    findings.extend(told("rotations", rotations.map(|rotations| fleet::rotations(&rotations, now))));
+    findings.extend(told("rotations", rotations.map(|rotations| fleet::rotations(&rotations))));
 }
 
 /// To clusters that are in use.

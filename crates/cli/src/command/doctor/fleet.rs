@@ -18,8 +18,6 @@ const NAMED_MAX: usize = 10;
 const CAUSES_MAX: usize = 3;
 /// A watcher that works looks every few seconds; a pause that a source asks for is shorter.
 const SWEPT_LATELY: TimeDelta = TimeDelta::minutes(10);
-/// What is due begins within seconds.
-const OVERDUE: TimeDelta = TimeDelta::minutes(10);
 
 /// Whether anything is held because the history was cut.
 pub(super) fn history(epoch: &Epoch) -> Vec<Finding> {
@@ -102,24 +100,12 @@ pub(super) fn deliveries(status: DeliveryStatus, level: Level, found: &[Value], 
     (!found.is_empty()).then(|| Finding::of(level, "deliveries", text))
 }
 
-pub(super) fn rotations(rotations: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
+/// The server says whether they are on time, as it knows what each may wait for: its jitter, a window, a run under way.
+pub(super) fn rotations(rotations: &[Value]) -> Vec<Finding> {
     judged("rotations", rotations, "on time", |rotation| {
         let name = name(Registered::Rotation, rotation);
-        let waits = rotation.pointer("/status/waitsFor").is_some() || rotation.pointer("/status/running").is_some();
-        let due = time(rotation.pointer("/status/nextDueAt")).filter(|due| now - *due > OVERDUE && !waits);
-        match (condition(rotation, "OnTime"), due) {
-            (Some(("False", _, message)), _) => {
-                Some(Finding::fail("rotations", format!("{name}: {message}; more: `lockstep rotation history {name}`")))
-            }
-            (_, Some(due)) => {
-                let ago = crate::age::ago(due, now);
-                Some(Finding::fail(
-                    "rotations",
-                    format!("{name} is due since {ago} and did not begin: `lockstep describe rotation {name}`"),
-                ))
-            }
-            _ => None,
-        }
+        let (_, _, message) = condition(rotation, "OnTime").filter(|(status, ..)| *status == "False")?;
+        Some(Finding::fail("rotations", format!("{name}: {message}; more: `lockstep rotation history {name}`")))
     })
 }
 

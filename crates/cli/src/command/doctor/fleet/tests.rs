@@ -87,15 +87,15 @@ fn deliveries_are_counted_with_the_first_causes() {
 }
 
 #[test]
-fn a_rotation_that_failed_or_did_not_begin_is_a_fault_unless_it_waits_for_something() {
+fn a_rotation_that_the_server_calls_late_is_a_fault_and_one_that_waits_for_its_jitter_is_not() {
     let rotation = |is: &str, status: &Value| thing("r", ("OnTime", is, "R"), status);
     for (rotation, level) in [
         (rotation("True", &json!({"nextDueAt": before(-60)})), Level::Ok),
-        (rotation("True", &json!({"nextDueAt": before(60)})), Level::Fail),
-        (rotation("True", &json!({"nextDueAt": before(60), "waitsFor": "a window"})), Level::Ok),
-        (rotation("False", &json!({})), Level::Fail),
+        (rotation("True", &json!({"nextDueAt": before(60)})), Level::Ok),
+        (rotation("Unknown", &json!({"nextDueAt": before(60)})), Level::Ok),
+        (rotation("False", &json!({"nextDueAt": before(2)})), Level::Fail),
     ] {
-        assert_eq!(rotations(&[rotation], now())[0].level, level);
+        assert_eq!(rotations(&[rotation])[0].level, level);
     }
 }
 
