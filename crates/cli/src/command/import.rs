@@ -9,7 +9,7 @@ use lockstep_core::name::{Namespace, ProjectName, SourceName};
 use lockstep_core::selector::Selector;
 
 use crate::format::Format;
-use crate::import::{self, Tool, Verdict, Wanted, report};
+use crate::import::{self, Outcome, Tool, Verdict, Wanted, report};
 use crate::manifest;
 use crate::manifest::file::FileArgs;
 use crate::table::Style;
@@ -96,7 +96,7 @@ impl Args {
         let style = Style { colours: false, ..Style::of_stdout() };
         let said = self.report.render(&report::data(&outcomes), || report::table(&outcomes, style))?;
         terminal::note(said.trim_end());
-        let is_incomplete = outcomes.iter().any(|outcome| outcome.verdict.is_incomplete());
+        let is_incomplete = outcomes.iter().any(Outcome::is_incomplete);
         Ok(ExitCode::from(if is_incomplete { 2 } else { 0 }))
     }
 

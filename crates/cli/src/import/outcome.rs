@@ -33,11 +33,6 @@ impl Verdict {
             Self::PassedOver => "passed over",
         }
     }
-
-    /// Whether something that the object did has no place in a binding.
-    pub(crate) const fn is_incomplete(self) -> bool {
-        matches!(self, Self::InPart | Self::NotMapped)
-    }
 }
 
 /// In one line: what was read from a manifest must neither move a terminal's cursor nor end a comment.
@@ -115,6 +110,11 @@ impl Outcome {
             self.verdict = Verdict::InPart;
             self.lines.left_out.push(Line { field: format!("Secret {target}"), why });
         }
+    }
+
+    /// Whether something that the object did has no place in a binding: of a store too, where a field is not known.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        matches!(self.verdict, Verdict::InPart | Verdict::NotMapped) || !self.lines.left_out.is_empty()
     }
 
     /// As in `externalsecret/shop/db`; what is in no namespace has none.

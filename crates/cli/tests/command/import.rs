@@ -77,6 +77,16 @@ fn what_is_left_out_is_named_and_told_by_the_exit_code() {
 }
 
 #[test]
+fn what_a_store_has_that_is_not_known_is_told_by_the_exit_code_too() {
+    let place = Place::new();
+    place.write("all.yaml", &format!("{EXTERNAL_SECRET}{}", STORE.replace("{provider:", "{surprise: 1, provider:")));
+    let done = place.run("import eso -f all.yaml --report json");
+    assert_eq!(done.code, 2, "{done:?}");
+    let store = report(&done)["items"].as_array().unwrap().iter().find(|item| item["result"] == "read").unwrap().clone();
+    assert_eq!(store["leftOut"][0]["field"], json!("spec.surprise"));
+}
+
+#[test]
 fn directories_are_searched_below_and_lists_unfolded() {
     let place = Place::new();
     std::fs::create_dir_all(place.folder.path().join("a/b")).unwrap();
