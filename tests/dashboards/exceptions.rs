@@ -15,9 +15,10 @@ pub(crate) const SILENT: [(&str, &str, &str); 2] = [
 
 /// Alerts whose expression has no data there even without its comparison: what is asked in its place, and why. A series with labels begins with
 /// its first count, and a state that nothing is in has none.
-pub(crate) const SILENT_ALERTS: [(&str, Option<&str>, &str); 5] = [
+pub(crate) const SILENT_ALERTS: [(&str, Option<&str>, &str); 6] = [
     ("LockstepUnexpectedRotation", None, "no source changes a password by itself"),
     ("LockstepVaultSealed", Some("sum by (source) (increase(lockstep_vault_requests_total[5m]))"), "no answer said so"),
+    ("LockstepServerDown", Some("up{job=\"lockstep-server\"} == 1"), "a server runs"),
     ("LockstepRotationOverdue", Some("max(lockstep_rotations)"), "no rotation is overdue"),
     ("LockstepRotationHeld", Some("max(lockstep_rotations)"), "no rotation is held"),
     ("LockstepRotationFailed", Some("max(lockstep_rotations)"), "no rotation has failed"),
