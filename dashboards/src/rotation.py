@@ -34,7 +34,7 @@ def build():
             Sql(f"select coalesce(min(greatest(due_in_seconds, 0)), 0) from grafana.rotations where {SHOWN}"), unit="s",
         ))
         .with_panel(rows(
-            "Each rotation", "What is due next, what is under way and on which replica, what came of the last run, and why one does not come to its end.",
+            "Each rotation", "What is due next, what is under way and on which replica, what came of the last run, and why one does not come to its end. Where each cluster has its own, a row for each.",
             Sql(f"""select rotation, project, kind, secret, state, next_due_at, stage, stage_since, replica, attempts, last_result, last_ended_at, cause
                     from grafana.rotations where {SHOWN} order by state in ('Held', 'Overdue', 'Failed') desc, next_due_at nulls last limit 1000"""),
             {
