@@ -63,6 +63,8 @@ impl Loops {
         let limit = (interval * INTERVALS + round_limit).max(SHORTEST);
         self.limit.with_label_values(&[name]).set(i64::try_from(limit.as_secs()).unwrap_or(i64::MAX));
         self.lock().insert(name.to_owned(), Running { limit, at: Instant::now() });
+        // Without this, one that hangs in its first round has no series, and no alert.
+        self.turned.with_label_values(&[name]).set((self.clock)());
     }
 
     /// A round ended, well or not.
@@ -134,10 +136,22 @@ pub async fn hang_point(_name: &str) {}
 mod tests {
     use super::*;
     use prometheus::Opts;
+    use prometheus::core::Collector as _;
 
     fn loops() -> Loops {
         let gauge = |name: &str| IntGaugeVec::new(Opts::new(name, "."), &["loop"]).unwrap();
-        Loops::new(gauge("progress"), gauge("turned"), gauge("limit"), || 0)
+        Loops::new(gauge("progress"), gauge("turned"), gauge("limit"), || 7)
+    }
+
+    #[test]
+    fn a_loop_that_hangs_in_its_first_round_has_a_time_from_which_it_stands_still() {
+        let loops = loops();
+        loops.begin("slow", Duration::from_secs(10), Duration::from_secs(30));
+        let shown = |gauge: &IntGaugeVec| gauge.collect().iter().flat_map(|family| family.get_metric().to_vec()).count();
+        assert_eq!(loops.turned.with_label_values(&["slow"]).get(), 7);
+        assert_eq!(shown(&loops.progress), 0, "it did nothing yet");
+        loops.end("slow");
+        assert_eq!(shown(&loops.turned), 0);
     }
 
     #[test]

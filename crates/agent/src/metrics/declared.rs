@@ -36,7 +36,7 @@ const LOOP: Label = Label::of("loop", "`link`: dialling, and the heartbeats of a
 pub(super) const LOOP_PROGRESS: Metric =
     Metric::gauge("lockstep_agent_loop_progress_timestamp_seconds", "when it last did what it is for", &[LOOP]);
 pub(super) const LOOP_TURNED: Metric =
-    Metric::gauge("lockstep_agent_loop_turned_timestamp_seconds", "when it last ended a round, well or not", &[LOOP]);
+    Metric::gauge("lockstep_agent_loop_turned_timestamp_seconds", "when it last ended a round, well or not, or began", &[LOOP]);
 pub(super) const LOOP_LIMIT: Metric = Metric::gauge(
     "lockstep_agent_loop_standstill_limit_seconds",
     "how long after that `/healthz` says that the loop is stuck",

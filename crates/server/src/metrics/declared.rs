@@ -193,7 +193,7 @@ pub(super) const HISTORY_BROKEN: Metric =
 pub(super) const LOOP_PROGRESS: Metric =
     Metric::gauge("lockstep_loop_progress_timestamp_seconds", "when it last finished a round that did what it is for", &[LOOP]);
 pub(super) const LOOP_TURNED: Metric =
-    Metric::gauge("lockstep_loop_turned_timestamp_seconds", "when it last ended a round, well or not", &[LOOP]);
+    Metric::gauge("lockstep_loop_turned_timestamp_seconds", "when it last ended a round, well or not, or began", &[LOOP]);
 pub(super) const LOOP_LIMIT: Metric = Metric::gauge(
     "lockstep_loop_standstill_limit_seconds",
     "how long after that `/healthz` says that the loop is stuck",
