@@ -101,7 +101,7 @@ pub(super) const LIMIT_HITS: Metric = Metric::counter(
     "limits that were hit",
     &[Label::of(
         "limit",
-        "`rest_body`, `rest_concurrency`, `rest_time`, `streams`, `identity_tokens` (an agent shows some that are of no use), `join` (at once), `join_address` and `join_overall` (refused too often, see `agents.joinRefusalsPerMinute`), `login_address` and `login_overall` (a token that is not valid, after too many, see `rest.failedLoginsPerMinute`), `renewal`, `answer` (none in 60 s), `accept` (the system gave no connection), `connections` (open at once), `read_ahead` (of many changes at once, the rest is read in its turn), `rotation_runs` (this replica goes on with no more at once, see `rotation.concurrentRuns`), `propagation` (deliveries whose time was not noted), `spans` (not exported: the queue was full)",
+        "`rest_body`, `rest_concurrency`, `rest_time`, `streams`, `identity_tokens` (an agent shows some that are of no use), `join` (at once), `join_address` and `join_overall` (refused too often, see `agents.joinRefusalsPerMinute`), `login_address` and `login_overall` (a token that is not valid, after too many, see `rest.failedLoginsPerMinute`), `renewal`, `answer` (none in 60 s), `accept` (the system gave no connection), `connections` (open at once), `read_ahead` (of many changes at once, the rest is read in its turn), `rotation_runs` (this replica goes on with no more at once, see `rotation.concurrentRuns`), `propagation` (deliveries whose time was not noted), `spans` (not exported: the queue was full, or the receiver did not take them)",
     )],
 );
 pub(super) const QUEUE: Metric = Metric::gauge(

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prometheus::IntCounter;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -138,25 +138,41 @@ impl Exporter {
             spans.push(span.wire(self.id.to_be_bytes()));
         }
         let spans = vec![resource_spans(self.settings.service, &self.settings.instance, spans)];
-        match self.client.export(ExportTraceServiceRequest { resource_spans: spans }).await {
-            Ok(_) => {
-                if std::mem::take(&mut self.is_failing) {
-                    tracing::info!(endpoint = self.settings.endpoint, "spans are exported again");
-                }
+        let (lost, why) = match self.client.export(ExportTraceServiceRequest { resource_spans: spans }).await {
+            Ok(answer) => (rejected(answer.get_ref()).min(count as u64), "some were rejected".to_owned()),
+            Err(status) => (count as u64, status.code().to_string()),
+        };
+        self.dropped.inc_by(lost);
+        let was_failing = std::mem::replace(&mut self.is_failing, lost > 0);
+        match (was_failing, self.is_failing) {
+            (true, false) => tracing::info!(endpoint = self.settings.endpoint, "spans are exported again"),
+            (false, true) => {
+                tracing::warn!(endpoint = self.settings.endpoint, error = why, "spans are not taken; they are counted and lost");
             }
-            Err(status) => {
-                self.dropped.inc_by(count as u64);
-                if !std::mem::replace(&mut self.is_failing, true) {
-                    tracing::warn!(endpoint = self.settings.endpoint, error = %status.code(), "spans are not taken; they are counted and lost");
-                }
-            }
+            _ => {}
         }
     }
 }
 
+/// Spans that the receiver did not take though it says that all is well.
+fn rejected(answer: &ExportTraceServiceResponse) -> u64 {
+    answer.partial_success.as_ref().map_or(0, |part| u64::try_from(part.rejected_spans).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+
     use super::*;
+
+    #[test]
+    fn spans_that_a_receiver_rejects_while_it_takes_others_are_lost_too() {
+        let answer = |rejected_spans| ExportTraceServiceResponse {
+            partial_success: Some(ExportTracePartialSuccess { rejected_spans, error_message: "too old".to_owned() }),
+        };
+        assert_eq!(rejected(&ExportTraceServiceResponse { partial_success: None }), 0);
+        assert_eq!([0, 3, -1].map(|count| rejected(&answer(count))), [0, 3, 0]);
+    }
 
     #[tokio::test]
     async fn what_cannot_be_exported_to_is_refused_with_what_to_do() {
