@@ -1,6 +1,7 @@
 //! Grants.
 
 use lockstep_core::access::Reach;
+use lockstep_core::binding::SecretRef;
 use lockstep_core::grant::{Grant, GrantSpec};
 use lockstep_core::id::ProjectId;
 use lockstep_core::name::ProjectName;
@@ -80,6 +81,11 @@ pub async fn of_project(connection: &mut PgConnection, project: ProjectId) -> Re
     let rows: Vec<(Uuid, Json<GrantSpec>)> =
         sqlx::query_as("select id, spec from \"grant\" where project_id = $1").bind(project.uuid()).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|(id, spec)| Grant { id: id.into(), project, spec: spec.0 }).collect())
+}
+
+/// Whether one of them allows this secret, wherever it is delivered.
+pub fn name(grants: &[Grant], secret: &SecretRef) -> bool {
+    grants.iter().any(|grant| grant.spec.names(&secret.source, &secret.mount, &secret.path))
 }
 
 /// The selectors of clusters that grants use.

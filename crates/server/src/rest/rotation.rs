@@ -28,7 +28,7 @@ use super::query::WriteQuery;
 use super::resource::{PageOf, Resource, deleted};
 use crate::app::App;
 use crate::config::Config;
-use crate::rotate::probe;
+use crate::rotate::probe::{self, Unasked};
 
 /// Rotations.
 pub(crate) struct Rotations;
@@ -76,10 +76,13 @@ impl Resource for Rotations {
         let project = id_of(&mut connection, &checked.project).await?;
         taken::check_granted(&mut connection, project, checked).await?;
         drop(connection);
-        let asked = probe::probe(app, &checked.spec).await;
-        let mistakes = asked.map_err(|error| {
-            let detail = format!("it cannot be checked now, and was not written: try again. {error}");
-            ApiError::new(Code::SourceUnavailable, detail)
+        let asked = probe::probe(app, project, &checked.spec).await;
+        let mistakes = asked.map_err(|error| match error {
+            Unasked::Registry(error) => error.into(),
+            Unasked::Source(error) => {
+                let detail = format!("it cannot be checked now, and was not written: try again. {error}");
+                ApiError::new(Code::SourceUnavailable, detail)
+            }
         })?;
         if mistakes.is_empty() { Ok(()) } else { Err(ApiError::invalid(mistakes)) }
     }

@@ -16,7 +16,7 @@ use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
 use lockstep_store::rotation::{self, RotationRecord, Timetable, own};
 use lockstep_store::rotation_run::{self, SCHEDULE, consumers};
-use lockstep_store::{PgConnection, Result, cluster, grant, maintenance_window, pool, registry};
+use lockstep_store::{PgConnection, Result, cluster, maintenance_window, pool, registry};
 use serde_json::json;
 
 use self::decided::Decided;
@@ -107,7 +107,8 @@ async fn begin(
 ) -> Result<bool> {
     let id = found.id.into();
     let mut writing = Writing::begin(&app.pool).await?;
-    let same = rotation::by_id(writing.connection(), id).await?.is_some_and(|now| now.seq == found.seq);
+    let same = rotation::by_id(writing.connection(), id).await?.is_some_and(|now| now.seq == found.seq)
+        && own::is_granted(writing.connection(), found).await?;
     let is_free = rotation_run::count_open(writing.connection()).await? < u64::from(app.config.rotation.concurrent_runs);
     // Whoever judged by a timetable that another replica has moved on since judges anew.
     let is_first = same && is_free && rotation::note(writing.connection(), id, &found.spec.timetable, timetable).await?;
@@ -162,7 +163,7 @@ async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<Rota
     if rotation_run::count_open(connection).await? >= u64::from(app.config.rotation.concurrent_runs) {
         return wait(now + TimeDelta::seconds(1), Some("as many runs as may be are under way".to_owned()));
     }
-    if !is_granted(connection, found).await? {
+    if !own::is_granted(connection, found).await? {
         let why =
             format!("no grant of project {} allows this cluster's path: the rotation delivers where it may", found.spec.project);
         return wait(now + LOOK_AGAIN, Some(why));
@@ -178,13 +179,6 @@ async fn judge(app: &App, connection: &mut PgConnection, found: &Registered<Rota
         return wait(until.unwrap_or(now + LOOK_AT_LEAST), Some(why));
     }
     Ok(Verdict::Begin { due_at, missed: decided.due.missed, timetable: decided.after(found, due_at, now) })
-}
-
-/// Whether a grant allows what a cluster's own part writes: which paths that are was not known when the rotation was written.
-async fn is_granted(connection: &mut PgConnection, found: &Registered<RotationRecord>) -> Result<bool> {
-    let (Some(_), Some(secret)) = (&found.spec.own, found.spec.spec.kind.secret()) else { return Ok(true) };
-    let grants = grant::of_project(connection, found.spec.project_id).await?;
-    Ok(grants.iter().any(|grant| grant.spec.names(&secret.source, &secret.mount, &secret.path)))
 }
 
 /// Whether the windows of all clusters concerned, and of the project, let a run begin.

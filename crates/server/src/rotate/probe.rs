@@ -8,11 +8,12 @@ use chrono::TimeDelta;
 use lockstep_api::field::{FieldError, Mistakes};
 use lockstep_core::binding::SecretRef;
 use lockstep_core::engine::Engine;
+use lockstep_core::id::ProjectId;
 use lockstep_core::kv::KvPath;
 use lockstep_core::recipe::Recipe;
 use lockstep_core::rotation::{By, CertificateRequest, Kind, PAIR_PERIODS_MIN, RotationSpec};
-use lockstep_store::pool;
 use lockstep_store::rotation::own;
+use lockstep_store::{StoreError, pool};
 use lockstep_vault::{Act, Right, Secret, StaticRole, Vault, VaultError};
 
 use super::client;
@@ -22,8 +23,19 @@ use crate::app::App;
 /// Of so many clusters' own secrets the rights are looked at when a rotation is written.
 const CLUSTERS_PROBED_MAX: usize = 5;
 
-/// What is not there or not allowed. An error: the source cannot be asked now.
-pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, VaultError> {
+/// Why it cannot be looked for now.
+#[derive(Debug, thiserror::Error)]
+pub enum Unasked {
+    /// The source is away.
+    #[error(transparent)]
+    Source(#[from] VaultError),
+    /// The registry is.
+    #[error(transparent)]
+    Registry(#[from] StoreError),
+}
+
+/// What is not there or not allowed, of a rotation of that project. An error: it cannot be asked now.
+pub async fn probe(app: &App, project: ProjectId, spec: &RotationSpec) -> Result<Vec<FieldError>, Unasked> {
     let kind = &spec.kind;
     let field = format!("spec.{}", kind.as_str());
     let mut mistakes = Mistakes::default();
@@ -33,12 +45,9 @@ pub async fn probe(app: &App, spec: &RotationSpec) -> Result<Vec<FieldError>, Va
             mistakes.add(format!("{field}.source"), why);
             return Ok(found(mistakes));
         }
-        Err(Trouble::Registry(error)) => {
-            mistakes.add(format!("{field}.source"), error);
-            return Ok(found(mistakes));
-        }
+        Err(Trouble::Registry(error)) => return Err(error.into()),
     };
-    let each = each(app, kind).await;
+    let each = each(app, project, kind).await?;
     let all: Vec<Act> = each.iter().flat_map(acts).collect();
     for lacking in vault.lacking_for(&all).await? {
         let reason = format!(
@@ -74,15 +83,15 @@ fn found(mistakes: Mistakes) -> Vec<FieldError> {
     mistakes.finish(Some(())).err().unwrap_or_default()
 }
 
-/// What is rotated, of each cluster's own that of the first few clusters. Whoever has none yet is seen when it has.
-async fn each(app: &App, kind: &Kind) -> Vec<Kind> {
-    let Kind::PkiPerCluster { secrets, .. } = kind else { return vec![kind.clone()] };
-    let wanted = async {
+/// What is rotated, and of each cluster's own that of the first few clusters. Whoever has none yet is seen when it has.
+async fn each(app: &App, project: ProjectId, kind: &Kind) -> Result<Vec<Kind>, StoreError> {
+    let mut all = vec![kind.clone()];
+    if let Kind::PkiPerCluster { secrets, .. } = kind {
         let mut connection = pool::acquire(&app.pool).await?;
-        own::wanted(&mut connection, secrets).await
-    };
-    let wanted = wanted.await.unwrap_or_default();
-    wanted.iter().take(CLUSTERS_PROBED_MAX).map(|(_, name)| kind.of(name)).collect()
+        let wanted = own::wanted(&mut connection, project, secrets).await?;
+        all.extend(wanted.iter().take(CLUSTERS_PROBED_MAX).map(|(_, name)| kind.of(name)));
+    }
+    Ok(all)
 }
 
 /// What its runs do at the source.

@@ -2,7 +2,7 @@
 //! placed. Nobody writes them.
 
 use lockstep_core::binding::SecretPattern;
-use lockstep_core::id::{ClusterId, RotationId};
+use lockstep_core::id::{ClusterId, ProjectId, RotationId};
 use lockstep_core::kv::CLUSTER;
 use lockstep_core::name::ClusterName;
 use lockstep_core::rotation::RotationSpec;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{RotationRecord, Row, SELECT};
 use crate::meta::{Registered, stored};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, grant};
 
 /// The parts of these rotations, by cluster.
 pub async fn of(connection: &mut PgConnection, parents: &[RotationId]) -> Result<Vec<Registered<RotationRecord>>> {
@@ -25,8 +25,27 @@ pub async fn of(connection: &mut PgConnection, parents: &[RotationId]) -> Result
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
+/// The clusters that are to have a part, of a rotation of that project: a binding of whatever project draws the cluster's own secret there, and a grant of this
+/// one allows its path.
+pub async fn wanted(
+    connection: &mut PgConnection,
+    project: ProjectId,
+    secrets: &SecretPattern,
+) -> Result<Vec<(ClusterId, ClusterName)>> {
+    let mut clusters = placed(connection, secrets).await?;
+    let grants = grant::of_project(connection, project).await?;
+    clusters.retain(|(_, name)| grant::name(&grants, &secrets.resolve(name)));
+    Ok(clusters)
+}
+
+/// Whether a grant of its project allows what a part writes. Which paths there would be was not known when the rotation was written.
+pub async fn is_granted(connection: &mut PgConnection, part: &Registered<RotationRecord>) -> Result<bool> {
+    let (Some(_), Some(secret)) = (&part.spec.own, part.spec.spec.kind.secret()) else { return Ok(true) };
+    Ok(grant::name(&grant::of_project(connection, part.spec.project_id).await?, secret))
+}
+
 /// The clusters in which a binding is placed that draws that cluster's own secret, and follows it.
-pub async fn wanted(connection: &mut PgConnection, secrets: &SecretPattern) -> Result<Vec<(ClusterId, ClusterName)>> {
+async fn placed(connection: &mut PgConnection, secrets: &SecretPattern) -> Result<Vec<(ClusterId, ClusterName)>> {
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
         "select distinct c.id, c.name from cluster c \
          join secret s on s.path = replace($3, $4, c.name) and s.mount = $2 and s.engine = 'KvV2' \
@@ -56,15 +75,20 @@ pub async fn follow(connection: &mut PgConnection, parent: &Registered<RotationR
     if seq != Some(stored(parent.seq)) {
         return Ok(());
     }
-    let clusters = wanted(&mut all, secrets).await?;
+    let clusters = placed(&mut all, secrets).await?;
+    let grants = grant::of_project(&mut all, parent.spec.project_id).await?;
     let parts = of(&mut all, &[id]).await?;
-    let current = |cluster: &ClusterId| {
-        let is_its = |part: &&Registered<RotationRecord>| part.spec.own.as_ref().is_some_and(|own| own.cluster == *cluster);
-        parts.iter().find(is_its).is_some_and(|part| part.seq == parent.seq)
-    };
-    for (cluster, name) in clusters.iter().filter(|(cluster, _)| !current(cluster)) {
+    for (cluster, name) in &clusters {
         let kind = parent.spec.spec.kind.of(name);
-        put(&mut all, parent, (*cluster, name), &RotationSpec { kind, ..parent.spec.spec.clone() }).await?;
+        let is_its = |part: &&Registered<RotationRecord>| part.spec.own.as_ref().is_some_and(|own| own.cluster == *cluster);
+        let follows = match parts.iter().find(is_its) {
+            Some(part) => part.seq != parent.seq,
+            // One whose grant was taken away is kept, and cannot begin: what it issued so far is known by it.
+            None => kind.secret().is_some_and(|secret| grant::name(&grants, secret)),
+        };
+        if follows {
+            put(&mut all, parent, (*cluster, name), &RotationSpec { kind, ..parent.spec.spec.clone() }).await?;
+        }
     }
     let clusters: Vec<ClusterId> = clusters.into_iter().map(|(cluster, _)| cluster).collect();
     keep(&mut all, id, &clusters).await?;

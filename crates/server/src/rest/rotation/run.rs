@@ -10,7 +10,7 @@ use lockstep_core::rotation::Kind;
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::meta::Registered;
 use lockstep_store::rotation::{RotationRecord, own};
-use lockstep_store::{PgConnection, StoreError, registry, rotation, rotation_run};
+use lockstep_store::{PgConnection, StoreError, grant, registry, rotation, rotation_run};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -92,22 +92,36 @@ async fn of_cluster(
     present: Registered<RotationRecord>,
     cluster: Option<&str>,
 ) -> Result<Registered<RotationRecord>, ApiError> {
-    let is_own = matches!(present.spec.spec.kind, Kind::PkiPerCluster { .. });
     let refused = |why: String| ApiError::new(Code::InvalidQuery, why);
-    match cluster {
-        None if is_own => {
-            Err(refused(format!("each cluster of rotation {:?} has its own: say which, with ?cluster=NAME", present.name)))
+    let (secrets, cluster) = match (&present.spec.spec.kind, cluster) {
+        (Kind::PkiPerCluster { .. }, None) => {
+            let why = format!("each cluster of rotation {:?} has its own: say which, with ?cluster=NAME", present.name);
+            return Err(refused(why));
         }
-        None => Ok(present),
-        Some(_) if !is_own => {
-            Err(refused(format!("all clusters of rotation {:?} have the same: it is run without a cluster", present.name)))
+        (Kind::PkiPerCluster { secrets, .. }, Some(cluster)) => (secrets, cluster),
+        (_, None) => return Ok(present),
+        (_, Some(_)) => {
+            return Err(refused(format!(
+                "all clusters of rotation {:?} have the same: it is run without a cluster",
+                present.name
+            )));
         }
-        Some(cluster) => {
-            let parts = own::of(connection, &[present.id.into()]).await?;
-            let is_its =
-                |part: &Registered<RotationRecord>| part.spec.own.as_ref().is_some_and(|own| own.name.as_str() == cluster);
-            let name = format!("{} in cluster {cluster}", present.name);
-            parts.into_iter().find(is_its).ok_or_else(|| StoreError::NotFound { kind: "rotation", name }.into())
-        }
+    };
+    let is_its = |part: &Registered<RotationRecord>| part.spec.own.as_ref().is_some_and(|own| own.name.as_str() == cluster);
+    let part = own::of(connection, &[present.id.into()]).await?.into_iter().find(is_its);
+    let secret = match &part {
+        Some(part) => part.spec.spec.kind.secret().cloned(),
+        None => cluster.parse().ok().map(|cluster| secrets.resolve(&cluster)),
+    };
+    let grants = grant::of_project(connection, present.spec.project_id).await?;
+    // Whoever may run a rotation may write no more by it than its project may.
+    if let Some(secret) = secret.filter(|secret| !grant::name(&grants, secret)) {
+        let why = format!(
+            "no grant of project {} allows source {}, mount {}, path {}: a project rotates only what it may deliver",
+            present.spec.project, secret.source, secret.mount, secret.path
+        );
+        return Err(ApiError::new(Code::Forbidden, why));
     }
+    let name = format!("{} in cluster {cluster}", present.name);
+    part.ok_or_else(|| StoreError::NotFound { kind: "rotation", name }.into())
 }
