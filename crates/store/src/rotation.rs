@@ -97,10 +97,12 @@ impl TryFrom<Row> for Registered<RotationRecord> {
 const SELECT: &str = "select r.*, p.name as project, c.name as cluster \
     from rotation r join project p on p.id = r.project_id left join cluster c on c.id = r.cluster_id";
 
-/// The rotation of that name.
+/// The rotation of that name. One cluster's own part of another is none that people can name.
 pub async fn get(connection: &mut PgConnection, name: &str) -> Result<Registered<RotationRecord>> {
-    let row: Option<Row> =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where r.name = $1"))).bind(name).fetch_optional(connection).await?;
+    let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} where r.name = $1 and r.parent_id is null")))
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
     row.ok_or_else(|| StoreError::NotFound { kind: "rotation", name: name.to_owned() })?.try_into()
 }
 
