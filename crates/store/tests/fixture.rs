@@ -107,11 +107,7 @@ impl Registry {
 
     /// The same, in namespaces that match one of these.
     pub(crate) async fn grant_in(&self, name: &str, glob: &str, clusters: &str, namespaces: &[&str]) -> Result<()> {
-        let spec = GrantSpec {
-            paths: vec![GrantedPaths { source: "corp".parse()?, mount: "kv".parse()?, globs: vec![glob.parse()?] }],
-            clusters: clusters.parse()?,
-            namespaces: namespaces.iter().map(|n| n.parse()).collect::<Result<_, _>>()?,
-        };
+        let spec = grant_spec(glob, clusters, namespaces)?;
         self.change(async |c, seq| {
             let project = project::id(c, &"payments".parse()?).await?;
             grant::put(c, &written(name, ""), project, &spec, seq).await?;
@@ -228,6 +224,15 @@ pub(crate) fn source_spec() -> Result<SourceSpec> {
         credentials: "corp".parse()?,
         rotation_credentials: None,
         read_as: ReadAs::Server,
+    })
+}
+
+/// A grant of what `glob` matches, to what `clusters` selects.
+pub(crate) fn grant_spec(glob: &str, clusters: &str, namespaces: &[&str]) -> Result<GrantSpec> {
+    Ok(GrantSpec {
+        paths: vec![GrantedPaths { source: "corp".parse()?, mount: "kv".parse()?, globs: vec![glob.parse()?] }],
+        clusters: clusters.parse()?,
+        namespaces: namespaces.iter().map(|n| n.parse()).collect::<Result<_, _>>()?,
     })
 }
 

@@ -108,6 +108,7 @@ async fn begin(
     let id = found.id.into();
     let mut writing = Writing::begin(&app.pool).await?;
     let same = rotation::by_id(writing.connection(), id).await?.is_some_and(|now| now.seq == found.seq)
+        && own::is_current(writing.connection(), found).await?
         && own::is_granted(writing.connection(), found).await?;
     let is_free = rotation_run::count_open(writing.connection()).await? < u64::from(app.config.rotation.concurrent_runs);
     // Whoever judged by a timetable that another replica has moved on since judges anew.

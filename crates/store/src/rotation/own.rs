@@ -44,6 +44,18 @@ pub async fn is_granted(connection: &mut PgConnection, part: &Registered<Rotatio
     Ok(grant::name(&grant::of_project(connection, part.spec.project_id).await?, secret))
 }
 
+/// Whether a part is as its rotation was written last. One that is not has yet to follow it: by what is no longer wanted no run may begin. Under the registry's
+/// lock it stays so.
+pub async fn is_current(connection: &mut PgConnection, part: &Registered<RotationRecord>) -> Result<bool> {
+    let Some(own) = &part.spec.own else { return Ok(true) };
+    let current = sqlx::query_scalar("select exists (select from rotation where id = $1 and seq = $2)")
+        .bind(own.parent.uuid())
+        .bind(stored(part.seq))
+        .fetch_one(connection)
+        .await?;
+    Ok(current)
+}
+
 /// The clusters in which a binding is placed that draws that cluster's own secret, and follows it.
 async fn placed(connection: &mut PgConnection, secrets: &SecretPattern) -> Result<Vec<(ClusterId, ClusterName)>> {
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
@@ -95,7 +107,8 @@ pub async fn follow(connection: &mut PgConnection, parent: &Registered<RotationR
     Ok(all.commit().await?)
 }
 
-/// Makes the part of a cluster, or has it follow its rotation: as [`super::put`] does with what people write.
+/// Makes the part of a cluster, or has it follow its rotation: as [`super::put`] does with what people write. What a run under way rotates stays what it is until
+/// that has ended, and is then followed; how it confirms may change, or nobody could have one that is held go on.
 async fn put(
     connection: &mut PgConnection,
     parent: &Registered<RotationRecord>,
@@ -107,7 +120,9 @@ async fn put(
          on conflict (name) do update set project_id = $4, spec = $5, seq = $6, due_at = null, look_at = clock_timestamp(), waits_for = null, \
              settled_at = case when rotation.spec -> 'timing' = excluded.spec -> 'timing' \
                      and rotation.spec -> 'suspend' = excluded.spec -> 'suspend' then rotation.settled_at else clock_timestamp() end, \
-             kind_at = case when rotation.spec -> 'kind' = excluded.spec -> 'kind' then rotation.kind_at else clock_timestamp() end",
+             kind_at = case when rotation.spec -> 'kind' = excluded.spec -> 'kind' then rotation.kind_at else clock_timestamp() end \
+         where rotation.spec -> 'kind' = excluded.spec -> 'kind' \
+             or not exists (select from rotation_run u where u.rotation_id = rotation.id and u.ended_at is null)",
     )
     // No name that people can give has a slash.
     .bind(format!("{}/{}", parent.name, cluster.1))
@@ -124,6 +139,12 @@ async fn put(
 /// Lets the parts of other clusters than these go, with their runs; not while a run is under way. What they made stays where it is.
 async fn keep(connection: &mut PgConnection, parent: RotationId, clusters: &[ClusterId]) -> Result<()> {
     let ids: Vec<Uuid> = clusters.iter().map(|id| id.uuid()).collect();
+    // Whoever begins a run now has its part's lock: only a statement that starts after that was waited for sees the run.
+    sqlx::query("select id from rotation where parent_id = $1 and cluster_id <> all($2) order by id for update")
+        .bind(parent.uuid())
+        .bind(&ids)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(
         "delete from rotation r where r.parent_id = $1 and r.cluster_id <> all($2) \
          and not exists (select from rotation_run u where u.rotation_id = r.id and u.ended_at is null)",

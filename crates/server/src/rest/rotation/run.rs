@@ -107,6 +107,8 @@ async fn of_cluster(
             )));
         }
     };
+    // As it is written now, not as it was when somebody last looked.
+    own::follow(connection, &present, secrets).await?;
     let is_its = |part: &Registered<RotationRecord>| part.spec.own.as_ref().is_some_and(|own| own.name.as_str() == cluster);
     let part = own::of(connection, &[present.id.into()]).await?.into_iter().find(is_its);
     let secret = match &part {
