@@ -1,10 +1,14 @@
 //! Rotations over REST. Nothing runs them here: that is `tests/rotation`.
 
+use std::sync::Arc;
+
 use anyhow::Result;
+use lockstep_core::digest::{DigestKeyId, RootKey};
+use lockstep_server::rotate::Rotator;
 use lockstep_testbed::OpenBao;
 use serde_json::json;
 
-use crate::fixture::{Api, rotation};
+use crate::fixture::{Api, binding, grant, project, rotation};
 
 async fn furnished() -> Result<Api> {
     let api = Api::start().await?;
@@ -97,6 +101,78 @@ async fn a_certificate_for_each_cluster_is_run_for_one_and_refused_where_no_clus
     other["spec"]["generate"]["path"] = json!("payments/eu-1/tls");
     let refused = api.put("/v1/rotations/other", &other).await?;
     assert!(refused.text.contains("rotation \\\"web\\\" rotates key tls.key of payments/eu-1/tls already"), "{}", refused.text);
+    Ok(())
+}
+
+/// Rotation `web`, which issues each cluster its own certificate, and a binding of another project that draws it in clusters `eu-1` and `eu-2`.
+async fn each_its_own(mount: &str) -> Result<Api> {
+    let api = furnished().await?;
+    let bao = OpenBao::shared().await?;
+    bao.enable_pki(mount).await?;
+    let role = json!({"allow_any_name": true, "enforce_hostnames": false, "ttl": "2h"});
+    bao.request("POST", &format!("{mount}/roles/web"), Some(role)).await?;
+    let (mut other, mut granted, mut drawn) = (project(), grant(), binding());
+    other["metadata"]["name"] = json!("other");
+    granted["metadata"]["name"] = json!("other-vault");
+    granted["spec"]["paths"][0]["source"] = json!("vault");
+    for owned in [&mut granted, &mut drawn] {
+        owned["spec"]["project"] = json!("other");
+    }
+    api.apply(&other).await?;
+    api.apply(&granted).await?;
+    drawn["spec"]["items"] = json!([{"source": "vault", "mount": "kv", "path": "payments/{cluster}/tls"}]);
+    api.apply(&drawn).await?;
+    let mut each = rotation("web");
+    each["spec"] = json!({"project": "payments", "pki": {"source": "vault", "mount": mount, "role": "web", "commonName": "{cluster}.example",
+        "into": {"mount": "kv", "path": "payments/{cluster}/tls"}}});
+    api.apply(&each).await?;
+    Ok(api)
+}
+
+async fn runs(api: &Api) -> Result<usize> {
+    Ok(api.get("/v1/rotations/web/runs").await?.ok().body["items"].as_array().map_or(0, Vec::len))
+}
+
+const END_ALL: &str = "update rotation_run set ended_at = now(), stage = '{\"Failed\": \"for a test\"}' where ended_at is null";
+
+#[tokio::test]
+async fn a_cluster_s_own_run_needs_a_grant_of_its_path_and_its_part_is_reached_by_no_name() -> Result<()> {
+    let api = each_its_own("granted-pki").await?;
+    let begun = api.post("/v1/rotations/web/run?cluster=eu-1", None).await?.ok();
+    assert_eq!((begun.status.as_u16(), &begun.body["cluster"]), (201, &json!("eu-1")));
+    api.sql(END_ALL).await?;
+    for (method, path) in [("GET", ""), ("DELETE", ""), ("POST", "/run"), ("POST", "/pause"), ("GET", "/runs")] {
+        let refused = api.send(method, &format!("/v1/rotations/web%2Feu-1{path}"), &[], None).await?;
+        assert_eq!((refused.status.as_u16(), refused.code()), (404, "not-found"), "{method} {path}: {}", refused.text);
+    }
+    let mut narrow = grant();
+    narrow["metadata"]["name"] = json!("payments-vault");
+    narrow["spec"]["paths"][0] = json!({"source": "vault", "mount": "kv", "globs": ["payments/eu-2/*"]});
+    api.apply(&narrow).await?;
+    let refused = api.post("/v1/rotations/web/run?cluster=eu-1", None).await?;
+    assert_eq!((refused.status.as_u16(), refused.code()), (403, "forbidden"), "{}", refused.text);
+    assert!(refused.text.contains("no grant of project payments allows source vault, mount kv, path payments/eu-1/tls"));
+    assert_eq!(runs(&api).await?, 1, "none began");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_run_begins_by_what_a_part_was_before_its_rotation_was_paused() -> Result<()> {
+    let api = each_its_own("paused-pki").await?;
+    // Both clusters have a part now, and that of eu-2 is due.
+    api.post("/v1/rotations/web/run?cluster=eu-1", None).await?.ok();
+    api.sql(END_ALL).await?;
+    api.post("/v1/rotations/web/pause", None).await?.ok();
+    api.sql("update rotation set look_at = now() + interval '1 hour' where name = 'web'").await?;
+    let key = RootKey::new(DigestKeyId::new("test".to_owned()), [7; 32]).for_rotations();
+    let rotator = Arc::new(Rotator::new(api.app.clone(), key));
+    rotator.activate().await;
+    assert_eq!(runs(&api).await?, 1, "it was paused");
+    api.post("/v1/rotations/web/resume", None).await?.ok();
+    for _ in 0..2 {
+        rotator.activate().await;
+    }
+    assert_eq!(runs(&api).await?, 2, "it was due");
     Ok(())
 }
 
