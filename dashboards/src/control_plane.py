@@ -3,6 +3,9 @@
 from board import GREEN, ORANGE, RED, SOURCE, Sql, ago, board, lines, number, rows, seconds, unit, wide
 
 WATCHED = 'source=~"$source|home"'
+# Since a loop's last progress. A replica that lost the lease of a source keeps the time of its last look, so of those the newest counts.
+SINCE_WATCHED = 'min by (loop) (time() - lockstep_loop_progress_timestamp_seconds{loop=~"watch/.*"})'
+SINCE_OTHERS = 'time() - lockstep_loop_progress_timestamp_seconds{loop!~"watch/.*"}'
 
 
 def build():
@@ -19,12 +22,14 @@ def build():
             steps=((None, GREEN), (1, RED)),
         ))
         .with_panel(number(
-            "Vault sealed", "Answers in the last five minutes that said so, of sources and of the home Vault.",
-            'sum(increase(lockstep_vault_requests_total{outcome="sealed"}[5m])) or vector(0)', steps=((None, GREEN), (1, RED)),
+            "Vault sealed", "Sources whose last look found a sealed Vault, and the home Vault if it said so in the last five minutes.",
+            'count(max by (source) (lockstep_source_state{state="sealed"}) > 0'
+            ' or sum by (source) (increase(lockstep_vault_requests_total{source="home",outcome="sealed"}[5m])) > 0) or vector(0)',
+            steps=((None, GREEN), (1, RED)),
         ))
         .with_panel(number(
-            "Slowest loop", "How long ago the loop that is furthest behind finished a round, on any replica.",
-            "max(time() - lockstep_loop_progress_timestamp_seconds)", unit="s", steps=((None, GREEN), (60, ORANGE), (300, RED)),
+            "Slowest loop", "How long ago the loop that is furthest behind did what it is for, on any replica; a source is watched by one of them.",
+            f"max(({SINCE_WATCHED}) or ({SINCE_OTHERS}))", unit="s", steps=((None, GREEN), (60, ORANGE), (300, RED)),
         ))
         .with_panel(number(
             "Limits hit, last hour", "In the last hour, all together: which ones is shown below.", "sum(increase(lockstep_limit_hits_total[1h])) or vector(0)",
@@ -78,8 +83,8 @@ def build():
             {"{{outcome}}": "sum by (outcome) (rate(lockstep_reads_total[$__rate_interval]))"}, "ops", width=8,
         ))
         .with_panel(lines(
-            "Loops: since the last round", "Of the replica that is furthest along, as one of them holds each lease.",
-            {"{{loop}}": "min by (loop) (time() - lockstep_loop_progress_timestamp_seconds)"}, "s", width=8,
+            "Loops: since the last round", "Of the replica that is furthest behind; of a source, of the one that watches it, which is the furthest along.",
+            {"{{loop}}": f"({SINCE_WATCHED}) or max by (loop) ({SINCE_OTHERS})"}, "s", width=8,
         ))
         .with_panel(lines(
             "Leases", "Which replica holds each lease, and writes that were refused because it had passed on.",
@@ -130,7 +135,7 @@ def build():
         .with_panel(lines(
             "History: since it was found whole", "How long ago the whole chain was walked, from the first change to the newest; and whether a change is not what was written (1).",
             {
-                "found whole": "time() - max(lockstep_history_verified_timestamp_seconds)", "broken": "max(lockstep_history_broken)",
+                "found whole": "time() - max(max_over_time(lockstep_history_verified_timestamp_seconds[3d]))", "broken": "max(lockstep_history_broken)",
             }, "s", width=8,
         ))
         .with_panel(lines(
