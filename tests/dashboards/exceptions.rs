@@ -17,7 +17,11 @@ pub(crate) const SILENT: [(&str, &str, &str); 2] = [
 /// its first count, and a state that nothing is in has none.
 pub(crate) const SILENT_ALERTS: [(&str, Option<&str>, &str); 6] = [
     ("LockstepUnexpectedRotation", None, "no source changes a password by itself"),
-    ("LockstepVaultSealed", Some("sum by (source) (increase(lockstep_vault_requests_total[5m]))"), "no answer said so"),
+    (
+        "LockstepVaultSealed",
+        Some("max(lockstep_source_state) + sum(increase(lockstep_vault_requests_total{source=\"home\"}[5m]))"),
+        "no answer said so",
+    ),
     ("LockstepServerDown", Some("up{job=\"lockstep-server\"} == 1"), "a server runs"),
     ("LockstepRotationOverdue", Some("max(lockstep_rotations)"), "no rotation is overdue"),
     ("LockstepRotationHeld", Some("max(lockstep_rotations)"), "no rotation is held"),
