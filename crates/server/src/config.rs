@@ -193,7 +193,7 @@ pub struct Rest {
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rotating {
-    /// Runs under way at once, over all replicas. Those that are held do not count.
+    /// Runs under way at once, over all replicas. Those that are held, or wait for clusters, do not count.
     pub concurrent_runs: u32,
 }
 

@@ -85,17 +85,22 @@ impl Rotator {
 
     /// Takes a run, while this replica has not too many.
     async fn take(&self) -> Result<Option<Hold>> {
-        let driven: Vec<_> = self.driven().iter().copied().collect();
-        if driven.len() >= self.app.config.rotation.concurrent_runs as usize {
+        if self.is_full() {
             self.app.metrics.limit_hits.with_label_values(&["rotation_runs"]).inc();
             return Ok(None);
         }
+        let driven: Vec<_> = self.driven().iter().copied().collect();
         let mut connection = pool::acquire(&self.app.pool).await?;
         let taken = rotation_run::take(&mut connection, &self.app.config.replica, self.life(), &driven).await?;
         if let Some(hold) = &taken {
             self.driven().insert(hold.run);
         }
         Ok(taken)
+    }
+
+    /// Whether this replica goes on with as many runs as it may at once.
+    fn is_full(&self) -> bool {
+        self.driven().len() >= self.app.config.rotation.concurrent_runs as usize
     }
 
     /// How long a run is this replica's alone without being renewed.

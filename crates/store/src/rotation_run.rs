@@ -131,11 +131,13 @@ pub async fn begin(
     Ok(id.map(Into::into))
 }
 
-/// How many runs are under way, without those that are held: these wait for people, and may do so for long.
+/// How many runs are under way, without those that only wait, for clusters or for people: they may do so for long, and nobody else's run should.
 pub async fn count_open(connection: &mut PgConnection) -> Result<u64> {
-    let count: i64 = sqlx::query_scalar("select count(*) from rotation_run where ended_at is null and held is null")
-        .fetch_one(connection)
-        .await?;
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from rotation_run where ended_at is null and held is null and not stage ?| $1")
+            .bind(Stage::WAITING)
+            .fetch_one(connection)
+            .await?;
     Ok(count.cast_unsigned())
 }
 

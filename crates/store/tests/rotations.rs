@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
+use lockstep_core::engine::Member;
 use lockstep_core::id::{RotationId, RotationRunId};
 use lockstep_core::rotation::confirm::Confirm;
-use lockstep_core::rotation::stage::{Intent, Stage};
+use lockstep_core::rotation::stage::{Delivered, Intent, Made, Stage, Void};
 use lockstep_core::rotation::{By, Kind, RotationSpec, Timing};
 use lockstep_core::schedule::{MissedRuns, Schedule};
 use lockstep_store::rotation::{self, Timetable};
@@ -98,6 +99,24 @@ async fn a_rotation_has_one_open_run_whatever_is_due() -> Result<()> {
     rest(&mut c, &hold, Duration::ZERO, Some("not confirmed by eu"), None).await?;
     assert_eq!(rotation_run::count_open(&mut c).await?, 1, "one that is held waits for people");
     assert_eq!(begun(&registry, db, 2).await?, None, "and is still open");
+    let made = Made::InPlace { at: time(1) };
+    let delivered = || Delivered { made: made.clone(), version: None, former: None, without: None };
+    let stages = [
+        (Stage::Confirming(delivered()), 0),
+        (Stage::Overlapping(delivered()), 0),
+        (Stage::Delivering(made.clone()), 1),
+        (Stage::Retiring(delivered(), Void { member: Member::First, before: time(0) }), 1),
+    ];
+    for (stage, counted) in stages {
+        let mut taken = Vec::new();
+        while let Some(hold) = take(&mut c, "a", LIFE, &[]).await? {
+            taken.push(hold);
+        }
+        let hold = taken.iter().find(|hold| hold.run != run).context("the other is free")?;
+        enter(&mut c, hold, &stage).await?;
+        assert_eq!(rotation_run::count_open(&mut c).await?, counted, "{stage:?}");
+        lives_end(&registry).await?;
+    }
     let hold = take(&mut c, "a", LIFE, &[]).await?.context("one is free")?;
     let hold = if hold.run == run { hold } else { take(&mut c, "a", LIFE, &[]).await?.context("so is the other")? };
     enter(&mut c, &hold, &Stage::Failed("over".to_owned())).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use lockstep_core::schedule::start_of;
 use lockstep_testbed::fleet::STORY_LIMIT;
+use lockstep_testbed::wait;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -85,16 +86,33 @@ async fn limited(timed: &mut Timed) -> Result<()> {
     timed.fleet.start_replica(0).await?;
     timed.fleet.await_linked().await?;
 
-    // What its cluster does not confirm is under way for as long.
+    // What its cluster does not confirm only waits, for however long, and keeps no other from beginning.
     timed.fleet.agents[0].process()?.pause()?;
     timed.fleet.cli(&["rotation", "run", "slow"]).await?;
     let due = later(timed.now().await?, 3);
-    timed.rotate("next", &at(due), &[]).await?;
-    println!("{}", timed.waits_for("next", "as many runs as may be are under way").await?);
-    ensure!(timed.runs("next").await?.is_empty(), "it did not begin");
+    timed.rotate("other", &at(due), &[]).await?;
+    wait::until("the other to have made its value too", STORY_LIMIT, async || {
+        let list = timed.fleet.cli(&["rotation", "history", "other", "-o", "json"]).await?.json()?;
+        ensure!(list["items"][0]["stage"] == "Confirming", "{list}");
+        anyhow::Ok(())
+    })
+    .await?;
     timed.fleet.agents[0].process()?.resume()?;
     let slow = timed.done("slow", "when its cluster is back", |_| true).await?;
-    let next = timed.done("next", "after it", |_| true).await?;
-    ensure!(slow.ended.is_some_and(|ended| next.started >= ended) && next.due == due, "{slow:?} {next:?}");
+    let other = timed.done("other", "then, too", |_| true).await?;
+    ensure!(slow.ended.is_some_and(|ended| other.started < ended) && other.due == due, "{slow:?} {other:?}");
+
+    // What is at work is under way, for as long as its source is sealed.
+    let due = later(timed.now().await?, 10);
+    timed.rotate("next", &at(due), &[]).await?;
+    timed.fleet.bao.seal().await?;
+    timed.fleet.cli(&["rotation", "run", "slow"]).await?;
+    ensure!(timed.now().await? < due, "it took too long to come here");
+    println!("{}", timed.waits_for("next", "as many runs as may be are under way").await?);
+    ensure!(timed.runs("next").await?.is_empty(), "it did not begin");
+    timed.fleet.bao.unseal().await?;
+    let slow = timed.done("slow", "when its source is back", |run| run.started > slow.started).await?;
+    let next = timed.done("next", "after it was at work", |_| true).await?;
+    ensure!(next.started > slow.started && next.due == due, "{slow:?} {next:?}");
     timed.fleet.await_deliveries("InSync", 1, STORY_LIMIT).await.map(drop)
 }

@@ -179,6 +179,9 @@ impl Stage {
         matches!(self, Self::Preparing | Self::Confirming(_) | Self::Overlapping(_))
     }
 
+    /// The words of those that do nothing but wait until clusters have confirmed, or a time is over.
+    pub const WAITING: [&'static str; 2] = ["Confirming", "Overlapping"];
+
     /// Whether nothing follows.
     pub const fn is_end(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Failed(_))

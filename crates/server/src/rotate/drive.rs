@@ -103,7 +103,8 @@ async fn go(rotator: &Rotator, hold: Hold) -> Result<()> {
             }
             Step::Wait(until) => {
                 let remaining = until.and_then(|until| (until - now).to_std().ok());
-                if held.is_some() || waited_from.elapsed() >= PATIENCE {
+                // Those that wait do not count against the limit of runs, and may be many: none keeps one from going on that could.
+                if held.is_some() || waited_from.elapsed() >= PATIENCE || rotator.is_full() {
                     let pause = if held.is_some() { HELD } else { WAITING };
                     return drive.rest(remaining.map_or(pause, |r| r.min(pause)), held.as_deref(), None).await;
                 }
