@@ -118,7 +118,10 @@ fn a_certificate_for_each_cluster_has_its_name_in_the_path_and_where_else_it_is_
     assert_eq!(CheckedRotation::try_from(&RotationSpec::from(&checked)).unwrap(), checked);
     let Kind::Pki { secret, certificate } = checked.spec.kind.of(&"eu-1".parse().unwrap()) else { panic!("a certificate") };
     assert_eq!(secret.path.as_str(), "web/eu-1/tls");
-    assert_eq!(certificate.names().collect::<Vec<_>>(), ["eu-1.shop.example", "spiffe://shop/eu-1"]);
+    assert_eq!(
+        (certificate.common_name.as_str(), &certificate.uris[..]),
+        ("eu-1.shop.example", &["spiffe://shop/eu-1".to_owned()][..])
+    );
     assert!(wire("web/{cluster}/tls", "shop.example", "spiffe://shop").is_ok(), "of the same names, and keys of their own");
     for (path, name, says) in [
         ("web/tls", "{cluster}.shop.example", "put {cluster} into spec.pki.into.path too"),

@@ -5,11 +5,6 @@ use crate::kv::CLUSTER;
 use crate::name::ClusterName;
 
 impl CertificateRequest {
-    /// The names of it, all of which may have [`CLUSTER`] in them.
-    pub fn names(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.common_name).chain(&self.alt_names).chain(&self.uris)
-    }
-
     /// What is asked for this cluster.
     #[must_use]
     pub fn of(&self, cluster: &ClusterName) -> Self {

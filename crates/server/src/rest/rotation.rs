@@ -156,13 +156,14 @@ impl Resource for Rotations {
 /// A run that has begun to change something at the source has to come to its end.
 async fn require_at_rest(connection: &mut PgConnection, id: RotationId, name: &str, what: &str) -> Result<(), ApiError> {
     match rotation_run::open_of_any(connection, id).await? {
-        Some(run) => Err(ApiError::new(
-            Code::WrongState,
-            format!(
-                "a run of rotation {name:?} is under way ({}), and {what} until it has ended: `lockstep rotation history {name}`",
-                run.stage.as_str()
-            ),
-        )),
+        Some(run) => {
+            let stage = run.stage.as_str();
+            let of = run.cluster.map_or_else(String::new, |cluster| format!(" in cluster {cluster}"));
+            let why = format!(
+                "a run of rotation {name:?}{of} is under way ({stage}), and {what} until it has ended: `lockstep rotation history {name}`"
+            );
+            Err(ApiError::new(Code::WrongState, why))
+        }
         None => Ok(()),
     }
 }

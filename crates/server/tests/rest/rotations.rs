@@ -140,6 +140,8 @@ async fn a_cluster_s_own_run_needs_a_grant_of_its_path_and_its_part_is_reached_b
     let api = each_its_own("granted-pki").await?;
     let begun = api.post("/v1/rotations/web/run?cluster=eu-1", None).await?.ok();
     assert_eq!((begun.status.as_u16(), &begun.body["cluster"]), (201, &json!("eu-1")));
+    let refused = api.delete("/v1/rotations/web").await?;
+    assert!(refused.text.contains("a run of rotation \\\"web\\\" in cluster eu-1 is under way"), "{}", refused.text);
     api.sql(END_ALL).await?;
     for (method, path) in [("GET", ""), ("DELETE", ""), ("POST", "/run"), ("POST", "/pause"), ("GET", "/runs")] {
         let refused = api.send(method, &format!("/v1/rotations/web%2Feu-1{path}"), &[], None).await?;
