@@ -6,6 +6,7 @@ mod verify;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::Subcommand;
 use lockstep_api::change::Epoch;
 use lockstep_api::manifest::List;
@@ -77,9 +78,11 @@ enum Action {
 }
 
 /// Items in one answer.
-const PAGE_ITEMS: &str = "500";
-/// Pages that are asked for: a history has very many, and whoever looks for something wants an answer.
+const PAGE_ITEMS: usize = 500;
+/// Pages that are asked for, unless it is said that all are wanted: a history has very many, and whoever looks for something wants an answer.
 const PAGES_MAX: usize = 200;
+/// What a list that ends before the history does says.
+const CUT: &str = "the history is longer: older changes were not looked at";
 /// Of those shown before, which decide how wide columns are while following.
 const WIDTHS_OF: usize = 100;
 
@@ -92,6 +95,10 @@ impl Args {
         // Before the list: what is committed between the two is told twice by nobody, and by one of them.
         let mut seen = if self.follow { client.get::<Epoch>(&["epoch"]).await?.seq } else { 0 };
         let (mut shown, is_whole) = progress::during("reading the history", self.fetch(&client, None)).await?;
+        // A program cannot see that what it reads is not all.
+        if !is_whole && !self.is_table() {
+            bail!("{CUT}; narrow it with --since, --subject or a smaller --limit, or ask for all with --limit 0");
+        }
         shown.reverse();
         seen = seen.max(newest(&shown));
         if shown.is_empty() && self.is_table() {
@@ -99,7 +106,7 @@ impl Args {
         }
         terminal::print(&self.render(&shown)?)?;
         if !is_whole {
-            terminal::note("the history is longer: older changes were not looked at; --since and --subject make that quick");
+            terminal::note(&format!("{CUT}; --since and --subject make that quick, --limit 0 looks at all"));
         }
         if !self.follow {
             if self.leaves_out() {
@@ -131,10 +138,11 @@ impl Args {
     /// The newest that are asked for, newest first, and whether all was looked at that could be meant.
     async fn fetch(&self, client: &Client, after: Option<u64>) -> anyhow::Result<(Vec<Value>, bool)> {
         let since = self.since.map(|since| since.as_secs().to_string());
-        let after = after.map(|after| after.to_string());
+        let (after, page_items) = (after.map(|after| after.to_string()), PAGE_ITEMS.to_string());
         let count = if self.limit == 0 || after.is_some() { usize::MAX } else { self.limit };
+        let pages_max = pages_max(count);
         let (mut items, mut from) = (Vec::new(), None::<String>);
-        for _ in 0..PAGES_MAX {
+        for _ in 0..pages_max {
             let query: Vec<(&str, &str)> = [
                 ("secret", self.secret.as_deref()),
                 ("cluster", self.cluster.as_deref()),
@@ -143,7 +151,7 @@ impl Args {
                 ("subject", self.subject.as_deref()),
                 ("sinceSeconds", since.as_deref()),
                 ("after", after.as_deref()),
-                ("limit", Some(PAGE_ITEMS)),
+                ("limit", Some(&page_items)),
                 ("continue", from.as_deref()),
             ]
             .into_iter()
@@ -199,6 +207,11 @@ impl Args {
             }
         }
     }
+}
+
+/// Those that are asked for. Whoever wants all, or very many, does not want them cut.
+fn pages_max(count: usize) -> usize {
+    if count == usize::MAX { usize::MAX } else { PAGES_MAX.max(count / PAGE_ITEMS + 1) }
 }
 
 fn newest(changes: &[Value]) -> u64 {
