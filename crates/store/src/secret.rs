@@ -267,21 +267,24 @@ pub(crate) async fn unwatch(connection: &mut PgConnection, ids: &[Uuid]) -> Resu
     Ok(())
 }
 
-/// One page, for people. The key is the secret's id.
-pub async fn list(connection: &mut PgConnection, source: Option<&str>, page: &Page) -> Result<(Vec<Listed>, Option<String>)> {
-    let after = page.after.as_deref().and_then(|a| a.parse().ok()).unwrap_or(Uuid::nil());
-    let rows: Vec<ListedRow> = sqlx::query_as(
-        "select s.*, so.name as source, u.bindings from secret s join source so on so.id = s.source_id \
+/// Secrets, each with how many bindings use it that a caller of reach `$4` may see: by their project, or by a cluster that draws it.
+const USED: &str = "select s.*, so.name as source, u.bindings from secret s join source so on so.id = s.source_id \
          cross join lateral ( \
              select count(distinct i.binding_id) as bindings from binding_item i \
              join binding b on b.id = i.binding_id join project pr on pr.id = b.project_id \
              where i.secret_id = s.id and (reached($4, pr.name, null) or exists ( \
                  select from placement p join cluster c on c.id = p.cluster_id \
                  where p.binding_id = b.id and p.answer = 'Placed' and (i.cluster_id is null or i.cluster_id = p.cluster_id) \
-                     and reached($4, null, c.labels)))) u \
+                     and reached($4, null, c.labels)))) u";
+
+/// One page, for people. The key is the secret's id.
+pub async fn list(connection: &mut PgConnection, source: Option<&str>, page: &Page) -> Result<(Vec<Listed>, Option<String>)> {
+    let after = page.after.as_deref().and_then(|a| a.parse().ok()).unwrap_or(Uuid::nil());
+    let rows: Vec<ListedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{USED} \
          where s.id > $1 and ($2::text is null or so.name = $2) and (u.bindings > 0 or ($4 ->> 'everything')::boolean) \
-         order by s.id limit $3",
-    )
+         order by s.id limit $3"
+    )))
     .bind(after)
     .bind(source)
     .bind(page.rows())

@@ -4,7 +4,7 @@ use lockstep_core::access::Reach;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{Listed, ListedRow};
+use super::{Listed, ListedRow, USED};
 use crate::Result;
 
 /// The most that a name may mean before it is told which.
@@ -24,23 +24,16 @@ pub struct Said<'a> {
 /// The secrets that may be meant, by name, eleven at most: those that a binding uses which the caller may see, and those that a cluster still
 /// has which he may see.
 pub async fn meant(connection: &mut PgConnection, said: Said<'_>, reach: &Reach) -> Result<Vec<Listed>> {
-    let rows: Vec<ListedRow> = sqlx::query_as(
-        "select s.*, so.name as source, u.bindings from secret s join source so on so.id = s.source_id \
-         cross join lateral ( \
-             select count(distinct i.binding_id) as bindings from binding_item i \
-             join binding b on b.id = i.binding_id join project pr on pr.id = b.project_id \
-             where i.secret_id = s.id and (reached($4, pr.name, null) or exists ( \
-                 select from placement p join cluster c on c.id = p.cluster_id \
-                 where p.binding_id = b.id and p.answer = 'Placed' and (i.cluster_id is null or i.cluster_id = p.cluster_id) \
-                     and reached($4, null, c.labels)))) u \
+    let rows: Vec<ListedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{USED} \
          where $1 in (s.path, s.mount || '/' || s.path, so.name || '/' || s.mount || '/' || s.path) \
            and ($2::text is null or so.name = $2) and ($3::text is null or s.mount = $3) \
            and (u.bindings > 0 or ($4 ->> 'everything')::boolean or exists ( \
                select from delivery l join binding b on b.id = l.binding_id join project pr on pr.id = b.project_id \
                join cluster c on c.id = l.cluster_id \
                where s.id = any(l.applied_secrets) and l.applied_digest is not null and reached($4, pr.name, c.labels))) \
-         order by so.name, s.mount, s.path limit $5",
-    )
+         order by so.name, s.mount, s.path limit $5"
+    )))
     .bind(said.text)
     .bind(said.source)
     .bind(said.mount)
