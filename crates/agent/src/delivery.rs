@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use lockstep_core::binding::{Restart, Target};
+use lockstep_core::binding::{CsiSource, Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::history::Mark;
 use lockstep_core::id::BindingId;
@@ -28,6 +28,8 @@ pub(crate) struct Put {
     /// The history's head when this was decided.
     pub(crate) head: Mark,
     pub(crate) target: Target,
+    /// By which names pods ask for what they mount.
+    pub(crate) sources: Vec<CsiSource>,
     /// Of the namespaces that the target selects by label.
     pub(crate) allowed: AllowedNamespaces,
     /// Only compare: write nothing.

@@ -86,7 +86,7 @@ async fn on_a_host(
 ) -> Result<(), AgentError> {
     let dir = StateDir::ensure(dir)?;
     let _lock = dir.lock()?;
-    let sinks = Sinks { directory: directory(&arguments)?, secrets: None, touched: Arc::default() };
+    let sinks = Sinks { directory: directory(&arguments)?, secrets: None, csi: None, touched: Arc::default() };
     leads(&surroundings, standing);
     lead(arguments, surroundings, State::Directory(dir), sinks, None).await
 }
@@ -129,7 +129,7 @@ async fn with_lease(
     let KubernetesArguments { secret_access, keep_older_seconds, .. } = arguments.cluster;
     let keep_older = Duration::from_secs(keep_older_seconds.into());
     let secrets = Secrets::new(kubernetes, secret_access, keep_older, &surroundings, touched.clone());
-    let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), touched };
+    let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), csi: None, touched };
     let restarts = restarts(kubernetes, &arguments, &surroundings);
     let state = tokio::select! {
         state = StateSecret::open(kubernetes, &arguments.cluster.state_secret, writer) => Arc::new(state?),

@@ -3,6 +3,7 @@
 //! A target says which sink it is for. [`Target`] is a closed set, so a new sink is a new arm in each `match` here and nothing
 //! more: the compiler lists them.
 
+pub(crate) mod csi;
 pub(crate) mod directory;
 mod error;
 mod mark;
@@ -14,7 +15,6 @@ pub(crate) mod touched;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use lockstep_core::binding::Target;
 use lockstep_core::digest::Digest;
 use lockstep_core::id::{BindingId, RegistryId};
@@ -24,9 +24,11 @@ use lockstep_core::render::Rendered;
 use lockstep_core::revision::Revision;
 
 use crate::blocking::blocking;
+use crate::delivery::Put;
 use crate::state::keyring::{Digests, Keys};
+use csi::Csi;
 use directory::Directory;
-use error::{NO_DIRECTORIES, NO_SECRETS, ONLY_SECRETS};
+use error::{NO_DIRECTORIES, NO_NODES, NO_SECRETS, ONLY_SECRETS};
 use secret::{Changed, Comparison, Destination, Secrets, Versions};
 use touched::Touched;
 
@@ -93,6 +95,8 @@ pub(crate) struct Sinks {
     pub(crate) directory: Option<Arc<Directory>>,
     /// Kubernetes Secrets.
     pub(crate) secrets: Option<Secrets>,
+    /// What pods may mount.
+    pub(crate) csi: Option<Arc<Csi>>,
     /// Bindings whose targets a sink saw changing.
     pub(crate) touched: Arc<Touched>,
 }
@@ -101,34 +105,42 @@ impl Sinks {
     /// Their names.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let directory = self.directory.iter().map(|_| "directory");
-        directory.chain(self.secrets.iter().map(|_| "secret")).collect()
+        let mounted = self.csi.iter().map(|_| "csi");
+        directory.chain(self.secrets.iter().map(|_| "secret")).chain(mounted).collect()
     }
 
-    /// Writes content whole, over whatever `owner` had there. What is another's is refused. `registered`: when the binding was. Answers
-    /// in how many places, and what is there now, if that is known without a look.
+    /// Writes content whole, over whatever `owner` had there. What is another's is refused. Answers in how many places, and what is there
+    /// now, if that is known without a look.
     pub(crate) async fn apply(
         &self,
-        place: Place<'_>,
+        put: &Arc<Put>,
         owner: Owner,
-        registered: Option<DateTime<Utc>>,
         stamp: &Stamp,
-        content: &Arc<Rendered>,
         keys: &Keys,
     ) -> Result<(Targets, Option<Digests>), SinkError> {
-        match place.target {
+        let Put { allowed, registered, content, .. } = &**put;
+        let targets = match &put.target {
             Target::Directory { name } => {
                 let (sink, name, stamp, content, keys) =
                     (self.directory()?, name.clone(), stamp.clone(), content.clone(), keys.clone());
                 blocking(move || sink.apply(&name, owner, &stamp, &content, &keys)).await?;
-                Ok((Targets { applied: 1, total: 1 }, None))
+                self.unmount(put.binding);
+                return Ok((Targets { applied: 1, total: 1 }, None));
             }
             Target::Secret(target) => {
-                let destination = Destination { target, allowed: place.allowed };
-                let targets = self.secrets()?.apply(destination, owner, registered, stamp, content, keys).await?;
+                let destination = Destination { target, allowed };
                 // The API server answers only when it has it.
-                Ok((targets, Some(keys.digests(content))))
+                let targets = self.secrets()?.apply(destination, owner, *registered, stamp, content, keys).await?;
+                self.unmount(put.binding);
+                targets
             }
-        }
+            Target::Csi(target) => {
+                let (sink, put, target, stamp, keys) = (self.csi()?, put.clone(), target.clone(), stamp.clone(), keys.clone());
+                blocking(move || sink.apply(&put, target, stamp, &keys)).await?;
+                Targets { applied: 1, total: 1 }
+            }
+        };
+        Ok((targets, Some(keys.digests(content))))
     }
 
     /// Where content of a target goes, from now on: sinks that can see changes begin to watch there.
@@ -179,6 +191,7 @@ impl Sinks {
                 let (sink, name, keys) = (self.directory()?, name.clone(), keys.clone());
                 blocking(move || sink.observe(&name, owner, &keys)).await
             }
+            Target::Csi(_) => Ok(self.csi()?.observe(owner.binding, keys)),
             Target::Secret(target) => {
                 self.secrets()?.observe(Destination { target, allowed: place.allowed }, owner, expected, keys).await
             }
@@ -196,6 +209,12 @@ impl Sinks {
         except: Option<Place<'_>>,
     ) -> Result<(), SinkError> {
         match place.target {
+            Target::Csi(_) if except.is_some_and(|except| matches!(except.target, Target::Csi(_))) => Ok(()),
+            // The only place is here, and an agent without it has none.
+            Target::Csi(_) => {
+                self.unmount(owner.binding);
+                Ok(())
+            }
             target @ Target::Directory { .. } if except.is_some_and(|except| except.target == target) => Ok(()),
             Target::Directory { name } => {
                 let (sink, name, keys) = (self.directory()?, name.clone(), keys.clone());
@@ -238,6 +257,7 @@ impl Sinks {
 
     /// Nobody looks after what `binding` has any more.
     pub(crate) fn leave(&self, binding: BindingId) {
+        self.unmount(binding);
         if let Some(secrets) = &self.secrets {
             secrets.leave(binding);
         }
@@ -272,6 +292,17 @@ impl Sinks {
         }
     }
 
+    /// No pod mounts it any more. What is in volumes stays there.
+    fn unmount(&self, binding: BindingId) {
+        if let Some(csi) = &self.csi {
+            csi.remove(binding);
+        }
+    }
+
+    fn csi(&self) -> Result<Arc<Csi>, SinkError> {
+        self.csi.clone().ok_or(NO_NODES)
+    }
+
     fn directory(&self) -> Result<Arc<Directory>, SinkError> {
         self.directory.clone().ok_or(NO_DIRECTORIES)
     }
@@ -285,7 +316,7 @@ impl<'a> Place<'a> {
     fn destination(self) -> Option<Destination<'a>> {
         match self.target {
             Target::Secret(target) => Some(Destination { target, allowed: self.allowed }),
-            Target::Directory { .. } => None,
+            Target::Directory { .. } | Target::Csi(_) => None,
         }
     }
 }

@@ -87,6 +87,9 @@ fn table(status: &Status) -> String {
     for binding in &status.bindings {
         let target = match &binding.target {
             Target::Directory { name } => format!("directory/{name}"),
+            Target::Csi(csi) => {
+                format!("csi/{}", csi.namespaces.iter().map(|namespace| namespace.as_str()).collect::<Vec<_>>().join(","))
+            }
             Target::Secret(secret) => format!("secret/{}", secret.name),
         };
         let _ = writeln!(text, "  {:<24} {:<12} {target}", binding.name, binding.revision.to_string());

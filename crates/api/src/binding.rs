@@ -23,7 +23,7 @@ use crate::selector::Selector;
 pub use pin::{Pinned, Rollback, Unpin};
 pub use restart::{Restart, Workload};
 pub use sync::Sync;
-pub use target::{DirectoryTarget, SecretTarget, Target};
+pub use target::{CsiTarget, DirectoryTarget, SecretTarget, Target};
 
 /// A binding's manifest.
 pub type Binding = Manifest<BindingSpec, BindingStatus>;
@@ -204,9 +204,9 @@ fn check_policy(word: Option<&str>, field: &str, mistakes: &mut Mistakes) -> Opt
 fn check_mode(word: Option<&str>, target: &Target, mistakes: &mut Mistakes) -> Option<Mode> {
     match word {
         None | Some("Deliver") => Some(Mode::Deliver),
-        Some("Observe") if target.directory.is_some() => {
-            let reason =
-                "Observe is for Secrets: nobody but the agent writes its directories, so there is nothing to compare with";
+        Some("Observe") if target.directory.is_some() || target.csi.is_some() => {
+            let reason = "Observe is for Secrets: nobody but the agent writes its directories or serves volumes, so there is nothing to \
+                          compare with";
             mistakes.add("spec.mode", reason);
             None
         }

@@ -46,11 +46,14 @@ pub struct Counted {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reached {
-    /// How many: Secrets, each in its namespace and cluster, and directories.
+    /// How many: Secrets, each in its namespace and cluster, directories, and namespaces whose pods may mount it.
     pub targets: u64,
     /// How many of them are directories.
     #[serde(default, skip_serializing_if = "is_none")]
     pub directories: u64,
+    /// How many of them are namespaces, each in its cluster, whose pods may mount it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub mountable: u64,
     /// Whether there may be more, in namespaces that are selected by label: only agents know which those are.
     #[serde(default, skip_serializing_if = "is_false")]
     pub at_least: bool,
@@ -120,8 +123,14 @@ impl From<&core::Names> for Counted {
 
 impl From<&core::Part> for Reached {
     fn from(part: &core::Part) -> Self {
-        let core::Part { targets, directories, at_least, clusters } = part;
-        Self { targets: *targets, directories: *directories, at_least: *at_least, clusters: clusters.into() }
+        let core::Part { targets, directories, mountable, at_least, clusters } = part;
+        Self {
+            targets: *targets,
+            directories: *directories,
+            mountable: *mountable,
+            at_least: *at_least,
+            clusters: clusters.into(),
+        }
     }
 }
 

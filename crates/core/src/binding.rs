@@ -1,5 +1,6 @@
 //! Bindings: which secrets go to which clusters, as what.
 
+mod csi;
 mod drawn;
 mod restart;
 mod secret_type;
@@ -17,6 +18,7 @@ use crate::revision::Seq;
 use crate::selector::Selector;
 use crate::version::VersionNumber;
 
+pub use csi::{CsiSource, CsiTarget, EACH_SERVICE_ACCOUNT, SERVICE_ACCOUNTS_MAX, ServiceAccounts};
 pub use drawn::{Drawn, SecretPattern};
 pub use restart::{Restart, UnknownWorkloadKind, WORKLOADS_MAX, WorkloadKind, WorkloadRef};
 pub use secret_type::{SecretType, UnknownSecretType};

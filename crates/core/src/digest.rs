@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::id::ClusterId;
+use crate::material::Material;
 use crate::render::Rendered;
 
 /// Bytes of a root key, a cluster's key and a digest.
@@ -98,8 +99,18 @@ impl ClusterKey {
 
     /// The digest of what a target holds or should hold. Lengths are part of it, so no two contents read the same.
     pub fn digest(&self, content: &Rendered) -> Digest {
+        Digest { key: self.id.clone(), hmac: self.hmac(&[], content.iter()) }
+    }
+
+    /// A text that is the same for the same entries and says nothing of them: 32 hex digits, for places that everybody may read.
+    pub fn version<'a>(&self, entries: impl IntoIterator<Item = (&'a str, &'a Material)>) -> String {
+        hex::encode(&self.hmac(b"lockstep version v1", entries)[..16])
+    }
+
+    fn hmac<'a>(&self, purpose: &[u8], entries: impl IntoIterator<Item = (&'a str, &'a Material)>) -> [u8; DIGEST_BYTES] {
         let mut hasher = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.bytes));
-        for (name, material) in content.iter() {
+        hasher.update(purpose);
+        for (name, material) in entries {
             hasher.update(&(name.len() as u64).to_be_bytes());
             hasher.update(name.as_bytes());
             hasher.update(&(material.len() as u64).to_be_bytes());
@@ -107,7 +118,7 @@ impl ClusterKey {
         }
         let mut hmac = [0; DIGEST_BYTES];
         hmac.copy_from_slice(hasher.sign().as_ref());
-        Digest { key: self.id.clone(), hmac }
+        hmac
     }
 }
 
@@ -120,7 +131,6 @@ impl fmt::Debug for ClusterKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::material::Material;
     use uuid::Uuid;
 
     fn content(pairs: &[(&str, &str)]) -> Rendered {

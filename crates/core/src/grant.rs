@@ -122,20 +122,18 @@ pub fn check<'a>(
     labels: &Labels,
     grants: &[Grant],
 ) -> Result<Option<AllowedNamespaces>, Ungranted> {
+    let selects = matches!(target, Target::Secret(target) if target.namespace_selector.is_some());
     let mut lists = Vec::new();
     for secret in secrets {
         let refused = Ungranted { namespace: None, in_any_namespace: false, secret: secret.clone(), deletion_policy };
         let granted: Vec<&GrantSpec> = grants.iter().map(|g| &g.spec).filter(|g| g.allows(secret, labels)).collect();
-        let Target::Secret(target) = target else {
-            if granted.is_empty() {
-                return Err(refused);
-            }
-            continue;
-        };
-        if let Some(namespace) = target.namespaces.iter().find(|n| !granted.iter().any(|g| g.allows_in(n))) {
+        if let Some(namespace) = target.namespaces().iter().find(|n| !granted.iter().any(|g| g.allows_in(n))) {
             return Err(Ungranted { namespace: Some(namespace.clone()), ..refused });
         }
-        if target.namespace_selector.is_some() {
+        if granted.is_empty() && !selects {
+            return Err(refused);
+        }
+        if selects {
             let globs: Vec<Glob> = granted.iter().flat_map(|g| g.namespaces.iter().cloned()).collect();
             if globs.is_empty() {
                 return Err(Ungranted { in_any_namespace: true, ..refused });
@@ -143,15 +141,14 @@ pub fn check<'a>(
             lists.push(globs);
         }
     }
-    let selects = matches!(target, Target::Secret(target) if target.namespace_selector.is_some());
     Ok(selects.then(|| lists.into()))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::binding::SecretTarget;
     use crate::binding::tests::secret_ref;
+    use crate::binding::{CsiTarget, SecretTarget, ServiceAccounts};
     use crate::engine::Engine;
     use std::collections::BTreeMap;
 
@@ -180,6 +177,8 @@ pub(crate) mod tests {
         let secret = secret_ref(Engine::KvV2, "payments/db");
         let in_namespace = |n: &str| Target::Secret(SecretTarget::new("db".parse().unwrap(), vec![n.parse().unwrap()]));
         let directory = Target::Directory { name: "db".parse().unwrap() };
+        let mountable =
+            |n: &str| Target::Csi(CsiTarget { namespaces: vec![n.parse().unwrap()], service_accounts: ServiceAccounts::Each });
         for (glob, clusters, namespace, target, want) in [
             ("payments/**", "env=prod", "payments-*", in_namespace("payments-prod"), true),
             ("payments/**", "env=prod", "payments-*", in_namespace("kube-system"), false),
@@ -187,6 +186,8 @@ pub(crate) mod tests {
             ("orders/**", "env=prod", "payments-*", in_namespace("payments-prod"), false),
             ("payments/**", "env=prod", "other", directory.clone(), true),
             ("payments/*/*", "env=prod", "**", directory, false),
+            ("payments/**", "env=prod", "a-*", mountable("a-1"), true),
+            ("payments/**", "env=prod", "b", mountable("a-1"), false),
         ] {
             let grants = [grant(project, glob, clusters, namespace)];
             assert_eq!(

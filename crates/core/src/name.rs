@@ -127,6 +127,8 @@ name! { is_dns_subdomain, SubdomainError, SUBDOMAIN_MAX_BYTES:
     SecretName;
     /// The name of a Deployment, StatefulSet or DaemonSet.
     WorkloadName;
+    /// A Kubernetes service account's name.
+    ServiceAccountName;
 }
 
 #[cfg(test)]

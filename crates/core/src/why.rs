@@ -90,6 +90,9 @@ pub fn why(
         {
             return Reason::OtherNamespaces(target.namespaces.clone());
         }
+        (Target::Csi(target), Some(namespace)) if !target.namespaces.contains(namespace) => {
+            return Reason::OtherNamespaces(target.namespaces.clone());
+        }
         (Target::Directory { .. }, Some(_)) => return Reason::NoNamespace,
         _ => {}
     }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::v1;
 
 pub use restart::{restart, restart_message, restart_report, restart_report_message};
-pub use target::{allowed_namespaces, target_message};
+pub use target::{allowed_namespaces, csi_sources, target_message};
 
 /// A message that breaks the protocol.
 #[derive(Debug, Error)]

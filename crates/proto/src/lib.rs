@@ -1,4 +1,5 @@
-//! The agent protocol: generated messages ([`v1`]) and their conversion to and from the domain.
+//! The protocols: of the agent ([`v1`]), between it and its node agents ([`node`]), and of the driver that mounts volumes ([`provider`]).
+//! Generated messages, and their conversion to and from the domain.
 //!
 //! Nothing outside this crate reads a field of a message that carries an id, a revision or a digest: [`convert`] parses them once.
 
@@ -9,6 +10,18 @@ pub mod redact;
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 pub mod v1 {
     include!("gen/lockstep.agent.v1.rs");
+}
+
+/// Generated from `proto/lockstep/node/v1/node.proto`.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
+pub mod node {
+    include!("gen/lockstep.node.v1.rs");
+}
+
+/// Generated from `proto/secrets_store/v1alpha1/provider.proto`.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
+pub mod provider {
+    include!("gen/v1alpha1.rs");
 }
 
 /// The most bytes one message may have: the largest content (1 MiB) with room for its names, or an inventory of about 40,000

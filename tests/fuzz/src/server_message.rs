@@ -59,7 +59,7 @@ fn placed(target: Option<v1::Target>) {
     let Some(message) = target else { return };
     let allowed = allowed_namespaces(&message);
     if let (Ok(allowed), Ok(place)) = (allowed, Place::try_from(message)) {
-        let again = target_message(place.clone(), &allowed);
+        let again = target_message(place.clone(), &allowed, Vec::new());
         // A directory selects no namespaces, so it says nothing of them.
         assert_eq!(allowed_namespaces(&again).expect("ours can be read"), allowed);
         assert_eq!(Place::try_from(again).expect("ours can be read"), place);

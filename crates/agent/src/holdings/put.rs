@@ -32,7 +32,7 @@ impl Holdings {
         }
         let before = self.holding(put.binding).await;
         self.begin(put).await?;
-        let applied = self.sinks.apply(place, owner, put.registered, &stamp, &put.content, &keys).await;
+        let applied = self.sinks.apply(put, owner, &stamp, &keys).await;
         if applied.is_err() {
             self.record_failed(put, &stamp, before).await;
             // It may have come to some of its namespaces all the same.
@@ -57,9 +57,9 @@ impl Holdings {
     }
 
     /// Writes down where content may be from now on, before the first of it is there. A directory comes whole or not at all, and is
-    /// known by its mark.
+    /// known by its mark; what pods mount is nowhere but here.
     async fn begin(&self, put: &Arc<Put>) -> Result<(), Refusal> {
-        if matches!(put.target, Target::Directory { .. }) {
+        if matches!(put.target, Target::Directory { .. } | Target::Csi(_)) {
             return Ok(());
         }
         self.sinks.locate(put.place(), put.binding, &put.digest).await?;
@@ -72,7 +72,7 @@ impl Holdings {
     async fn record_failed(&self, put: &Arc<Put>, stamp: &Stamp, before: Option<Holding>) {
         let binding = put.binding;
         let recorded = match &put.target {
-            Target::Directory { .. } => Ok(()),
+            Target::Directory { .. } | Target::Csi(_) => Ok(()),
             Target::Secret(_) if self.sinks.may_have(binding, stamp) => self.record(put, true).await,
             Target::Secret(_) => self.books(move |books| Ok(books.ledger.take_back(binding, before)?)).await,
         };
@@ -131,6 +131,7 @@ impl Books {
             revision: put.revision,
             digest: put.digest.clone(),
             target: put.target.clone(),
+            sources: put.sources.clone(),
             allowed: put.allowed.clone(),
             reached: selected.into_iter().take(REACHED_MAX).collect(),
             unfinished,

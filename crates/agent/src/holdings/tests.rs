@@ -43,6 +43,7 @@ fn put(seq: u64, target: &str, value: &str) -> Put {
         revision: revision(1, seq),
         head: head(seq),
         target: Target::Directory { name: target.parse().unwrap() },
+        sources: Vec::new(),
         allowed: AllowedNamespaces::default(),
         observe: false,
         restart: Restart::None,
@@ -60,7 +61,7 @@ fn delete(seq: u64, purge: bool) -> Delete {
 fn load(folder: &tempfile::TempDir) -> Holdings {
     let state = StateDir::ensure(&folder.path().join("state")).unwrap();
     let directory = Some(Arc::new(Directory::open(&folder.path().join("root")).unwrap()));
-    let sinks = Sinks { directory, secrets: None, touched: Arc::default() };
+    let sinks = Sinks { directory, secrets: None, csi: None, touched: Arc::default() };
     Holdings::new(Ledger::load(&state).unwrap(), KeyRing::load(&state).unwrap(), sinks, None)
 }
 

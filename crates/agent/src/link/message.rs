@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use lockstep_core::id::BindingId;
 use lockstep_proto::convert;
 use lockstep_proto::convert::{
-    ProtocolError, allowed_namespaces, binding_id, content, held_message, restart_report_message, revision, trace_id,
+    ProtocolError, allowed_namespaces, binding_id, content, csi_sources, held_message, restart_report_message, revision, trace_id,
 };
 use lockstep_proto::v1::{self, agent_message::Message, reject};
 
@@ -59,14 +59,16 @@ pub(super) fn put(message: v1::Put) -> Result<Result<Put, Answer>, ProtocolError
     let revision = revision(message.revision)?;
     let trace = trace_id(&message.trace)?;
     let rest = || -> Result<Put, ProtocolError> {
+        let target = message.target.ok_or(ProtocolError::Missing("target"))?;
         Ok(Put {
             binding,
             name: message.binding_name,
             registered: Some(message.registered_us).filter(|us| *us > 0).and_then(registered),
             revision,
             head: message.head.ok_or(ProtocolError::Missing("head"))?.try_into()?,
-            allowed: allowed_namespaces(message.target.as_ref().ok_or(ProtocolError::Missing("target"))?)?,
-            target: message.target.ok_or(ProtocolError::Missing("target"))?.try_into()?,
+            allowed: allowed_namespaces(&target)?,
+            sources: csi_sources(&target),
+            target: target.try_into()?,
             observe: message.observe,
             restart: convert::restart(message.restart)?,
             purge_former: message.purge_former,

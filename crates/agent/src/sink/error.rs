@@ -52,6 +52,9 @@ pub(super) const ONLY_SECRETS: SinkError = SinkError::NoSuchSink(
 pub(super) const NO_SECRETS: SinkError = SinkError::NoSuchSink(
     "this agent does not run in Kubernetes, so it cannot write a Secret: give the binding a directory target, or run an agent with --kubernetes",
 );
+pub(super) const NO_NODES: SinkError = SinkError::NoSuchSink(
+    "this agent serves no volumes: run it with --kubernetes and --node-listen (in its chart: csi.enabled), or give the binding another target",
+);
 pub(super) const NO_DIRECTORIES: SinkError = SinkError::NoSuchSink(
     "this agent was given no --directory-root, so it cannot write a directory: give it one, or give the binding a Secret target",
 );

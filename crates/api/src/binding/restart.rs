@@ -11,11 +11,13 @@ use crate::selector::Selector;
 const FIELD: &str = "spec.restart";
 const OF_IMMUTABLE: &str = "nothing to restart with immutable: each content has a Secret of another name, and whoever uses it gets new pods when its template names that one. Leave restart out, or immutable";
 
+const OF_VOLUMES: &str = "nothing to restart with csi: the files in the volumes change while pods run. Leave restart out";
+
 /// What restarts when the content changes, in the target's namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Restart {
-    /// `None` (default), `Auto`: whatever refers to the Secret, or `Selected`: what is named or selected here. `None` with `immutable`.
+    /// `None` (default), `Auto`: whatever refers to the Secret, or `Selected`: what is named or selected here. `None` with `immutable` and `csi`.
     pub policy: String,
     /// For `Selected`, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,6 +42,9 @@ pub(super) fn check(wire: Option<&Restart>, target: &Target, mistakes: &mut Mist
     let Some(wire) = wire else { return Some(Checked::None) };
     if wire.policy != "None" && target.secret.as_ref().is_some_and(|secret| secret.immutable) {
         mistakes.add(format!("{FIELD}.policy"), OF_IMMUTABLE);
+    }
+    if wire.policy != "None" && target.csi.is_some() {
+        mistakes.add(format!("{FIELD}.policy"), OF_VOLUMES);
     }
     if wire.policy != "Selected" {
         for (what, is_there) in [("workloads", !wire.workloads.is_empty()), ("selector", wire.selector.is_some())] {

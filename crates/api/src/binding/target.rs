@@ -1,6 +1,10 @@
 //! As what content arrives.
 
+mod csi;
+
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use lockstep_core::binding::{
     IMMUTABLE_NAME_MAX_BYTES, NAMESPACES_MAX, SecretTarget as CheckedSecret, SecretType, Target as Checked, refused_on_a_secret,
@@ -12,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::is_false;
 use crate::field::Mistakes;
 use crate::selector::Selector;
+
+pub use csi::CsiTarget;
 
 const FIELD: &str = "spec.target.secret";
 
@@ -25,6 +31,9 @@ pub struct Target {
     /// A directory below the agent's root, a file for each key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<DirectoryTarget>,
+    /// Files in volumes of pods, mounted by the Secrets Store CSI driver; nothing is written in the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csi: Option<CsiTarget>,
 }
 
 /// A Kubernetes Secret in each namespace that is named or selected.
@@ -69,13 +78,14 @@ pub struct DirectoryTarget {
 impl Target {
     /// The checked target; mistakes are noted.
     pub(super) fn check(&self, mistakes: &mut Mistakes) -> Option<Checked> {
-        match (&self.secret, &self.directory) {
-            (None, Some(directory)) => {
+        match (&self.secret, &self.directory, &self.csi) {
+            (None, Some(directory), None) => {
                 mistakes.parse("spec.target.directory.name", &directory.name).map(|name| Checked::Directory { name })
             }
-            (Some(secret), None) => secret.check(mistakes).map(Checked::Secret),
+            (Some(secret), None, None) => secret.check(mistakes).map(Checked::Secret),
+            (None, None, Some(csi)) => csi.check(mistakes).map(Checked::Csi),
             _ => {
-                mistakes.add("spec.target", "exactly one of secret and directory is needed");
+                mistakes.add("spec.target", "exactly one of secret, csi and directory is needed");
                 None
             }
         }
@@ -119,18 +129,26 @@ impl SecretTarget {
         if self.namespaces.is_empty() && self.namespace_selector.is_none() {
             mistakes.add(&field, "where is not said: name namespaces here, or select them by label with namespaceSelector");
         }
-        if self.namespaces.len() > NAMESPACES_MAX {
-            mistakes.count(&field, self.namespaces.len(), NAMESPACES_MAX);
-        }
-        let checked = self.namespaces.iter().enumerate().map(|(i, namespace)| {
-            if self.namespaces[..i].contains(namespace) {
-                mistakes.add(format!("{field}[{i}]"), format!("{namespace:?} is named twice: leave one out"));
-            }
-            mistakes.parse(format!("{field}[{i}]"), namespace)
-        });
-        let checked: Vec<Option<Namespace>> = checked.collect();
-        checked.into_iter().collect()
+        check_names(&self.namespaces, NAMESPACES_MAX, &field, mistakes)
     }
+}
+
+/// Names of one kind, each once.
+fn check_names<T>(names: &[String], max: usize, field: &str, mistakes: &mut Mistakes) -> Option<Vec<T>>
+where
+    T: FromStr<Err: Display>,
+{
+    if names.len() > max {
+        mistakes.count(field, names.len(), max);
+    }
+    let checked = names.iter().enumerate().map(|(i, name)| {
+        if names[..i].contains(name) {
+            mistakes.add(format!("{field}[{i}]"), format!("{name:?} is named twice: leave one out"));
+        }
+        mistakes.parse(format!("{field}[{i}]"), name)
+    });
+    let checked: Vec<Option<T>> = checked.collect();
+    checked.into_iter().collect()
 }
 
 fn check_labels(labels: &BTreeMap<String, String>, mistakes: &mut Mistakes) {
@@ -166,8 +184,11 @@ fn refuse(field: &str, key: &str, mistakes: &mut Mistakes) {
 impl From<&Checked> for Target {
     fn from(checked: &Checked) -> Self {
         match checked {
-            Checked::Directory { name } => Self { secret: None, directory: Some(DirectoryTarget { name: name.to_string() }) },
-            Checked::Secret(secret) => Self { secret: Some(secret.into()), directory: None },
+            Checked::Directory { name } => {
+                Self { directory: Some(DirectoryTarget { name: name.to_string() }), ..Self::default() }
+            }
+            Checked::Secret(secret) => Self { secret: Some(secret.into()), ..Self::default() },
+            Checked::Csi(csi) => Self { csi: Some(csi.into()), ..Self::default() },
         }
     }
 }

@@ -43,16 +43,21 @@ pub(super) fn words(radius: &BlastRadius) -> String {
 }
 
 fn targets(part: &Reached, kind: &str) -> String {
-    let secrets = part.targets.saturating_sub(part.directories);
+    let secrets = part.targets.saturating_sub(part.directories + part.mountable);
     let number = |count: u64, one: &str, several: &str| format!("{count} {kind}{}", if count == 1 { one } else { several });
-    let counted = match (secrets, part.directories) {
-        (0, 0) => return format!("an unknown number of {kind}Secrets, where a label selects their namespaces,"),
-        (secrets, 0) => number(secrets, "Secret", "Secrets"),
-        (0, directories) => number(directories, "directory", "directories"),
-        (secrets, directories) => {
-            format!("{} and {}", number(secrets, "Secret", "Secrets"), number(directories, "directory", "directories"))
-        }
-    };
+    let counted: Vec<String> = [
+        (secrets, "Secret", "Secrets"),
+        (part.directories, "directory", "directories"),
+        (part.mountable, "namespace whose pods may mount it", "namespaces whose pods may mount it"),
+    ]
+    .into_iter()
+    .filter(|(count, _, _)| *count > 0)
+    .map(|(count, one, several)| number(count, one, several))
+    .collect();
+    if counted.is_empty() {
+        return format!("an unknown number of {kind}Secrets, where a label selects their namespaces,");
+    }
+    let counted = counted.join(" and ");
     if part.at_least { format!("at least {counted}") } else { counted }
 }
 

@@ -36,7 +36,7 @@ impl Made {
             project: wanted.project.clone(),
             clusters: wanted.clusters.clone(),
             items: items.into_vec(),
-            target: Target { secret: Some(target), directory: None },
+            target: Target { secret: Some(target), ..Target::default() },
             mode: wanted.observe.then(|| "Observe".to_owned()),
             templates: BTreeMap::new(),
             templates_only: false,

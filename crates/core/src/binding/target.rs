@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::SecretType;
+use super::{CsiTarget, SecretType};
 use crate::name::{DirectoryName, Namespace, SUBDOMAIN_MAX_BYTES, SecretName};
 use crate::selector::Selector;
 
@@ -23,6 +23,19 @@ pub enum Target {
         /// Its name.
         name: DirectoryName,
     },
+    /// Files in volumes of pods that mount them, by the Secrets Store CSI driver. Nothing is written in the cluster.
+    Csi(CsiTarget),
+}
+
+impl Target {
+    /// The namespaces that it names.
+    pub fn namespaces(&self) -> &[Namespace] {
+        match self {
+            Self::Secret(target) => &target.namespaces,
+            Self::Csi(target) => &target.namespaces,
+            Self::Directory { .. } => &[],
+        }
+    }
 }
 
 /// A Kubernetes Secret in each namespace that is named or selected.

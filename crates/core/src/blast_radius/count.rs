@@ -76,8 +76,10 @@ fn name(named: &mut BTreeSet<String>, text: &str) {
 pub struct Part {
     /// How many, by what bindings name and by the last reports.
     pub targets: u64,
-    /// How many of them are directories; the others are Secrets.
+    /// How many of them are directories.
     pub directories: u64,
+    /// How many of them are namespaces whose pods may mount it; the others are Secrets.
+    pub mountable: u64,
     /// Whether there may be more: namespaces are selected by label, and only agents know which.
     pub at_least: bool,
     /// Where.
@@ -94,7 +96,11 @@ impl Part {
     pub(super) fn add(&mut self, moved: &Moved<'_>, targets: u64, target: &Target) {
         if targets > 0 {
             self.targets += targets;
-            self.directories += if matches!(target, Target::Directory { .. }) { targets } else { 0 };
+            match target {
+                Target::Directory { .. } => self.directories += targets,
+                Target::Csi(_) => self.mountable += targets,
+                Target::Secret(_) => {}
+            }
             self.clusters.add(moved);
         }
     }

@@ -1,4 +1,4 @@
-//! The places that a target has: Secrets by name and namespace, or a directory.
+//! The places that a target has: Secrets by name and namespace, a directory, or the namespaces whose pods may mount it.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use crate::name::Namespace;
 /// One place. A Secret that is immutable has a name of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place<'a> {
+    /// Empty: none, pods mount it.
     name: &'a str,
     is_immutable: bool,
     /// `None`: a directory.
@@ -32,6 +33,10 @@ impl<'a> Places<'a> {
                 let place =
                     |namespace| Place { name: target.name.as_str(), is_immutable: target.immutable, namespace: Some(namespace) };
                 Self { named: target.namespaces.iter().map(place).collect(), object: Some(target) }
+            }
+            Target::Csi(target) => {
+                let place = |namespace| Place { name: "", is_immutable: false, namespace: Some(namespace) };
+                Self { named: target.namespaces.iter().map(place).collect(), object: None }
             }
         }
     }

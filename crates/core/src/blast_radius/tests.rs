@@ -19,7 +19,7 @@ fn binding(namespaces: &[&str]) -> BindingSpec {
 fn secret(spec: &mut BindingSpec) -> &mut SecretTarget {
     match &mut spec.delivered.target {
         Target::Secret(target) => target,
-        Target::Directory { .. } => panic!("it is a directory"),
+        Target::Directory { .. } | Target::Csi(_) => panic!("it is no Secret"),
     }
 }
 

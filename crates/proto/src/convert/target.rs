@@ -1,6 +1,8 @@
 //! Targets, and in which namespaces they may be.
 
-use lockstep_core::binding::{SecretTarget, SecretType, Target};
+use std::collections::BTreeSet;
+
+use lockstep_core::binding::{CsiSource, CsiTarget, SecretTarget, SecretType, Target};
 use lockstep_core::label::{check_key, check_value};
 use lockstep_core::namespaces::AllowedNamespaces;
 
@@ -16,6 +18,7 @@ impl TryFrom<v1::Target> for Target {
                 Ok(Self::Directory { name: d.name.parse().map_err(|_| ProtocolError::Name("target.directory.name"))? })
             }
             v1::target::Target::Secret(s) => secret(s).map(Self::Secret),
+            v1::target::Target::Csi(c) => csi(c).map(Self::Csi),
         }
     }
 }
@@ -39,6 +42,21 @@ fn secret(message: v1::SecretTarget) -> Result<SecretTarget, ProtocolError> {
     })
 }
 
+fn csi(message: v1::CsiTarget) -> Result<CsiTarget, ProtocolError> {
+    let namespaces = message.namespaces.iter().map(|n| n.parse().map_err(|_| ProtocolError::Name("target.csi.namespaces")));
+    let accounts: BTreeSet<String> = message.service_accounts.into_iter().collect();
+    Ok(CsiTarget {
+        namespaces: namespaces.collect::<Result<_, _>>()?,
+        service_accounts: accounts.try_into().map_err(|_| ProtocolError::Name("target.csi.service_accounts"))?,
+    })
+}
+
+/// By which names pods may ask for what they mount; none for another target.
+pub fn csi_sources(message: &v1::Target) -> Vec<CsiSource> {
+    let Some(v1::target::Target::Csi(csi)) = &message.target else { return Vec::new() };
+    csi.sources.iter().map(|source| CsiSource { paths: source.paths.clone(), keys: source.keys.clone() }).collect()
+}
+
 /// In which of the namespaces that a target selects its content may be. In none, for a target that selects none or whose message
 /// does not say.
 pub fn allowed_namespaces(message: &v1::Target) -> Result<AllowedNamespaces, ProtocolError> {
@@ -49,10 +67,11 @@ pub fn allowed_namespaces(message: &v1::Target) -> Result<AllowedNamespaces, Pro
     Ok(secret.allowed_namespaces.iter().map(list).collect::<Result<Vec<_>, _>>()?.into())
 }
 
-/// A target as it is sent, with the namespaces that it may select.
-pub fn target_message(target: Target, allowed: &AllowedNamespaces) -> v1::Target {
+/// A target as it is sent, with the namespaces that it may select, or the names by which pods may ask for what they mount.
+pub fn target_message(target: Target, allowed: &AllowedNamespaces, sources: Vec<CsiSource>) -> v1::Target {
     let target = match target {
         Target::Directory { name } => v1::target::Target::Directory(v1::DirectoryTarget { name: name.into() }),
+        Target::Csi(target) => v1::target::Target::Csi(csi_message(target, sources)),
         Target::Secret(target) => {
             let rules = allowed.lists().iter();
             v1::target::Target::Secret(v1::SecretTarget {
@@ -71,6 +90,15 @@ pub fn target_message(target: Target, allowed: &AllowedNamespaces) -> v1::Target
         }
     };
     v1::Target { target: Some(target) }
+}
+
+fn csi_message(target: CsiTarget, sources: Vec<CsiSource>) -> v1::CsiTarget {
+    let accounts: BTreeSet<String> = target.service_accounts.into();
+    v1::CsiTarget {
+        namespaces: target.namespaces.into_iter().map(Into::into).collect(),
+        service_accounts: accounts.into_iter().collect(),
+        sources: sources.into_iter().map(|source| v1::CsiSource { paths: source.paths, keys: source.keys }).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -104,10 +132,27 @@ mod tests {
             (Target::Secret(plain), AllowedNamespaces::default()),
             (directory, AllowedNamespaces::default()),
         ] {
-            let message = target_message(target.clone(), &allowed);
+            let message = target_message(target.clone(), &allowed, Vec::new());
             assert_eq!(allowed_namespaces(&message).unwrap(), allowed);
             assert_eq!(Target::try_from(message).unwrap(), target);
         }
+    }
+
+    #[test]
+    fn what_pods_may_mount_arrives_with_the_names_that_they_ask_by() {
+        for accounts in [&["checkout", "cart"][..], &["*"]] {
+            let accounts: BTreeSet<String> = accounts.iter().map(|name| (*name).to_owned()).collect();
+            let namespaces = vec!["shop".parse().unwrap()];
+            let target = Target::Csi(CsiTarget { namespaces, service_accounts: accounts.try_into().unwrap() });
+            let keys = BTreeMap::from([("password".to_owned(), "PASSWORD".to_owned())]);
+            let sources = vec![CsiSource { paths: vec!["kv/data/a".into(), "kv/a".into()], keys }];
+            let message = target_message(target.clone(), &AllowedNamespaces::default(), sources.clone());
+            assert_eq!(csi_sources(&message), sources);
+            assert_eq!(Target::try_from(message).unwrap(), target);
+        }
+        let csi = v1::CsiTarget { namespaces: vec!["a".into()], service_accounts: vec!["A".into()], sources: Vec::new() };
+        let error = Target::try_from(v1::Target { target: Some(v1::target::Target::Csi(csi)) }).unwrap_err();
+        assert!(error.to_string().contains("target.csi.service_accounts"), "{error}");
     }
 
     #[test]
@@ -116,7 +161,8 @@ mod tests {
         let escape = v1::target::Target::Directory(v1::DirectoryTarget { name: "../etc".into() });
         assert!(Target::try_from(v1::Target { target: Some(escape) }).is_err());
         let good = || {
-            let v1::target::Target::Secret(secret) = target_message(Target::Secret(target()), &rule(&[&["a"]])).target.unwrap()
+            let v1::target::Target::Secret(secret) =
+                target_message(Target::Secret(target()), &rule(&[&["a"]]), Vec::new()).target.unwrap()
             else {
                 unreachable!("a Secret")
             };

@@ -107,7 +107,7 @@ pub struct Hello {
     pub floor: ::core::option::Option<Mark>,
     #[prost(message, repeated, tag = "4")]
     pub inventory: ::prost::alloc::vec::Vec<Held>,
-    /// The sinks it has: "directory", "secret".
+    /// The sinks it has: "directory", "secret", "csi".
     #[prost(string, repeated, tag = "5")]
     pub sinks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "6")]
@@ -236,7 +236,7 @@ pub struct Entry {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Target {
-    #[prost(oneof = "target::Target", tags = "1, 2")]
+    #[prost(oneof = "target::Target", tags = "1, 2, 3")]
     pub target: ::core::option::Option<target::Target>,
 }
 /// Nested message and enum types in `Target`.
@@ -247,7 +247,34 @@ pub mod target {
         Directory(super::DirectoryTarget),
         #[prost(message, tag = "2")]
         Secret(super::SecretTarget),
+        #[prost(message, tag = "3")]
+        Csi(super::CsiTarget),
     }
+}
+/// Nothing is written in the cluster: pods of these service accounts in these namespaces may mount it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CsiTarget {
+    #[prost(string, repeated, tag = "1")]
+    pub namespaces: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// By name; `*`: each.
+    #[prost(string, repeated, tag = "2")]
+    pub service_accounts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Where the content comes from: a pod may ask for it by its path in Vault.
+    #[prost(message, repeated, tag = "3")]
+    pub sources: ::prost::alloc::vec::Vec<CsiSource>,
+}
+/// One secret of a binding.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CsiSource {
+    /// As a pod may name it: its path in Vault's API, such as "secret/data/db"; of a KV version 2 mount also as people write it, "secret/db".
+    #[prost(string, repeated, tag = "1")]
+    pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// From the secret's keys to the content's. Empty: each key under its own name.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub keys: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DirectoryTarget {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockstep_core::binding::{DeletionPolicy, Mode};
+use lockstep_core::binding::{CsiSource, DeletionPolicy, Item, Mode, Target};
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::id::BindingId;
 use lockstep_core::namespaces::AllowedNamespaces;
@@ -12,6 +12,7 @@ use lockstep_core::trace::TraceId;
 use lockstep_proto::convert;
 use lockstep_proto::v1::{self, server_message};
 use lockstep_store::delivery::Report;
+use lockstep_store::secret::SecretRecord;
 use tokio::time::Instant;
 
 use crate::cluster_readers::Reader;
@@ -93,13 +94,19 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
     };
     let purge_former = facts.binding.spec.deletion_policy == DeletionPolicy::Delete;
     let delivered = facts.binding.spec.delivered;
+    let named = |(item, secret): (&Item, &SecretRecord)| CsiSource::of(item, &secret.named(item.secret.source().clone()));
+    let sources = match &delivered.target {
+        // A template's key is asked for by the binding.
+        Target::Csi(_) if !delivered.templates_only => delivered.items.iter().zip(&facts.secrets).filter_map(named).collect(),
+        Target::Csi(_) | Target::Secret(_) | Target::Directory { .. } => Vec::new(),
+    };
     let trace = facts.secrets.iter().max_by_key(|s| s.known.seqs.chosen).and_then(|s| s.trace);
     server_message::Message::Put(v1::Put {
         binding,
         binding_name: facts.name,
         revision,
         head: Some(head.into()),
-        target: Some(convert::target_message(delivered.target, &allowed)),
+        target: Some(convert::target_message(delivered.target, &allowed, sources)),
         content: convert::entries(&prepared.content),
         digest: Some(prepared.digest.into()),
         trace: trace.map(|t: TraceId| t.bytes().to_vec()).unwrap_or_default(),

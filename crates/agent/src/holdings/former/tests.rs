@@ -27,6 +27,7 @@ fn held(target: Target, reached: &[&str], former: Vec<Target>) -> Held {
         revision: Revision { epoch: Epoch::new(1), seq: Seq::new(5) },
         digest: Digest { key: DigestKeyId::new("k".into()), hmac: [0; 32] },
         target,
+        sources: Vec::new(),
         allowed: AllowedNamespaces::default(),
         reached: namespaces(reached),
         unfinished: false,

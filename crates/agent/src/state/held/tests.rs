@@ -19,6 +19,7 @@ fn realistic(bindings: usize) -> Contents {
             format!("{}-credentials-{number}", team(number)).parse().unwrap(),
             vec![format!("team-{}-prod", number / 10).parse().unwrap()],
         )),
+        sources: Vec::new(),
         allowed: AllowedNamespaces::default(),
         reached: BTreeSet::new(),
         unfinished: false,

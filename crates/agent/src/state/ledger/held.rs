@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lockstep_core::binding::{Restart, Target};
+use lockstep_core::binding::{CsiSource, Restart, Target};
 use lockstep_core::digest::Digest;
 use lockstep_core::name::Namespace;
 use lockstep_core::namespaces::AllowedNamespaces;
@@ -26,6 +26,9 @@ pub(crate) struct Held {
     pub(crate) digest: Digest,
     /// Where to.
     pub(crate) target: Target,
+    /// By which names pods ask for it, where they mount it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sources: Vec<CsiSource>,
     /// Of the namespaces that the target selects by label.
     #[serde(default, skip_serializing_if = "AllowedNamespaces::is_none")]
     pub(crate) allowed: AllowedNamespaces,
@@ -78,11 +81,13 @@ impl Held {
 
     /// Whether the other one is the same but for revision and digest.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
-        let Self { name, revision: _, digest: _, target, allowed, reached, unfinished, restart, former, purge_former } = self;
-        (name, target, allowed, reached, unfinished, restart, former, purge_former)
+        let Self { name, revision: _, digest: _, target, sources, allowed, reached, unfinished, restart, former, purge_former } =
+            self;
+        (name, target, sources, allowed, reached, unfinished, restart, former, purge_former)
             == (
                 &other.name,
                 &other.target,
+                &other.sources,
                 &other.allowed,
                 &other.reached,
                 &other.unfinished,

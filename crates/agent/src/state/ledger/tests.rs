@@ -27,6 +27,7 @@ fn held(seq: u64) -> Holding {
         revision: revision(seq),
         digest: Digest { key: DigestKeyId::new("k".into()), hmac: [7; 32] },
         target: Target::Directory { name: "out".parse().unwrap() },
+        sources: Vec::new(),
         allowed: AllowedNamespaces::default(),
         reached: BTreeSet::new(),
         unfinished: false,

@@ -57,7 +57,7 @@ pub(super) async fn check(
 fn written(spec: &BindingSpec) -> Option<&SecretTarget> {
     match (&spec.delivered.target, spec.delivered.mode) {
         (Target::Secret(target), Mode::Deliver) => Some(target),
-        (Target::Secret(_), Mode::Observe) | (Target::Directory { .. }, _) => None,
+        (Target::Secret(_), Mode::Observe) | (Target::Directory { .. } | Target::Csi(_), _) => None,
     }
 }
 
