@@ -35,6 +35,12 @@ impl fmt::Debug for node::Entry {
     }
 }
 
+impl fmt::Debug for node::CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheKey").field("name", &self.name).field("value_bytes", &self.value.len()).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for node::ReadRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadRequest").field("pod", &self.pod).field("objects", &self.objects).finish_non_exhaustive()
@@ -69,12 +75,13 @@ mod tests {
         let welcome = Welcome { digest_key_bytes: canary(), ..Welcome::default() };
         let join = JoinRequest { token: "canary".into(), csr_der: Vec::new(), cluster: String::new() };
         let entry = node::Entry { key: "k".into(), value: canary() };
+        let cached = node::CacheKey { value: canary(), ..node::CacheKey::default() };
         let read = node::ReadRequest { pod_token: "canary".into(), ..node::ReadRequest::default() };
         let mount = provider::MountRequest { attributes: "canary".into(), secrets: "canary".into(), ..Default::default() };
         let file = provider::File { path: "k".into(), mode: 0o400, contents: canary() };
         let tokens = agent_message::Message::IdentityTokens(IdentityTokens { tokens: vec!["canary".into()] });
         let text = format!(
-            "{message:?} {welcome:?} {join:?} {entry:?} {read:?} {mount:?} {file:?} {:?}",
+            "{message:?} {welcome:?} {join:?} {entry:?} {cached:?} {read:?} {mount:?} {file:?} {:?}",
             AgentMessage { message: Some(tokens) }
         );
         assert!(!text.contains("canary") && !text.contains(&format!("{:?}", canary())), "{text}");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// The protocols, and of each the messages that carry plaintext or credentials: their `Debug` is in `redact.rs`.
 const PROTOCOLS: [(&str, &str, &[&str]); 3] = [
     ("lockstep/agent/v1/agent.proto", "lockstep.agent.v1", &["Entry", "Welcome", "JoinRequest", "IdentityTokens"]),
-    ("lockstep/node/v1/node.proto", "lockstep.node.v1", &["Entry", "ReadRequest"]),
+    ("lockstep/node/v1/node.proto", "lockstep.node.v1", &["Entry", "ReadRequest", "CacheKey"]),
     ("secrets_store/v1alpha1/provider.proto", "v1alpha1", &["MountRequest", "File"]),
 ];
 

@@ -1,34 +1,90 @@
 //! What pods may mount: nothing is written in the cluster, node agents ask for it.
 //!
 //! It is in memory, opened. With a cache it is on disk too, sealed, so that pods start while neither a server nor a Vault is there.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `entry`, `wanted`, `look_up` | what one binding gives, what a pod asks for, and what it is given: pure |
+//! | `age` | how long what nobody confirms may be used: pure |
+//! | `cache` | the sealed files |
 
+mod age;
+mod cache;
 mod entry;
 mod look_up;
 mod wanted;
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use lockstep_core::binding::CsiTarget;
-use lockstep_core::id::BindingId;
+use lockstep_core::id::{BindingId, ClusterId};
+use lockstep_core::revision::Revision;
 
 use super::{Observed, SinkError, Stamp};
+use crate::clock::Clock;
 use crate::delivery::Put;
 use crate::state::keyring::Keys;
+use age::{Age, Standing};
+use cache::Cache;
+pub(crate) use cache::{CacheError, CacheKeys};
 use entry::Entry;
 pub(crate) use wanted::{Asker, Found, NotGiven, Wanted};
 
 /// What pods may mount.
-#[derive(Debug, Default)]
 pub(crate) struct Csi {
     entries: RwLock<BTreeMap<BindingId, Entry>>,
+    clock: Arc<dyn Clock>,
+    age: Age,
+    cache: OnceLock<Cache>,
 }
 
 impl Csi {
+    /// With nothing in it. What no server confirmed for `age_max` is not given any more.
+    pub(crate) fn new(clock: Arc<dyn Clock>, age_max: Duration) -> Self {
+        Self { entries: RwLock::default(), clock, age: Age::new(age_max), cache: OnceLock::new() }
+    }
+
+    /// Takes what the cache in `dir` has of what is held, and keeps everything there from now on. What cannot be used is left out and said,
+    /// and what is not held any more is removed.
+    pub(crate) fn open_cache(
+        &self,
+        dir: &Path,
+        cluster: ClusterId,
+        keys: CacheKeys,
+        held: impl Fn(BindingId) -> Option<Revision>,
+    ) -> Result<(), CacheError> {
+        let cache = Cache::open(dir, cluster, keys)?;
+        for binding in cache.bindings()? {
+            let Some(revision) = held(binding) else {
+                cache.remove(binding)?;
+                continue;
+            };
+            match cache.load(binding, revision) {
+                Ok(entry) => drop(self.write(|entries| entries.insert(binding, entry))),
+                Err(why) => {
+                    tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew from a server")
+                }
+            }
+        }
+        match cache.confirmed() {
+            Ok(at) => self.age.confirmed_at(at),
+            Err(why) => tracing::info!(%why, "the cache does not say when a server was last there"),
+        }
+        tracing::info!(entries = self.len(), "opened the cache of what pods may mount");
+        let _ = self.cache.set(cache);
+        Ok(())
+    }
+
     /// See [`super::Sinks::apply`].
     pub(crate) fn apply(&self, put: &Put, target: CsiTarget, stamp: Stamp, keys: &Keys) -> Result<(), SinkError> {
         let key = keys.get(&stamp.digest.key).ok_or_else(|| SinkError::UnknownKey(stamp.digest.key.as_str().to_owned()))?;
         let entry = Entry::new(put, target, stamp, key);
+        // Pods get it even if the disk is full: an older file does not count, because the ledger says another revision.
+        self.in_cache(|cache| cache.store(put.binding, &entry));
         self.write(|entries| entries.insert(put.binding, entry));
         Ok(())
     }
@@ -44,11 +100,47 @@ impl Csi {
     /// No pod mounts it any more.
     pub(crate) fn remove(&self, binding: BindingId) {
         self.write(|entries| entries.remove(&binding));
+        self.in_cache(|cache| cache.remove(binding));
+    }
+
+    /// No pod mounts anything any more: the cluster was revoked.
+    pub(crate) fn purge(&self) {
+        self.age.forget();
+        self.write(BTreeMap::clear);
+        self.in_cache(Cache::purge);
+        tracing::warn!("what pods may mount is forgotten, and its cache removed");
+    }
+
+    /// A server is there to say what is newest, or is not any more. Said again while it lasts.
+    pub(crate) fn set_linked(&self, is_linked: bool) {
+        let now = self.clock.now();
+        self.age.set_linked(is_linked, now);
+        if is_linked {
+            self.in_cache(|cache| cache.confirm(now));
+        }
     }
 
     /// What a pod may have of what it asks for.
     pub(crate) fn look_up(&self, asker: Asker<'_>, wanted: &Wanted) -> Result<Found, NotGiven> {
-        self.read(|entries| look_up::look_up(entries.values(), asker, wanted))
+        let standing = self.age.standing(self.clock.now());
+        let found = self.read(|entries| look_up::look_up(entries.values(), asker, wanted))?;
+        match standing {
+            Standing::Fresh => Ok(found),
+            Standing::Stale(_) => Ok(Found { is_stale: true, ..found }),
+            Standing::TooOld(since) => Err(NotGiven::NotAtHand(too_old(since.map(|at| at.to_rfc3339())))),
+        }
+    }
+
+    /// How many bindings have content here.
+    pub(crate) fn len(&self) -> usize {
+        self.read(BTreeMap::len)
+    }
+
+    /// Work on the cache, if there is one. What fails there fails nothing else.
+    fn in_cache(&self, work: impl FnOnce(&Cache) -> Result<(), CacheError>) {
+        if let Some(Err(error)) = self.cache.get().map(work) {
+            tracing::warn!(%error, "the cache of what pods may mount is not up to date: after a restart it cannot be used for this");
+        }
     }
 
     fn read<T>(&self, work: impl FnOnce(&BTreeMap<BindingId, Entry>) -> T) -> T {
@@ -59,3 +151,20 @@ impl Csi {
         work(&mut self.entries.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+impl fmt::Debug for Csi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Csi({} entries)", self.len())
+    }
+}
+
+fn too_old(since: Option<String>) -> String {
+    let since = since.map_or_else(|| "since this agent began".to_owned(), |at| format!("since {at}"));
+    format!(
+        "no Lockstep server could be asked {since} whether it is still the newest, and that is longer than --cache-max-age-seconds \
+         allows: see the agent's log for why it is not linked"
+    )
+}
+
+#[cfg(test)]
+mod tests;

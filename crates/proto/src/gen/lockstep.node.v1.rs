@@ -110,6 +110,48 @@ pub struct SealedEntry {
     #[prost(bytes = "vec", tag = "2")]
     pub sealed: ::prost::alloc::vec::Vec<u8>,
 }
+/// What is inside a sealed entry.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CacheEntry {
+    /// The binding's name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As in the agent protocol's CsiTarget: who may have it, and by which names it is asked for.
+    #[prost(string, repeated, tag = "2")]
+    pub namespaces: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "3")]
+    pub service_accounts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "4")]
+    pub sources: ::prost::alloc::vec::Vec<CacheSource>,
+    /// Of the whole content, with the key that it was made with.
+    #[prost(string, tag = "5")]
+    pub digest_key: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "6")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "7")]
+    pub keys: ::prost::alloc::vec::Vec<CacheKey>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CacheSource {
+    #[prost(string, repeated, tag = "1")]
+    pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub keys: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CacheKey {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// As ObjectContent.version, of this key by itself.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub value: ::prost::alloc::vec::Vec<u8>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Level {
     /// Whether the sender is linked to a server.

@@ -1,41 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use lockstep_core::binding::{CsiSource, CsiTarget};
-use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
-use lockstep_core::render::Rendered;
-use lockstep_core::revision::{Epoch, Revision, Seq};
+use std::collections::BTreeMap;
 
 use super::*;
-use crate::sink::Stamp;
+use crate::sink::csi::tests::{entry, texts};
 
 const CHECKOUT: Asker<'static> = Asker { namespace: "shop", service_account: "checkout" };
-
-fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
-}
-
-/// A binding of secret `kv/NAME` for service account `account` of namespace `shop`.
-fn entry(name: &str, account: &str, keys: &[(&str, &str)], content: &[(&str, &str)]) -> Entry {
-    let key = ClusterKey::new(DigestKeyId::new("k".into()), [7; 32]);
-    let pairs = content.iter().map(|(k, v)| ((*k).to_owned(), Material::new(v.as_bytes().to_vec())));
-    let content = Arc::new(Rendered::of(pairs).unwrap());
-    let versions = content.iter().map(|(k, v)| (k.to_owned(), key.version([(k, v)]))).collect();
-    Entry {
-        name: name.to_owned(),
-        target: CsiTarget {
-            namespaces: vec!["shop".parse().unwrap()],
-            service_accounts: BTreeSet::from([account.to_owned()]).try_into().unwrap(),
-        },
-        sources: vec![CsiSource { paths: vec!["kv/data/db".to_owned(), "kv/db".to_owned()], keys: texts(keys) }],
-        stamp: Stamp {
-            revision: Revision { epoch: Epoch::new(1), seq: Seq::new(1) },
-            digest: Digest { key: key.id, hmac: [0; 32] },
-        },
-        content,
-        versions,
-    }
-}
 
 fn wanted(text: &str) -> Wanted {
     let (source, key) = text.split_once('#').map_or((text, None), |(source, key)| (source, Some(key.to_owned())));

@@ -1,0 +1,168 @@
+//! The last known good content on disk, sealed: pods start while neither a server nor a Vault is there, also after a restart.
+//!
+//! ```text
+//! <cache dir>/<binding's id>.sealed   an entry
+//! <cache dir>/confirmed.sealed        when a server was last there to say what is newest
+//! ```
+//!
+//! An entry is good only as what the ledger says is held, so an older file that is put back is refused.
+
+mod keys;
+mod sealed;
+mod stored;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use lockstep_core::id::{BindingId, ClusterId};
+use lockstep_core::revision::{Epoch, Revision, Seq};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::entry::Entry;
+use crate::durable;
+pub(crate) use keys::CacheKeys;
+use sealed::Label;
+
+const SUFFIX: &str = ".sealed";
+const CONFIRMED: &str = "confirmed.sealed";
+/// The largest file that is read: the largest content, with room for its names.
+const FILE_MAX_BYTES: u64 = 4 << 20;
+
+/// Why something cannot be cached, or is not taken from the cache.
+#[derive(Debug, Error)]
+pub(crate) enum CacheError {
+    /// The keys cannot be used.
+    #[error("the cache's keys cannot be used: {0}")]
+    Keys(String),
+    /// Sealed with a key that is not among those.
+    #[error("it was sealed with key {0}, which is not among the cache's keys")]
+    UnknownKey(String),
+    /// Not as it was sealed, or in another cluster.
+    #[error("it is not as it was sealed in this cluster")]
+    Altered,
+    /// Not what is held.
+    #[error("it is of revision {there}, and {held} is held")]
+    NotHeld {
+        /// Its own.
+        there: Revision,
+        /// What the ledger says.
+        held: Revision,
+    },
+    /// It does not seal.
+    #[error("it cannot be sealed")]
+    Seal,
+    /// The system refused.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// A directory of sealed entries.
+#[derive(Debug)]
+pub(super) struct Cache {
+    dir: PathBuf,
+    cluster: ClusterId,
+    keys: CacheKeys,
+}
+
+impl Cache {
+    /// In `dir`, which is made with mode 0700 if it is not there.
+    pub(super) fn open(dir: &Path, cluster: ClusterId, keys: CacheKeys) -> Result<Self, CacheError> {
+        durable::ensure_directory(dir).map_err(refused("create", dir))?;
+        Ok(Self { dir: dir.to_owned(), cluster, keys })
+    }
+
+    /// Writes an entry over the one before.
+    pub(super) fn store(&self, binding: BindingId, entry: &Entry) -> Result<(), CacheError> {
+        let label = Label { binding, revision: entry.stamp.revision };
+        self.write(&self.path(binding), label, &stored::encode(entry))
+    }
+
+    /// Forgets an entry.
+    pub(super) fn remove(&self, binding: BindingId) -> Result<(), CacheError> {
+        let path = self.path(binding);
+        durable::remove(&path).map_err(refused("remove", &path))
+    }
+
+    /// The bindings that there are files of, whatever is in them.
+    pub(super) fn bindings(&self) -> Result<Vec<BindingId>, CacheError> {
+        let mut bindings = Vec::new();
+        for file in fs::read_dir(&self.dir).map_err(refused("list", &self.dir))? {
+            let name = file.map_err(refused("list", &self.dir))?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)).and_then(|id| id.parse::<Uuid>().ok());
+            bindings.extend(id.map(BindingId::from));
+        }
+        Ok(bindings)
+    }
+
+    /// The entry of a binding that is held at this revision.
+    pub(super) fn load(&self, binding: BindingId, held: Revision) -> Result<Entry, CacheError> {
+        let path = self.path(binding);
+        let bytes = self.read(&path)?;
+        let (label, plain) = sealed::open(&self.keys, self.cluster, &bytes)?;
+        if label.binding != binding {
+            return Err(CacheError::Altered);
+        }
+        if label.revision != held {
+            return Err(CacheError::NotHeld { there: label.revision, held });
+        }
+        stored::decode(&plain, label.revision).ok_or(CacheError::Altered)
+    }
+
+    /// Notes that a server was there to say what is newest.
+    pub(super) fn confirm(&self, now: DateTime<Utc>) -> Result<(), CacheError> {
+        let seq = Seq::new(now.timestamp().try_into().unwrap_or_default());
+        let label = Label { binding: Uuid::nil().into(), revision: Revision { epoch: Epoch::new(0), seq } };
+        self.write(&self.dir.join(CONFIRMED), label, &[])
+    }
+
+    /// When that was noted last.
+    pub(super) fn confirmed(&self) -> Result<DateTime<Utc>, CacheError> {
+        let bytes = self.read(&self.dir.join(CONFIRMED))?;
+        let (label, _) = sealed::open(&self.keys, self.cluster, &bytes)?;
+        let at = i64::try_from(label.revision.seq.get()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        at.filter(|_| label.binding.uuid().is_nil()).ok_or(CacheError::Altered)
+    }
+
+    /// Removes everything.
+    pub(super) fn purge(&self) -> Result<(), CacheError> {
+        for binding in self.bindings()? {
+            self.remove(binding)?;
+        }
+        let path = self.dir.join(CONFIRMED);
+        durable::remove(&path).map_err(refused("remove", &path))
+    }
+
+    fn write(&self, path: &Path, label: Label, plain: &[u8]) -> Result<(), CacheError> {
+        let sealed = sealed::seal(&self.keys, self.cluster, label, plain)?;
+        durable::replace(path, &sealed).map_err(refused("write", path))
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, CacheError> {
+        let size = fs::metadata(path).map_err(refused("read", path))?.len();
+        if size > FILE_MAX_BYTES {
+            return Err(CacheError::Altered);
+        }
+        fs::read(path).map_err(refused("read", path))
+    }
+
+    fn path(&self, binding: BindingId) -> PathBuf {
+        self.dir.join(format!("{}{SUFFIX}", binding.uuid()))
+    }
+}
+
+fn refused<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> CacheError + 'a {
+    move |source| CacheError::Io { doing, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+use std::collections::BTreeSet;
+
+use lockstep_core::binding::CsiSource;
+use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
+use lockstep_core::material::Material;
+use lockstep_core::render::Rendered;
+use lockstep_core::revision::{Epoch, Seq};
+use uuid::Uuid;
+
+use super::wanted::Source;
+use super::*;
+use crate::clock::SystemClock;
+
+pub(super) fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+/// A binding of secret `kv/NAME` for service account `account` of namespace `shop`.
+pub(super) fn entry(name: &str, account: &str, keys: &[(&str, &str)], content: &[(&str, &str)]) -> Entry {
+    let key = ClusterKey::new(DigestKeyId::new("k".into()), [7; 32]);
+    let pairs = content.iter().map(|(k, v)| ((*k).to_owned(), Material::new(v.as_bytes().to_vec())));
+    let content = Arc::new(Rendered::of(pairs).unwrap());
+    let versions = content.iter().map(|(k, v)| (k.to_owned(), key.version([(k, v)]))).collect();
+    Entry {
+        name: name.to_owned(),
+        target: CsiTarget {
+            namespaces: vec!["shop".parse().unwrap()],
+            service_accounts: BTreeSet::from([account.to_owned()]).try_into().unwrap(),
+        },
+        sources: vec![CsiSource { paths: vec!["kv/data/db".to_owned(), "kv/db".to_owned()], keys: texts(keys) }],
+        stamp: Stamp {
+            revision: Revision { epoch: Epoch::new(1), seq: Seq::new(1) },
+            digest: Digest { key: key.id, hmac: [0; 32] },
+        },
+        content,
+        versions,
+    }
+}
+
+const CHECKOUT: Asker<'static> = Asker { namespace: "shop", service_account: "checkout" };
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn csi(age_max: Duration) -> Csi {
+    Csi::new(Arc::new(SystemClock::start()), age_max)
+}
+
+fn ask(csi: &Csi) -> Result<Found, NotGiven> {
+    csi.look_up(CHECKOUT, &Wanted { source: Source::Binding("db".to_owned()), key: None })
+}
+
+fn hold(csi: &Csi, binding: BindingId) -> Revision {
+    let entry = entry("db", "checkout", &[], &[("password", "p")]);
+    let revision = entry.stamp.revision;
+    csi.in_cache(|cache| cache.store(binding, &entry));
+    csi.write(|entries| entries.insert(binding, entry));
+    revision
+}
+
+#[test]
+fn a_restarted_agent_without_a_server_gives_what_was_held_as_stale_until_it_is_too_old() {
+    let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let (cluster, binding) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let first = csi(DAY);
+    first.open_cache(dir.path(), cluster, keys(), |_| None).unwrap();
+    let revision = hold(&first, binding);
+    assert!(matches!(ask(&first), Err(NotGiven::NotAtHand(_))), "no server ever said that it is the newest");
+    first.set_linked(true);
+    assert!(!ask(&first).unwrap().is_stale);
+    first.set_linked(false);
+    assert!(ask(&first).unwrap().is_stale);
+
+    let again = csi(DAY);
+    again.open_cache(dir.path(), cluster, keys(), |_| Some(revision)).unwrap();
+    assert!(ask(&again).unwrap().is_stale);
+    let strict = csi(Duration::ZERO);
+    strict.open_cache(dir.path(), cluster, keys(), |_| Some(revision)).unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    assert!(matches!(ask(&strict), Err(NotGiven::NotAtHand(why)) if why.contains("--cache-max-age-seconds")));
+}
+
+#[test]
+fn what_is_not_held_any_more_leaves_the_cache_and_what_another_cluster_left_is_not_used() {
+    let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let (cluster, binding) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let files = || std::fs::read_dir(dir.path()).unwrap().count();
+    let first = csi(DAY);
+    first.open_cache(dir.path(), cluster, keys(), |_| None).unwrap();
+    let revision = hold(&first, binding);
+    let other = csi(DAY);
+    other.open_cache(dir.path(), Uuid::from_u128(9).into(), keys(), |_| Some(revision)).unwrap();
+    assert_eq!((other.len(), files()), (0, 1));
+    csi(DAY).open_cache(dir.path(), cluster, keys(), |_| None).unwrap();
+    assert_eq!(files(), 0);
+}
+
+#[test]
+fn a_revoked_cluster_has_nothing_left_in_memory_or_on_disk() {
+    let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let csi = csi(DAY);
+    csi.open_cache(dir.path(), Uuid::from_u128(1).into(), CacheKeys::parse(&text).unwrap(), |_| None).unwrap();
+    hold(&csi, Uuid::from_u128(2).into());
+    csi.set_linked(true);
+    assert!(ask(&csi).is_ok() && std::fs::read_dir(dir.path()).unwrap().count() == 2);
+    csi.purge();
+    assert!(matches!(ask(&csi), Err(NotGiven::Denied(_))));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
