@@ -18,6 +18,7 @@ use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::need::DriftMemory;
 use crate::sink::SinkError;
+use crate::sink::csi::CacheError;
 use crate::state::identity::Identity;
 use crate::state::{State, StateError};
 use crate::tracer::Tracer;
@@ -56,6 +57,9 @@ pub enum AgentError {
     /// Another agent of its cluster may lead by now.
     #[error("the cluster's lease was lost ({0}): what was delivered stays as it is; started again, this agent stands by")]
     LeaseLost(String),
+    /// What pods may mount cannot be cached.
+    #[error("what pods may mount cannot be cached: {0}")]
+    Cache(String),
     /// Spans cannot be exported.
     #[error(transparent)]
     Traces(#[from] lockstep_telemetry::traces::SettingsError),
@@ -165,6 +169,12 @@ impl Agent {
         &self.holdings
     }
 
+    /// There is a link now, or none any more: what that means for pods that mount.
+    pub(crate) async fn set_linked(&self, is_linked: bool) {
+        self.surroundings.metrics.connected.set(i64::from(is_linked));
+        self.holdings.set_linked(is_linked).await;
+    }
+
     /// Counts the bindings anew that have content.
     pub(crate) async fn count_bindings(&self) {
         let held = self.holdings.held_count().await;
@@ -175,6 +185,12 @@ impl Agent {
 impl From<JoinError> for AgentError {
     fn from(error: JoinError) -> Self {
         Self::Join(error.to_string())
+    }
+}
+
+impl From<CacheError> for AgentError {
+    fn from(error: CacheError) -> Self {
+        Self::Cache(error.to_string())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod cache;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::address::ServerAddress;
 use crate::tls::pin::Pin;
+pub use cache::CacheArguments;
 
 const RUN_EXAMPLE: &str = "Example:
   lockstep-agent run --state-dir /var/lib/lockstep --directory-root /run/secrets/lockstep \\
@@ -63,6 +66,9 @@ pub struct RunArguments {
     /// Where it runs, if in Kubernetes.
     #[command(flatten)]
     pub cluster: KubernetesArguments,
+    /// Where what pods may mount is kept.
+    #[command(flatten)]
+    pub cache: CacheArguments,
     /// A server's listener for agents, https://HOST:PORT; several may be given.
     #[arg(long = "server", env = "LOCKSTEP_AGENT_SERVER", value_delimiter = ',', required = true)]
     pub servers: Vec<ServerAddress>,

@@ -8,6 +8,7 @@ mod check;
 mod former;
 mod give_up;
 mod inventory;
+mod mounting;
 mod put;
 mod restarting;
 

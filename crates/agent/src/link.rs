@@ -102,10 +102,10 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
                 }
             };
             let begun = agent.surroundings.clock.uptime();
-            agent.surroundings.metrics.connected.set(1);
+            agent.set_linked(true).await;
             // Boxed: it is large, and on the stack of everything that awaits it.
             let ended = Box::pin(session.run()).await;
-            agent.surroundings.metrics.connected.set(0);
+            agent.set_linked(false).await;
             backoff.note_link(agent.surroundings.clock.uptime().saturating_sub(begun));
             match ended {
                 Ok(End::Stopped) => return Ok(()),

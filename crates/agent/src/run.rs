@@ -26,6 +26,7 @@ use crate::sink::Sinks;
 use crate::sink::directory::Directory;
 use crate::sink::secret::Secrets;
 use crate::sink::touched::Touched;
+use crate::state::cache_keys;
 use crate::state::keyring::KeyRing;
 use crate::state::ledger::Ledger;
 use crate::state::object::Writer;
@@ -169,8 +170,16 @@ async fn lead(
         None => joining::join(&state, &arguments, &surroundings.stop).await?,
     };
     let Some(identity) = joined else { return Ok(()) };
+    if let Some(dir) = arguments.cache.dir.clone() {
+        let keys = cache_keys::open(&state, arguments.cache.key_file.as_deref()).await?;
+        holdings.open_cache(dir, identity.cluster, keys).await?;
+    }
     let agent = Agent::new(arguments, state, surroundings, identity, holdings);
-    Box::pin(link::run(&agent)).await
+    let ended = Box::pin(link::run(&agent)).await;
+    if let Err(AgentError::Revoked(_)) = &ended {
+        agent.holdings().purge_mounted().await;
+    }
+    ended
 }
 
 fn directory(arguments: &RunArguments) -> Result<Option<Arc<Directory>>, AgentError> {

@@ -5,12 +5,14 @@
 //! | `identity.json` | the current slot: private key, certificate chain, roots, cluster |
 //! | `next-key.pem` | the next slot: a key that has no certificate yet |
 //! | `digest-keys.json` | this cluster's digest keys, newest first |
+//! | `cache-keys` | what seals the cache of what pods may mount, unless a file has it |
 //! | `registry.json` | the registry it belongs to, and the floor that forgotten bindings left |
 //!
 //! On a host these are files of the state directory ([`directory`]), beside a file for each binding. In Kubernetes they are keys of
 //! the state Secret ([`secret`]), and the bindings are in a second one ([`held`]). Either way each is replaced whole, so the agent
 //! survives being killed between any two steps.
 
+pub(crate) mod cache_keys;
 pub(crate) mod directory;
 pub(crate) mod held;
 pub(crate) mod identity;

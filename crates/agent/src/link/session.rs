@@ -35,6 +35,8 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 /// How long the last answers may take to be sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a link is noted for what pods may mount.
+const CONFIRM_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A stream on which the server has greeted.
 pub(super) struct Session<'a> {
@@ -126,6 +128,7 @@ async fn accompany(agent: &Agent, welcome: &Welcome, shown: Shown, out: &mpsc::S
         () = renewal::run(agent, out.clone()) => {}
         () = restarting::run(agent, out.clone()) => {}
         () = show(agent, shown, out.clone()) => {}
+        () = confirm(agent) => {}
     }
 }
 
@@ -181,6 +184,14 @@ async fn show(agent: &Agent, mut shown: Shown, out: mpsc::Sender<AgentMessage>) 
             return;
         }
         shown = now;
+    }
+}
+
+/// Notes every so often that there is a link: after a restart without one it counts how long ago that was.
+async fn confirm(agent: &Agent) {
+    loop {
+        sleep(CONFIRM_INTERVAL).await;
+        agent.set_linked(true).await;
     }
 }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use lockstep_core::binding::CsiSource;
 use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
 use lockstep_core::material::Material;
@@ -9,7 +10,6 @@ use uuid::Uuid;
 
 use super::wanted::Source;
 use super::*;
-use crate::clock::SystemClock;
 
 pub(super) fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
@@ -40,8 +40,24 @@ pub(super) fn entry(name: &str, account: &str, keys: &[(&str, &str)], content: &
 const CHECKOUT: Asker<'static> = Asker { namespace: "shop", service_account: "checkout" };
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn csi(age_max: Duration) -> Csi {
-    Csi::new(Arc::new(SystemClock::start()), age_max)
+/// A clock that stands at a second.
+struct Stopped(i64);
+
+impl Clock for Stopped {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + self.0, 0).unwrap()
+    }
+    fn uptime(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+fn csi_at(second: i64) -> Csi {
+    Csi::new(Arc::new(Stopped(second)), DAY)
+}
+
+fn csi() -> Csi {
+    csi_at(0)
 }
 
 fn ask(csi: &Csi) -> Result<Found, NotGiven> {
@@ -61,7 +77,7 @@ fn a_restarted_agent_without_a_server_gives_what_was_held_as_stale_until_it_is_t
     let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
     let (cluster, binding) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
     let keys = || CacheKeys::parse(&text).unwrap();
-    let first = csi(DAY);
+    let first = csi();
     first.open_cache(dir.path(), cluster, keys(), |_| None).unwrap();
     let revision = hold(&first, binding);
     assert!(matches!(ask(&first), Err(NotGiven::NotAtHand(_))), "no server ever said that it is the newest");
@@ -70,13 +86,12 @@ fn a_restarted_agent_without_a_server_gives_what_was_held_as_stale_until_it_is_t
     first.set_linked(false);
     assert!(ask(&first).unwrap().is_stale);
 
-    let again = csi(DAY);
+    let again = csi_at(86_400);
     again.open_cache(dir.path(), cluster, keys(), |_| Some(revision)).unwrap();
     assert!(ask(&again).unwrap().is_stale);
-    let strict = csi(Duration::ZERO);
-    strict.open_cache(dir.path(), cluster, keys(), |_| Some(revision)).unwrap();
-    std::thread::sleep(Duration::from_millis(1100));
-    assert!(matches!(ask(&strict), Err(NotGiven::NotAtHand(why)) if why.contains("--cache-max-age-seconds")));
+    let later = csi_at(86_401);
+    later.open_cache(dir.path(), cluster, keys(), |_| Some(revision)).unwrap();
+    assert!(matches!(ask(&later), Err(NotGiven::NotAtHand(why)) if why.contains("--cache-max-age-seconds")));
 }
 
 #[test]
@@ -85,20 +100,20 @@ fn what_is_not_held_any_more_leaves_the_cache_and_what_another_cluster_left_is_n
     let (cluster, binding) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
     let keys = || CacheKeys::parse(&text).unwrap();
     let files = || std::fs::read_dir(dir.path()).unwrap().count();
-    let first = csi(DAY);
+    let first = csi();
     first.open_cache(dir.path(), cluster, keys(), |_| None).unwrap();
     let revision = hold(&first, binding);
-    let other = csi(DAY);
+    let other = csi();
     other.open_cache(dir.path(), Uuid::from_u128(9).into(), keys(), |_| Some(revision)).unwrap();
     assert_eq!((other.len(), files()), (0, 1));
-    csi(DAY).open_cache(dir.path(), cluster, keys(), |_| None).unwrap();
+    csi().open_cache(dir.path(), cluster, keys(), |_| None).unwrap();
     assert_eq!(files(), 0);
 }
 
 #[test]
 fn a_revoked_cluster_has_nothing_left_in_memory_or_on_disk() {
     let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
-    let csi = csi(DAY);
+    let csi = csi();
     csi.open_cache(dir.path(), Uuid::from_u128(1).into(), CacheKeys::parse(&text).unwrap(), |_| None).unwrap();
     hold(&csi, Uuid::from_u128(2).into());
     csi.set_linked(true);

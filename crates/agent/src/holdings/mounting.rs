@@ -1,0 +1,38 @@
+//! What pods may mount: how fresh it is, and its cache.
+
+use std::path::PathBuf;
+
+use lockstep_core::id::ClusterId;
+
+use super::Holdings;
+use crate::blocking::blocking;
+use crate::sink::csi::{CacheError, CacheKeys};
+use crate::state::ledger::Holding;
+
+impl Holdings {
+    /// Takes what the cache has of what is held, and keeps it from now on.
+    pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: CacheKeys) -> Result<(), CacheError> {
+        let Some(csi) = self.sinks.csi.clone() else { return Ok(()) };
+        self.books_blocking(move |books| {
+            csi.open_cache(&dir, cluster, keys, |binding| match books.ledger.get(binding) {
+                Some(Holding::Held(held)) if held.is_mounted() => Some(held.revision),
+                _ => None,
+            })
+        })
+        .await
+    }
+
+    /// A server is there to say what is newest, or is not any more.
+    pub(crate) async fn set_linked(&self, is_linked: bool) {
+        if let Some(csi) = self.sinks.csi.clone() {
+            blocking(move || csi.set_linked(is_linked)).await;
+        }
+    }
+
+    /// The cluster was revoked.
+    pub(crate) async fn purge_mounted(&self) {
+        if let Some(csi) = self.sinks.csi.clone() {
+            blocking(move || csi.purge()).await;
+        }
+    }
+}
