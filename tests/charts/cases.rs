@@ -56,6 +56,23 @@ fn traces(peers: &Value) -> Value {
     })
 }
 
+/// Volumes, with a cache on a disk of its own.
+fn volumes() -> Value {
+    json!({ "csi": {
+        "enabled": true,
+        "cache": {
+            "maxAgeSeconds": 3600, "existingKeySecret": "keys", "key": "k",
+            "volume": { "emptyDir": Value::Null, "ephemeral": { "volumeClaimTemplate": { "spec": {
+                "accessModes": ["ReadWriteOncePod"], "resources": { "requests": { "storage": "1Gi" } },
+            } } } },
+        },
+        "node": {
+            "providersDir": "/etc/kubernetes/secrets-store-csi-providers", "concurrentMounts": 4, "priorityClassName": "",
+            "nodeSelector": { "kubernetes.io/os": "linux" }, "tolerations": [],
+        },
+    } })
+}
+
 /// What each is called, and its values.
 pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
     let pods = json!({
@@ -99,6 +116,9 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
                 "identityTokenAudiences": ["vault", "https://vault.example.com"],
             })),
         ),
+        ("agent: volumes", Chart::Agent, agent(json!({ "csi": { "enabled": true } }))),
+        ("agent: volumes, no cache", Chart::Agent, agent(json!({ "csi": { "enabled": true, "cache": { "enabled": false } } }))),
+        ("agent: volumes, all there is", Chart::Agent, agent(volumes())),
         ("agent: traces", Chart::Agent, agent(traces(&peers))),
         ("agent: own rights", Chart::Agent, agent(json!({ "rbac": { "create": false } }))),
         ("agent: own account", Chart::Agent, agent(json!({ "serviceAccount": { "create": false, "name": "own" } }))),

@@ -34,6 +34,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Of the pods on each node: the agent's selector must not find them. */}}
+{{- define "lockstep-agent.nodeSelector" -}}
+app.kubernetes.io/name: lockstep-node
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "lockstep-agent.nodeLabels" -}}
+{{ include "lockstep-agent.nodeSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: lockstep
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
 {{- define "lockstep-agent.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

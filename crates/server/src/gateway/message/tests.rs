@@ -1,10 +1,16 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::DateTime;
-use lockstep_core::binding::{Binding, BindingSpec, Delivered, Restart, SecretTarget, Target};
+use lockstep_core::binding::{
+    Binding, BindingSpec, CsiTarget, Delivered, Item, Restart, SecretRef, SecretTarget, ServiceAccounts, Target,
+};
 use lockstep_core::digest::DigestKeyId;
+use lockstep_core::engine::Engine;
 use lockstep_core::history::{ChangeHash, Mark};
 use lockstep_core::plan::{Desired, Want};
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::{Epoch, Seq};
+use lockstep_core::version::Known;
 use lockstep_store::desired::Facts;
 use uuid::Uuid;
 
@@ -68,6 +74,37 @@ fn a_put_says_where_what_restarts_and_whether_to_write() {
     let plain = put(&Delivered::new(Vec::new(), target), &Placement::Placed);
     assert!(convert::allowed_namespaces(&plain.target.unwrap()).unwrap().is_none());
     assert_eq!((plain.observe, plain.restart), (false, None));
+}
+
+#[test]
+fn a_put_for_volumes_says_by_which_paths_pods_may_ask_unless_only_templates_are_delivered() {
+    let secret = SecretRef {
+        source: "corp".parse().unwrap(),
+        engine: Engine::KvV2,
+        mount: "kv".parse().unwrap(),
+        path: "shop/db".parse().unwrap(),
+    };
+    let keys = BTreeMap::from([("password".to_owned(), "PASSWORD".to_owned())]);
+    let item = Item { secret: secret.into(), keys: keys.clone(), pin: None, base64: BTreeSet::new() };
+    let target = CsiTarget { namespaces: vec!["shop".parse().unwrap()], service_accounts: ServiceAccounts::Each };
+    for (templates_only, paths) in [(false, vec![("kv/data/shop/db", "kv/shop/db")]), (true, Vec::new())] {
+        let mut delivered = Delivered::new(vec![item.clone()], Target::Csi(target.clone()));
+        delivered.templates_only = templates_only;
+        let mut work = work(&delivered, &Placement::Placed);
+        work.facts.secrets = vec![SecretRecord {
+            id: Uuid::from_u128(4).into(),
+            engine: Engine::KvV2,
+            mount: "kv".parse().unwrap(),
+            path: "shop/db".parse().unwrap(),
+            known: Known::default(),
+            trace: None,
+            problem: None,
+        }];
+        let sources = convert::csi_sources(&put_of(work).target.unwrap());
+        let wanted =
+            paths.into_iter().map(|(api, plain)| CsiSource { paths: vec![api.into(), plain.into()], keys: keys.clone() });
+        assert_eq!(sources, wanted.collect::<Vec<_>>(), "templates only: {templates_only}");
+    }
 }
 
 #[test]
