@@ -29,6 +29,7 @@ const HELM: GoTool = GoTool {
     package: "helm.sh/helm/v3/cmd/helm",
     definitions: &DEFINITIONS,
     module: (include_str!("../tools/helm/go.mod"), include_str!("../tools/helm/go.sum")),
+    files: &[],
     takes: "2 minutes",
 };
 

@@ -22,6 +22,7 @@ mod bin;
 pub mod cache;
 pub mod charts;
 pub mod checkout;
+pub mod csi_driver;
 mod executable;
 pub mod faketime;
 pub mod fetch;

@@ -20,6 +20,7 @@ pub(crate) const PROMETHEUS: GoTool = GoTool {
     package: "github.com/prometheus/prometheus/cmd/prometheus",
     definitions: &["github.com/prometheus/common/version.Version=3.16.0"],
     module: (include_str!("../tools/prometheus/go.mod"), include_str!("../tools/prometheus/go.sum")),
+    files: &[],
     takes: "4 minutes",
 };
 pub(crate) const PROMTOOL: GoTool =

@@ -24,6 +24,8 @@ pub struct GoTool {
     pub definitions: &'static [&'static str],
     /// Our module's `go.mod` and `go.sum`, which pin every dependency.
     pub module: (&'static str, &'static str),
+    /// Other files of our module: path and text.
+    pub files: &'static [(&'static str, &'static str)],
     /// Roughly how long the build takes on two cores.
     pub takes: &'static str,
 }
@@ -41,9 +43,11 @@ pub fn go_tool(tool: &GoTool) -> Result<PathBuf> {
 /// The module is written out again rather than used where it stands, as the sources may be gone when a binary that was
 /// built from them runs.
 fn write_module(tool: &GoTool, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    for (name, text) in [("go.mod", tool.module.0), ("go.sum", tool.module.1)] {
-        fs::write(folder.join(name), text).with_context(|| format!("writing {name}"))?;
+    let of_module = [("go.mod", tool.module.0), ("go.sum", tool.module.1)];
+    for (name, text) in of_module.iter().chain(tool.files) {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, text).with_context(|| format!("writing {name}"))?;
     }
     Ok(())
 }

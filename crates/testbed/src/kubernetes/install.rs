@@ -22,6 +22,7 @@ pub(crate) const APISERVER: GoTool = GoTool {
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
     definitions: &KUBERNETES_VERSION,
     module: KUBERNETES,
+    files: &[],
     takes: "5 minutes",
 };
 pub(crate) const CONTROLLER_MANAGER: GoTool = GoTool {
@@ -36,6 +37,7 @@ pub(crate) const ETCD: GoTool = GoTool {
     package: "go.etcd.io/etcd/server/v3",
     definitions: &[],
     module: (include_str!("../../tools/etcd/go.mod"), include_str!("../../tools/etcd/go.sum")),
+    files: &[],
     takes: "1 minute",
 };
 pub(crate) const KWOK: GoTool = GoTool {
@@ -44,6 +46,7 @@ pub(crate) const KWOK: GoTool = GoTool {
     package: "sigs.k8s.io/kwok/cmd/kwok",
     definitions: &[],
     module: (include_str!("../../tools/kwok/go.mod"), include_str!("../../tools/kwok/go.sum")),
+    files: &[],
     takes: "2 minutes",
 };
 

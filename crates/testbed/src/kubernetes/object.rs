@@ -41,6 +41,7 @@ fn plural(kind: &str) -> Result<String> {
         | "ConfigMap"
         | "Secret"
         | "Deployment"
+        | "DaemonSet"
         | "PodDisruptionBudget"
         | "Lease"
         | "Pod" => format!("{}s", kind.to_lowercase()),
