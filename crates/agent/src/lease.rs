@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
+use crate::agent::Surroundings;
 use crate::clock::Clock;
 use crate::kubernetes::{Kubernetes, RequestError};
+use crate::loops::LEASE;
 pub(crate) use held::Lease;
 pub(crate) use leadership::{Leadership, NotLeader};
 use object::LeaseObject;
@@ -95,15 +96,21 @@ pub(crate) async fn acquire(
     kubernetes: &Kubernetes,
     name: &str,
     duration: Duration,
-    clock: &Arc<dyn Clock>,
+    surroundings: &Surroundings,
     standing: &watch::Sender<Standing>,
-    stop: &CancellationToken,
 ) -> Option<Lease> {
+    let Surroundings { clock, metrics, stop, .. } = surroundings;
+    let turning = LEASE.begin(metrics);
     let us = format!("{}_{:08x}", kubernetes.pod, rand::random::<u32>());
     let object = LeaseObject::new(kubernetes, name, us, duration);
     let mut seen: Option<Seen> = None;
     loop {
-        match look_and_try(&object, clock, &mut seen).await {
+        let tried = look_and_try(&object, clock, &mut seen).await;
+        turning.turned();
+        if tried.is_ok() {
+            turning.progressed();
+        }
+        match tried {
             Ok(Some(lease)) => {
                 tracing::info!(lease = name, term = lease.term(), "this agent leads");
                 return Some(lease);

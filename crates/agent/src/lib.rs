@@ -12,6 +12,7 @@
 //! | `sink` | where content is written |
 //! | `restart` | new pods for workloads whose Secret changed |
 //! | `state`, `durable` | what survives a restart |
+//! | `metrics`, `loops`, `probe` | what it shows, and which of its loops are judged |
 //! | `kubernetes`, `lease` | the API server of the agent's own cluster, and which replica works |
 
 pub mod address;
@@ -38,6 +39,7 @@ mod key;
 mod kubernetes;
 mod lease;
 mod link;
+mod loops;
 mod metrics;
 pub use metrics::all as declared_metrics;
 mod need;

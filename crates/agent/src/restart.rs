@@ -196,7 +196,18 @@ impl Restarts {
         metrics: Metrics,
     ) -> Self {
         let (wants, woken, reports) = (Mutex::default(), Notify::new(), watch::Sender::default());
-        Self { desk: Arc::new(Desk { api: Api::new(client), settings, clock, fence, metrics, wants, woken, reports }) }
+        Self {
+            desk: Arc::new(Desk {
+                api: Api::new(client, metrics.clone()),
+                settings,
+                clock,
+                fence,
+                metrics,
+                wants,
+                woken,
+                reports,
+            }),
+        }
     }
 
     /// Has the users of a changed Secret restarted. May be said again at any time; where it is older than what

@@ -98,20 +98,19 @@ async fn in_kubernetes(
     surroundings: Surroundings,
     standing: &watch::Sender<Standing>,
 ) -> Result<(), AgentError> {
-    let Surroundings { clock, stop, .. } = &surroundings;
     let cluster = &arguments.cluster;
     let kubernetes = Kubernetes::connect(cluster).await.map_err(AgentError::Kubernetes)?;
-    let acquired = lease::acquire(&kubernetes, &cluster.lease, cluster.lease_duration(), clock, standing, stop).await;
+    let acquired = lease::acquire(&kubernetes, &cluster.lease, cluster.lease_duration(), &surroundings, standing).await;
     let Some(mut lease) = acquired else { return Ok(()) };
     let surroundings = Surroundings { lease_term: lease.term(), leadership: lease.leadership(), ..surroundings };
-    let leader = surroundings.metrics.leader.clone();
+    let metrics = surroundings.metrics.clone();
     let us = lease.us().to_owned();
     // A lease that is lost ends everything in the middle, and nothing more is written.
     let ended = tokio::select! {
         ended = with_lease(arguments, surroundings, &kubernetes, us, standing) => ended,
-        why = lease.keep() => Err(AgentError::LeaseLost(why)),
+        why = lease.keep(&metrics) => Err(AgentError::LeaseLost(why)),
     };
-    leader.set(0);
+    metrics.leader.set(0);
     lease.release().await;
     ended
 }

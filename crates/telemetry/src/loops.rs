@@ -7,6 +7,8 @@
 //!
 //! [ADR 0037]: ../../../docs/adr/0037-what-a-process-shows-of-itself.md
 
+mod turning;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use prometheus::IntGaugeVec;
 use tokio::time::Instant;
+
+pub use turning::Turning;
 
 /// How many times its interval a loop may stay away, beside the time limit of one round: a busy machine is late, not stuck.
 const INTERVALS: u32 = 3;
@@ -69,13 +73,14 @@ impl Loops {
 
     /// A round ended, well or not.
     pub fn turned(&self, name: &str) {
-        self.turned.with_label_values(&[name]).set((self.clock)());
         self.turned_at(name, Instant::now());
     }
 
     fn turned_at(&self, name: &str, now: Instant) {
+        // One that ended meanwhile has no series any more, and gets none: an alert would find it standing still for ever.
         if let Some(running) = self.lock().get_mut(name) {
             running.at = now;
+            self.turned.with_label_values(&[name]).set((self.clock)());
         }
     }
 

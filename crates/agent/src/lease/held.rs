@@ -10,6 +10,8 @@ use super::leadership::Leadership;
 use super::object::LeaseObject;
 use crate::clock::Clock;
 use crate::kubernetes::RequestError;
+use crate::loops::LEASE;
+use crate::metrics::Metrics;
 
 /// How often in its duration a Lease is renewed.
 const RENEWALS: u32 = 3;
@@ -51,23 +53,24 @@ impl Lease {
     }
 
     /// Renews it until it is lost, and says why it was.
-    pub(crate) async fn keep(&mut self) -> String {
+    pub(crate) async fn keep(&mut self, metrics: &Metrics) -> String {
         let leadership = self.leadership.clone();
         tokio::select! {
             why = leadership.lost() => why,
-            why = self.renew() => {
+            why = self.renew(metrics) => {
                 leadership.lose(why.clone());
                 why
             }
         }
     }
 
-    async fn renew(&mut self) -> String {
+    async fn renew(&mut self, metrics: &Metrics) -> String {
+        let turning = LEASE.begin(metrics);
         let mut wait = self.object.duration() / RENEWALS;
         let mut cause = "this agent was asleep".to_owned();
         loop {
             let left = self.over.saturating_sub(self.clock.uptime());
-            sleep(wait.min(left)).await;
+            turning.wait(sleep(wait.min(left))).await;
             let sent = self.clock.uptime();
             let left = self.over.saturating_sub(sent);
             if left.is_zero() {
@@ -80,6 +83,7 @@ impl Lease {
                     self.over = sent + self.object.duration();
                     self.leadership.extend(self.over);
                     wait = self.object.duration() / RENEWALS;
+                    turning.progressed();
                     continue;
                 }
                 Ok(Err(error)) if error.is_conflict() || error.is_not_found() => match self.look().await {

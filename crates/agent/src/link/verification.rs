@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt as _};
 use lockstep_core::id::BindingId;
 use lockstep_proto::v1::agent_message::Message;
 use lockstep_proto::v1::{AgentMessage, Need, Report};
+use lockstep_telemetry::loops::Turning;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -14,6 +15,7 @@ use crate::agent::Agent;
 use crate::blocking::to_its_end;
 use crate::delivery::{Answer, Refusal, RefusalKind};
 use crate::holdings::Checked;
+use crate::loops::DRIFT;
 use crate::need::{Fight, Findings};
 
 /// How many bindings are looked at side by side: few, so that deliveries come first.
@@ -21,6 +23,7 @@ const LOOKS_AT_ONCE: usize = 4;
 
 /// Looks, and says what it finds; ends with the link. `held`: nothing would be sent, so nothing is asked for, and why.
 pub(super) async fn run(agent: &Agent, interval: Duration, held: Option<&str>, out: mpsc::Sender<AgentMessage>) {
+    let turning = DRIFT.begin(&agent.surroundings.metrics);
     if let Some(why) = held {
         agent.holdings().tell_held(why).await;
     }
@@ -28,21 +31,37 @@ pub(super) async fn run(agent: &Agent, interval: Duration, held: Option<&str>, o
     // The inventory of this stream was just taken, so the first look at everything comes after one interval.
     let mut next = Instant::now() + interval;
     loop {
-        let (looked_at, all) = tokio::select! {
-            () = sleep_until(next) => {
+        let came = async {
+            tokio::select! {
+                () = sleep_until(next) => Came::Everything,
+                touched = agent.holdings().touched() => Came::Touched(touched.into_iter().collect()),
+                () = until_due(agent, held) => Came::Due,
+            }
+        };
+        let (looked_at, all) = match turning.wait(came).await {
+            Came::Everything => {
                 next = Instant::now() + interval;
                 (agent.holdings().held_bindings().await, true)
             }
-            touched = agent.holdings().touched() => (touched.into_iter().collect(), false),
-            () = until_due(agent, held) => {
+            Came::Touched(touched) => (touched, false),
+            Came::Due => {
                 let now = agent.surroundings.clock.uptime();
                 (agent.with_drift(|memory| memory.due(now)), false)
             }
         };
-        if look(agent, looked_at, all, held, &out).await.is_none() {
+        if look(agent, looked_at, all, held, &out, &turning).await.is_none() {
             return;
         }
+        turning.progressed();
     }
+}
+
+/// What there is to look at.
+enum Came {
+    Everything,
+    Touched(Vec<BindingId>),
+    /// What was found before may be asked for now.
+    Due,
 }
 
 /// Waits until something that was found before may be asked for.
@@ -54,9 +73,16 @@ async fn until_due(agent: &Agent, held: bool) {
 }
 
 /// One look; `None` when the link is gone.
-async fn look(agent: &Agent, looked_at: Vec<BindingId>, all: bool, held: bool, out: &mpsc::Sender<AgentMessage>) -> Option<()> {
+async fn look(
+    agent: &Agent,
+    looked_at: Vec<BindingId>,
+    all: bool,
+    held: bool,
+    out: &mpsc::Sender<AgentMessage>,
+    turning: &Turning,
+) -> Option<()> {
     let looks: Vec<_> = looked_at.into_iter().map(|binding| check(agent, binding)).collect();
-    let checked: Vec<_> = stream::iter(looks).buffered(LOOKS_AT_ONCE).collect().await;
+    let checked: Vec<_> = stream::iter(looks).buffered(LOOKS_AT_ONCE).inspect(|_| turning.turned()).collect().await;
     let now = agent.surroundings.clock.uptime();
     let findings = agent.with_drift(|memory| {
         let still = |(binding, checked, at)| (binding, if memory.is_overtaken(binding, at) { Checked::Unknown } else { checked });

@@ -14,6 +14,8 @@ use super::annotation::FIELD_MANAGER;
 use super::kind::{Kind, Workload};
 use super::object::{Object, Page, Pod};
 use super::pods::Pods;
+use crate::loops::RESTARTS;
+use crate::metrics::Metrics;
 
 /// No request takes longer.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -44,12 +46,13 @@ pub(super) enum ApiError {
 /// A client of the API server.
 pub(super) struct Api {
     client: Client,
+    metrics: Metrics,
 }
 
 impl Api {
     /// With the agent's own client.
-    pub(super) fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics }
     }
 
     /// A page of all workloads of a kind; `next` is what the page before it said.
@@ -99,7 +102,9 @@ impl Api {
     ) -> Result<T, ApiError> {
         let request = request.map_err(|error| ApiError::Refused(error.to_string()))?;
         let sent = tokio::time::timeout(REQUEST_LIMIT, self.client.request_text(request));
-        let text = sent.await.map_err(|_| ApiError::Away(format!("no answer within {REQUEST_LIMIT:?}")))?;
+        let sent = sent.await;
+        RESTARTS.turned(&self.metrics);
+        let text = sent.map_err(|_| ApiError::Away(format!("no answer within {REQUEST_LIMIT:?}")))?;
         let text = text.map_err(|error| asked.judge(&error))?;
         // Parsed here and without the parser's words: kube's own parsing logs the whole text when it fails, and a pod template
         // may hold anything.

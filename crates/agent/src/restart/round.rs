@@ -15,6 +15,7 @@ use super::plan::{Candidate, Moment, Stand, Tracked, choose, has_just_begun, is_
 use super::settle::Settle;
 use super::{Changed, Desk, Due};
 use crate::backoff::Backoff;
+use crate::loops::RESTARTS;
 
 /// Looks at workloads in one round; the others have their turn in the next.
 const LOOKS_MAX: usize = 20;
@@ -45,9 +46,12 @@ pub(super) struct Round {
 /// Works until `stop` is cancelled. It may be cut between any two requests.
 pub(super) async fn run(desk: Arc<Desk>, stop: CancellationToken) {
     let mut round = Round::new(desk.clone());
+    let turning = RESTARTS.begin(&desk.metrics);
     let work = async {
         loop {
-            round.advance().await;
+            if round.advance().await {
+                turning.progressed();
+            }
             let wake = round.wake_after();
             let sleep = async {
                 match wake {
@@ -55,10 +59,13 @@ pub(super) async fn run(desk: Arc<Desk>, stop: CancellationToken) {
                     None => pending().await,
                 }
             };
-            tokio::select! {
-                () = sleep => {}
-                () = desk.woken.notified() => {}
-            }
+            let woken = async {
+                tokio::select! {
+                    () = sleep => {}
+                    () = desk.woken.notified() => {}
+                }
+            };
+            turning.wait(woken).await;
         }
     };
     tokio::select! {
@@ -74,13 +81,16 @@ impl Round {
         Self { desk, courses, tracked, settle, backoff: Backoff::default(), away_until: None }
     }
 
-    async fn advance(&mut self) {
+    /// One round; whether all was done that there is to do now.
+    async fn advance(&mut self) -> bool {
         self.take_up_wants();
         if self.away_until.is_some_and(|until| self.desk.clock.uptime() < until) {
-            return;
+            return false;
         }
         self.away_until = None;
-        match self.work().await {
+        let worked = self.work().await;
+        let done = worked.is_ok();
+        match worked {
             Ok(()) => self.backoff = Backoff::default(),
             Err(why) => {
                 let wait = self.backoff.next(&mut rand::rng());
@@ -89,6 +99,7 @@ impl Round {
             }
         }
         self.publish();
+        done
     }
 
     /// Fails only if the API server is away.

@@ -22,6 +22,7 @@ use super::{StateError, damaged};
 use crate::agent::Surroundings;
 use crate::blocking::blocking;
 use crate::kubernetes::Kubernetes;
+use crate::loops::STATE;
 
 /// The only key in it.
 const KEY: &str = "held.json.gz";
@@ -95,17 +96,27 @@ impl HeldSecret {
 
     /// Writes behind until `stop` is cancelled, and then once more what is left.
     pub(crate) async fn write_behind(&self, surroundings: &Surroundings, stop: &CancellationToken) {
+        let turning = STATE.begin(&surroundings.metrics);
         let mut written: Option<Written> = None;
         loop {
             let pending = self.with(|wanted| wanted.1);
             let wait = pending.map(|change| due(written.as_ref(), change).saturating_sub(surroundings.clock.uptime()));
-            tokio::select! {
-                () = stop.cancelled() => break,
-                // What is waited for may be due earlier now.
-                () = self.changed.notified() => {}
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+            let is_due = async {
+                tokio::select! {
+                    () = stop.cancelled() => None,
+                    // What is waited for may be due earlier now.
+                    () = self.changed.notified() => Some(false),
+                    () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => Some(true),
+                }
+            };
+            match turning.wait(is_due).await {
+                None => break,
+                Some(false) => {}
+                Some(true) => {
                     let at = surroundings.clock.uptime();
-                    self.write(surroundings).await;
+                    if self.write(surroundings).await {
+                        turning.progressed();
+                    }
                     written = Some(Written { at, took: surroundings.clock.uptime().saturating_sub(at) });
                 }
             }
@@ -113,16 +124,20 @@ impl HeldSecret {
         self.write(surroundings).await;
     }
 
-    async fn write(&self, surroundings: &Surroundings) {
+    /// Whether it was written, or there was nothing to write.
+    async fn write(&self, surroundings: &Surroundings) -> bool {
         let (Some(object), (contents, Some(change))) =
             (&self.object, self.with(|(contents, pending)| (contents.clone(), pending.take())))
         else {
-            return;
+            return true;
         };
         let bindings = contents.held.len();
         let packed = match blocking(move || packed::pack(&contents)).await {
             Ok(packed) => packed,
-            Err(error) => return tracing::error!(%error, "what is held cannot be written down"),
+            Err(error) => {
+                tracing::error!(%error, "what is held cannot be written down");
+                return false;
+            }
         };
         surroundings.metrics.state_bytes.set(i64::try_from(packed.len()).unwrap_or(i64::MAX));
         if packed.len() > HELD_MAX_BYTES {
@@ -135,12 +150,14 @@ impl HeldSecret {
                 "what is held does not fit into {}: after a restart the newest bindings are sent again; bind fewer to this cluster",
                 object.what()
             );
-            return;
+            return false;
         }
         if let Err(error) = object.replace([(KEY.to_owned(), ByteString(packed))].into()).await {
             tracing::warn!(%error, "what is held is not written down yet");
             self.change(change, |_| {});
+            return false;
         }
+        true
     }
 }
 

@@ -158,6 +158,13 @@ impl Agent {
         self.process.until(&awaited, PATIENCE, look).await.unwrap();
     }
 
+    /// The loops that are judged.
+    pub(crate) async fn judged(&self) -> Vec<String> {
+        let (_, text) = self.probe("/metrics").await.unwrap();
+        let limits = text.lines().filter_map(|line| line.strip_prefix("lockstep_agent_loop_standstill_limit_seconds{loop=\""));
+        limits.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+    }
+
     pub(crate) async fn metric(&self, name: &str) -> String {
         let (_, text) = self.probe("/metrics").await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("it is there");

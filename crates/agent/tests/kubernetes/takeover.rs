@@ -28,6 +28,9 @@ async fn one_leads_and_the_other_stands_by_ready_to_take_over() {
         assert_eq!(agent.probe("/healthz").await.unwrap().0, 200);
     }
     assert_eq!(second.metric("lockstep_agent_connected ").await, "0", "it does not dial");
+    for (agent, judged) in [(&first, &["drift", "lease", "link", "restarts", "state"][..]), (&second, &["lease"])] {
+        assert_eq!(agent.judged().await, judged);
+    }
     let lease = cluster.lease().await;
     assert!(lease["holderIdentity"].as_str().unwrap().starts_with("first_"), "{lease}");
     assert_eq!((&lease["leaseTransitions"], &lease["leaseDurationSeconds"]), (&1.into(), &LEASE_SECONDS.into()));

@@ -42,3 +42,18 @@ async fn an_inventory_tells_what_is_really_there() {
     assert_ne!(hello.inventory[0].digest, digest(&wanted), "not even where nothing is wanted");
     running.end().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_look_at_drift_is_judged_while_the_agent_is_linked_and_not_while_it_is_not() {
+    let mut fixture = Fixture::new().await;
+    let running = fixture.start();
+    let (link, _) = fixture.linked().await;
+    fixture.judges(&["drift", "link"]).await;
+    // Nobody greets from here on: the agent dials, and waits.
+    drop(link);
+    fixture.judges(&["link"]).await;
+    let (_link, _) = fixture.linked().await;
+    fixture.judges(&["drift", "link"]).await;
+    running.end().await.unwrap();
+    fixture.judges(&["link"]).await;
+}

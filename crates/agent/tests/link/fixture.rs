@@ -102,6 +102,17 @@ impl Fixture {
         self.folder.path().join("root").join(path)
     }
 
+    /// Waits until these are the loops that are judged.
+    pub(crate) async fn judges(&self, wanted: &[&str]) {
+        let judged = || {
+            let families = self.metrics.gather();
+            let limits = families.iter().filter(|f| f.name() == "lockstep_agent_loop_standstill_limit_seconds");
+            limits.flat_map(|f| f.get_metric().iter().map(|m| m.get_label()[0].value().to_owned())).collect::<Vec<_>>()
+        };
+        let what = format!("the loops {wanted:?} to be judged");
+        lockstep_testbed::wait::until(&what, PATIENCE, async || judged() == wanted).await.unwrap();
+    }
+
     /// A metric's value as it is shown, all labels together.
     pub(crate) fn metric(&self, name: &str) -> String {
         let families = self.metrics.gather();
