@@ -3,6 +3,7 @@
 mod agent_killed;
 mod bad_input_stops_nobody;
 mod fencing;
+mod gauges;
 mod link;
 mod postgres;
 mod shop;

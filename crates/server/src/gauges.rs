@@ -69,6 +69,7 @@ impl Read {
         metrics.rotation_run_age.set(dues.oldest_run_s);
         metrics.history_held.set(i64::from(registry.held.is_some()));
         metrics.history_seq.set(int(registry.head.seq.get()));
+        metrics.registry_was_read();
     }
 }
 

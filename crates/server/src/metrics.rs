@@ -11,8 +11,15 @@ use lockstep_telemetry::loops::Loops;
 use lockstep_telemetry::metric::Metric;
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
+use tokio::time::Instant;
+
 use crate::clock;
 use crate::propagation::Propagation;
+use crate::schedule::HYGIENE_INTERVAL;
+
+/// What comes from the registry is shown until it was not read for so many turns. A turn that succeeds may take half a minute, and an alert that waits
+/// should outlast a failover of Postgres; after two minutes `LockstepRegistryUnreachable` says why it is absent.
+const TURNS_UNREAD_MAX: u32 = 6;
 
 /// All of one replica's metrics and the registry they are in.
 #[expect(missing_docs, reason = "each is declared, with its meaning, under the same name")]
@@ -63,6 +70,8 @@ pub struct Metrics {
     pub history_verified_at: IntGauge,
     pub history_broken: IntGauge,
     pub loops: Loops,
+    /// When the gauges of what the registry says were last set.
+    registry_read: Mutex<Option<Instant>>,
 }
 
 impl Metrics {
@@ -119,6 +128,7 @@ impl Metrics {
                 own.add(declared::LOOP_LIMIT)?,
                 || clock::now().timestamp(),
             ),
+            registry_read: Mutex::default(),
             registry: registry.clone(),
         };
         let declared = own.metrics();
@@ -139,7 +149,21 @@ impl Metrics {
 
     /// In Prometheus' text format.
     pub fn text(&self) -> anyhow::Result<String> {
-        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+        self.text_at(Instant::now())
+    }
+
+    fn text_at(&self, now: Instant) -> anyhow::Result<String> {
+        let mut families = self.registry.gather();
+        let read = *self.registry_read.lock().unwrap_or_else(PoisonError::into_inner);
+        if read.is_none_or(|read| now.saturating_duration_since(read) > HYGIENE_INTERVAL * TURNS_UNREAD_MAX) {
+            families.retain(|family| declared::AS_IN_REGISTRY.iter().all(|metric| metric.name != family.name()));
+        }
+        Ok(TextEncoder::new().encode_to_string(&families)?)
+    }
+
+    /// The gauges of what the registry says were just set.
+    pub fn registry_was_read(&self) {
+        *self.registry_read.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Notes that a background loop finished a round that did what it is for.
@@ -166,5 +190,39 @@ impl Metrics {
     pub fn queued(&self, queue: &str, length: usize, max: usize) {
         self.queue.with_label_values(&[queue]).set(i64::try_from(length).unwrap_or(i64::MAX));
         self.queue_max.with_label_values(&[queue]).set(i64::try_from(max).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_registry_says_is_shown_until_it_was_not_read_for_a_minute_and_again_once_it_is() {
+        let metrics = Metrics::new(&lockstep_vault::Metrics::new()).unwrap();
+        metrics.deliveries.with_label_values(&["eu", "InSync"]).set(7);
+        metrics.agents_connected.set(1);
+        let shown = |now| {
+            let text = metrics.text_at(now).unwrap();
+            assert!(text.contains("lockstep_agents_connected 1"), "what is this replica's own stays: {text}");
+            ["lockstep_deliveries{", "lockstep_rotation_overdue_age_seconds "].map(|name| text.contains(name))
+        };
+        assert_eq!(shown(Instant::now()), [false, false], "it was never read");
+        metrics.registry_was_read();
+        let read = Instant::now();
+        assert_eq!(shown(read + HYGIENE_INTERVAL * 5), [true, true], "it was not read for five turns");
+        assert_eq!(shown(read + HYGIENE_INTERVAL * 7), [false, false], "nor for seven");
+        metrics.registry_was_read();
+        assert_eq!(shown(Instant::now()), [true, true]);
+    }
+
+    #[test]
+    fn a_metric_is_said_to_be_as_in_the_registry_if_and_only_if_it_is_absent_while_that_is_not_read() {
+        let metrics = Metrics::new(&lockstep_vault::Metrics::new()).unwrap();
+        for metric in metrics.declared() {
+            let help = metric.help.to_lowercase();
+            let said = help.contains("as in the registry") || help.contains("knows from the registry");
+            assert_eq!(said, declared::AS_IN_REGISTRY.iter().any(|known| known.name == metric.name), "{}", metric.name);
+        }
     }
 }

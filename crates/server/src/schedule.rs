@@ -16,7 +16,7 @@ use crate::tls::Tls;
 use crate::{clock, history_mark};
 
 /// How often the registry is tidied.
-const HYGIENE_INTERVAL: Duration = Duration::from_secs(10);
+pub const HYGIENE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often it is looked which rotations are due.
 const ROTATE_INTERVAL: Duration = Duration::from_secs(1);

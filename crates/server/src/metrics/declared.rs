@@ -9,6 +9,23 @@ const LOOP: Label = Label::of(
 );
 const STATUS: Label =
     Label::of("status", "`Pending`, `Sending`, `InSync`, `Denied`, `Conflict`, `Failed`, `Held`, `Stale`, `Paused`");
+/// What is as the registry says: absent from a replica that has not read it for a while, which would show what was as what is.
+pub(super) const AS_IN_REGISTRY: [Metric; 14] = [
+    OLDEST_UNDELIVERED,
+    SOURCE_SWEPT,
+    SOURCE_FAILING,
+    CLUSTER_CONNECTED,
+    CLUSTER_HEARD,
+    CLUSTER_CERTIFICATE,
+    DELIVERIES,
+    DELETIONS_HELD,
+    ROTATIONS,
+    ROTATION_NEXT_DUE,
+    ROTATION_OVERDUE,
+    ROTATION_RUN_AGE,
+    HISTORY_HELD,
+    HISTORY_SEQ,
+];
 /// Upper bounds of what a change may take on its way.
 const PROPAGATION: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 /// Prometheus' own.
@@ -175,9 +192,16 @@ pub(super) const POOL_WAIT: Metric = Metric::histogram(
     &[],
     DEFAULT,
 );
-pub(super) const HISTORY_HELD: Metric =
-    Metric::gauge("lockstep_history_held", "1 while the whole registry is held; every 10 s", &[]);
-pub(super) const HISTORY_SEQ: Metric = Metric::gauge("lockstep_history_seq", "the number of the newest change; every 10 s", &[]);
+pub(super) const HISTORY_HELD: Metric = Metric::gauge(
+    "lockstep_history_held",
+    "1 while the whole registry is held. As in the registry, so the same on every replica; every 10 s",
+    &[],
+);
+pub(super) const HISTORY_SEQ: Metric = Metric::gauge(
+    "lockstep_history_seq",
+    "the number of the newest change. As in the registry, so the same on every replica; every 10 s",
+    &[],
+);
 pub(super) const HISTORY_VERIFIED: Metric = Metric::gauge(
     "lockstep_history_verified_seq",
     "up to which change the hash chain was walked and found whole, on the replica that holds the lease `history/verify`; 0 on the others. It begins anew at the first change once a day, and when the lease passes on",
