@@ -5,7 +5,6 @@ use lockstep_testbed::fleet::{STORY_LIMIT, Settings};
 use lockstep_testbed::{Fleet, Process, wait};
 use nix::sys::signal::Signal;
 use reqwest::{Certificate, Client};
-use serde_json::json;
 
 const CHANGED: &str = "what is logged was changed";
 
@@ -25,11 +24,12 @@ async fn one_request_makes_every_replica_log_more_until_its_time_is_over() -> Re
     let fleet = Fleet::start_replicas(settings).await?;
     let root = Certificate::from_pem(&std::fs::read(fleet.root_file())?)?;
     let client = Client::builder().tls_certs_only([root]).build()?;
-    let token = std::fs::read_to_string(fleet.folder().join("admin.token"))?;
-    let url = format!("{}/v1/logfilter", fleet.replicas[0].rest_url());
     // As long as both need to notice, and a little.
-    let asked = json!({ "filter": "info,lockstep_server::rest=debug", "seconds": 25 });
-    client.put(url).bearer_auth(token.trim()).json(&asked).send().await?.error_for_status()?;
+    let asked =
+        fleet.cli(&["log-filter", "set", "info,lockstep_server::rest=debug", "--ttl", "25s", "-o", "json"]).await?.json()?;
+    ensure!(asked["filter"] == "info,lockstep_server::rest=debug" && asked["until"].is_string(), "{asked}");
+    let shown = fleet.cli(&["log-filter", "show"]).await?.stdout;
+    ensure!(shown.contains("info,lockstep_server::rest=debug") && shown.contains("token:bootstrap"), "{shown}");
     for replica in &fleet.replicas {
         changed(replica.process()?, 1).await?;
         let log = replica.process()?.log();
@@ -49,6 +49,25 @@ async fn one_request_makes_every_replica_log_more_until_its_time_is_over() -> Re
     let history = fleet.cli(&["get", "changes", "-o", "json"]).await?.json()?.to_string();
     ensure!(history.contains("LogFilterSet"), "who asked is in the history");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_log_filter_that_is_reset_ends_before_its_time_and_one_that_is_wrong_says_what_is_right() -> Result<()> {
+    let settings = Settings { replicas: 1, clusters: 0, log: "info".to_owned(), ..Settings::default() };
+    let fleet = Fleet::start_replicas(settings).await?;
+    let replica = fleet.replicas[0].process()?;
+    for (arguments, advice) in [
+        (&["log-filter", "set", "info,lockstep_server=loud"][..], "such as info,lockstep_server::watch=debug"),
+        (&["log-filter", "set", "debug", "--ttl", "2d"], "use 1 to 86400"),
+    ] {
+        let refused = fleet.cli_any(arguments).await?;
+        ensure!(refused.code == 1 && refused.stderr.contains(advice), "{arguments:?}: {}", refused.stderr);
+    }
+    fleet.cli(&["log-filter", "set", "info,lockstep_server::rest=debug"]).await?;
+    changed(replica, 1).await?;
+    let reset = fleet.cli(&["log-filter", "reset", "-o", "json"]).await?.json()?;
+    ensure!(reset["configured"] == "info" && reset["filter"].is_null(), "{reset}");
+    changed(replica, 2).await
 }
 
 #[tokio::test]

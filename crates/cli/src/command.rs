@@ -18,6 +18,7 @@ mod doctor;
 mod epoch;
 mod get;
 mod import;
+mod log_filter;
 mod login;
 mod pinned;
 mod rollback;
@@ -68,6 +69,7 @@ pub(crate) enum Command {
     Rotation(rotation::Args),
     Ca(ca::Args),
     Epoch(epoch::Args),
+    LogFilter(log_filter::Args),
     Import(import::Args),
     Completion(completion::Args),
     Version(version::Args),
@@ -101,6 +103,7 @@ impl Command {
             Self::Token(args) => args.run(connection).await?,
             Self::Ca(args) => args.run(connection).await?,
             Self::Epoch(args) => args.run(connection).await?,
+            Self::LogFilter(args) => args.run(connection).await?,
             Self::Import(args) => return args.run(),
             Self::Completion(args) => args.run()?,
             Self::Version(args) => args.run()?,

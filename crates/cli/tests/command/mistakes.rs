@@ -94,6 +94,13 @@ fn what_is_missing_on_the_command_line_is_said() {
 }
 
 #[test]
+fn a_log_filter_for_longer_than_any_is_not_sent() {
+    let place = Place::new().with("LOCKSTEP_SERVER", "http://127.0.0.1:1").with("LOCKSTEP_TOKEN", "t");
+    place.run("log-filter set debug --ttl 99999d").failed_with(1, "--ttl is too long: a day is the most");
+    place.run("log-filter set debug --ttl 30m").failed_with(1, "refused the connection");
+}
+
+#[test]
 fn namespaces_to_deliver_to_go_with_helm_only_and_nothing_is_registered() {
     // A server that does not exist: had anything been sent, the error would be another.
     let place = Place::new().with("LOCKSTEP_SERVER", "http://127.0.0.1:1").with("LOCKSTEP_TOKEN", "t");
