@@ -7,6 +7,7 @@ mod documented;
 mod images;
 mod joined;
 mod manifests;
+mod monitoring;
 mod objects;
 mod pods;
 mod registered;
