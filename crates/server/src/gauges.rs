@@ -1,5 +1,7 @@
 //! Gauges of what the registry says, so the same on every replica, and of what this replica has left.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use lockstep_store::pool::{self, Standing};
 use lockstep_store::{PgConnection, Result, cluster, delivery, registry, rotation, session, source};
@@ -8,6 +10,7 @@ use prometheus::IntGaugeVec;
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::propagation;
 
@@ -45,7 +48,7 @@ pub async fn acquire(app: &App) -> Result<pool::Pooled> {
 
 impl Read {
     /// Shows them. Each is reset first: what is no more must not keep its last number.
-    pub fn show(self, metrics: &Metrics) {
+    pub fn show(self, metrics: &Metrics, config: &Config) {
         let Self { by_cluster, deletions_held, clusters, sources, rotations, dues, registry } = self;
         metrics.deliveries.reset();
         metrics.oldest_undelivered.reset();
@@ -59,7 +62,7 @@ impl Read {
         }
         show(&metrics.deletions_held, deletions_held);
         show(&metrics.rotations, rotations);
-        show_clusters(metrics, &clusters);
+        show_clusters(metrics, &clusters, config);
         show_sources(metrics, &sources);
         metrics.rotation_next_due.reset();
         if let Some(due) = dues.next {
@@ -80,10 +83,11 @@ fn show(gauge: &IntGaugeVec, counts: Vec<(String, u64)>) {
     }
 }
 
-fn show_clusters(metrics: &Metrics, clusters: &[session::OfCluster]) {
+fn show_clusters(metrics: &Metrics, clusters: &[session::OfCluster], config: &Config) {
     // How long a cluster is silent is what its stream's end must not hide.
     let heard_before: Vec<i64> = clusters.iter().map(|c| metrics.cluster_heard.with_label_values(&[&c.cluster]).get()).collect();
-    for gauge in [&metrics.cluster_connected, &metrics.cluster_heard, &metrics.cluster_certificate] {
+    let Metrics { cluster_connected, cluster_heard, cluster_certificate, cluster_certificate_life, .. } = metrics;
+    for gauge in [cluster_connected, cluster_heard, cluster_certificate, cluster_certificate_life] {
         gauge.reset();
     }
     for (cluster, before) in clusters.iter().zip(heard_before) {
@@ -96,6 +100,10 @@ fn show_clusters(metrics: &Metrics, clusters: &[session::OfCluster]) {
             metrics.cluster_heard.with_label_values(&name).set(heard);
         }
         set_time(&metrics.cluster_certificate, &name, cluster.certificate_not_after);
+        if cluster.certificate_not_after.is_some() {
+            let life = cluster.certificate_life_s.unwrap_or_else(|| i64::from(config.agents.certificate_hours) * 3_600);
+            metrics.cluster_certificate_life.with_label_values(&name).set(life);
+        }
     }
 }
 
@@ -120,6 +128,7 @@ pub fn show_own(app: &App) {
     let Standing { idle, used, max } = pool::standing(&app.pool);
     app.metrics.pool.with_label_values(&["idle"]).set(int(idle.into()));
     app.metrics.pool.with_label_values(&["used"]).set(int(used.into()));
+    app.metrics.watch_interval.set(Duration::from_millis(app.config.watch.interval_ms).as_secs_f64());
     app.metrics.pool_max.set(int(max.into()));
     app.metrics.queued("propagation", app.metrics.propagation.waiting(), propagation::WAITING_MAX);
     app.metrics.queued("spans", app.traces.waiting(), traces::WAITING_MAX);

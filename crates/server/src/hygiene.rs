@@ -74,7 +74,7 @@ async fn tidy(app: &App, well_for: Duration) -> Result<()> {
         };
         writing.commit(&entry).await?;
     }
-    read.show(&app.metrics);
+    read.show(&app.metrics, &app.config);
     app.metrics.progressed("hygiene");
     Ok(())
 }

@@ -77,6 +77,7 @@ async fn round(app: &App, name: &str, round: impl Future<Output = bool>) {
 async fn certify(app: &App, tls: &Tls) -> bool {
     let looked = tls.activate(clock::now()).await;
     app.metrics.certificate.set(tls.not_after().timestamp());
+    app.metrics.certificate_life.set(tls.life().num_seconds());
     if let Err(error) = &looked {
         let error = format!("{error:#}");
         tracing::warn!(error, "the CA could not be looked at, or this replica's certificate not renewed; what is there stays");

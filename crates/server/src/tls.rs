@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, version};
@@ -76,6 +76,12 @@ impl Tls {
     /// The end of this replica's certificate.
     pub fn not_after(&self) -> DateTime<Utc> {
         self.current.load().own.not_after
+    }
+
+    /// How long that lives, from when it was signed.
+    pub fn life(&self) -> TimeDelta {
+        let current = self.current.load();
+        current.own.not_after - current.own.not_before
     }
 
     /// Looks at the roots, and renews the certificate from a third of its life on, or when another root signs. Whatever fails leaves what is

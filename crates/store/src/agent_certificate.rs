@@ -25,9 +25,9 @@ pub async fn record(
     recorded: &Recorded,
 ) -> Result<bool> {
     let recorded = sqlx::query(
-        "insert into agent_certificate (instance_id, cluster_id, public_key, serial, not_after) \
-         select $1, id, $3, $4, $5 from cluster where id = $2 and instance_id = $1 and state <> 'Revoked' \
-         on conflict (instance_id) do update set public_key = $3, serial = $4, not_after = $5",
+        "insert into agent_certificate (instance_id, cluster_id, public_key, serial, not_after, signed_at) \
+         select $1, id, $3, $4, $5, now() from cluster where id = $2 and instance_id = $1 and state <> 'Revoked' \
+         on conflict (instance_id) do update set public_key = $3, serial = $4, not_after = $5, signed_at = now()",
     )
     .bind(instance.uuid())
     .bind(cluster.uuid())

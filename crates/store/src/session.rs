@@ -163,13 +163,16 @@ pub struct OfCluster {
     pub heard_at: Option<DateTime<Utc>>,
     /// When its newest certificate ends, if it has joined.
     pub certificate_not_after: Option<DateTime<Utc>>,
+    /// How long it lives from when it was signed, in seconds, if that was noted.
+    pub certificate_life_s: Option<i64>,
 }
 
 /// Of all clusters.
 pub async fn of_all_clusters(connection: &mut PgConnection) -> Result<Vec<OfCluster>> {
     Ok(sqlx::query_as(
         "select c.name as cluster, c.state in ('Active', 'Paused') as is_expected, s.heard_at, \
-            coalesce(s.certificate_not_after, a.not_after) as certificate_not_after \
+            coalesce(s.certificate_not_after, a.not_after) as certificate_not_after, \
+            extract(epoch from a.not_after - a.signed_at)::bigint as certificate_life_s \
          from cluster c left join session s on s.cluster_id = c.id left join agent_certificate a on a.instance_id = c.instance_id",
     )
     .fetch_all(connection)

@@ -94,7 +94,12 @@ async fn clusters_and_sources_show_when_they_were_heard_of_and_swept() -> Result
         all.into_iter().find(|c| c.cluster == name).context("the cluster")
     };
     let pending = of("eu").await?;
-    assert!(!pending.is_expected && pending.heard_at.is_none() && pending.certificate_not_after.is_none());
+    assert!(
+        !pending.is_expected
+            && pending.heard_at.is_none()
+            && pending.certificate_not_after.is_none()
+            && pending.certificate_life_s.is_none()
+    );
     registry.set_state(cluster, ClusterState::Active).await?;
     let id = registry.connect(cluster).await?;
     let linked = of("eu").await?;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use lockstep_core::cluster::ClusterState;
 use lockstep_core::id::ClusterId;
 use lockstep_store::agent_certificate::{self, Recorded};
-use lockstep_store::cluster;
 use lockstep_store::join_token::{Claim, Refusal, Shown, claim, ensure, insert, look, revoke_all, revoke_open, tidy};
+use lockstep_store::{cluster, session};
 use tokio::task::JoinSet;
 
 use crate::fixture::{Registry, instance, time};
@@ -152,6 +152,13 @@ async fn the_newest_certificate_of_an_installation_is_on_record() -> Result<()> 
         assert!(agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
         assert_eq!(agent_certificate::get(&mut c, instance(1)).await?, Some(recorded));
     }
+    let ends = sqlx::query_scalar("select now() + interval '7 days'").fetch_one(&registry.pool).await?;
+    let recorded = Recorded { public_key: vec![1; 32], not_after: ends };
+    assert!(agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
+    let life_s = session::of_all_clusters(&mut c).await?[0].certificate_life_s.context("noted when it was signed")?;
+    assert!((7 * 86_400 - 60..=7 * 86_400).contains(&life_s), "{life_s} s, by Postgres' clock");
+    registry.sql("update agent_certificate set signed_at = null").await?;
+    assert_eq!(session::of_all_clusters(&mut c).await?[0].certificate_life_s, None, "of a version that did not note it");
     Ok(())
 }
 

@@ -10,13 +10,14 @@ const LOOP: Label = Label::of(
 const STATUS: Label =
     Label::of("status", "`Pending`, `Sending`, `InSync`, `Denied`, `Conflict`, `Failed`, `Held`, `Stale`, `Paused`");
 /// What is as the registry says: absent from a replica that has not read it for a while, which would show what was as what is.
-pub(super) const AS_IN_REGISTRY: [Metric; 14] = [
+pub(super) const AS_IN_REGISTRY: [Metric; 15] = [
     OLDEST_UNDELIVERED,
     SOURCE_SWEPT,
     SOURCE_FAILING,
     CLUSTER_CONNECTED,
     CLUSTER_HEARD,
     CLUSTER_CERTIFICATE,
+    CLUSTER_CERTIFICATE_LIFE,
     DELIVERIES,
     DELETIONS_HELD,
     ROTATIONS,
@@ -55,6 +56,8 @@ pub(super) const WATCH_SWEEPS: Metric = Metric::counter(
         Label::of("outcome", "`swept`, `idle` (nothing was due), `lease_ending`, `fenced`, `registry_failed`, `source_failed`"),
     ],
 );
+pub(super) const WATCH_INTERVAL: Metric =
+    Metric::gauge("lockstep_watch_interval_seconds", "how often sources are looked at: `watch.intervalMs`", &[]);
 pub(super) const SOURCE_SWEPT: Metric = Metric::gauge(
     "lockstep_source_swept_timestamp_seconds",
     "when every bound secret had last been looked at, noted every 10 s; absent: never. As in the registry, so the same on every replica; every 10 s",
@@ -93,6 +96,11 @@ pub(super) const CLUSTER_HEARD: Metric = Metric::gauge(
 pub(super) const CLUSTER_CERTIFICATE: Metric = Metric::gauge(
     "lockstep_cluster_certificate_expiry_timestamp_seconds",
     "when the newest certificate of the cluster's agent ends. As in the registry, so the same on every replica; every 10 s",
+    &[CLUSTER],
+);
+pub(super) const CLUSTER_CERTIFICATE_LIFE: Metric = Metric::gauge(
+    "lockstep_cluster_certificate_life_seconds",
+    "how long that certificate lives, from when it was signed; as `agents.certificateHours` says where that was not noted. As in the registry, so the same on every replica; every 10 s",
     &[CLUSTER],
 );
 pub(super) const SENT: Metric =
@@ -180,6 +188,8 @@ pub(super) const UNEXPECTED_ROTATIONS: Metric = Metric::counter(
 );
 pub(super) const CERTIFICATE: Metric =
     Metric::gauge("lockstep_certificate_expiry_timestamp_seconds", "when this replica's own certificate ends", &[]);
+pub(super) const CERTIFICATE_LIFE: Metric =
+    Metric::gauge("lockstep_certificate_life_seconds", "how long that lives, from when it was signed", &[]);
 pub(super) const POOL: Metric = Metric::gauge(
     "lockstep_pool_connections",
     "connections to Postgres of the general pool, beside the one for LISTEN and the two that deliveries have for themselves; every 10 s",

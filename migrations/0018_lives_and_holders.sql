@@ -1,0 +1,6 @@
+-- How long certificates live, for alerts that are relative to it; and who holds a secret, found without a look at all placements. Only adds: a
+-- replica of the version before goes on beside this one.
+
+alter table agent_certificate
+    -- When it was signed; null: by a version that did not note it.
+    add column signed_at timestamptz;
