@@ -10,8 +10,9 @@ use lockstep_core::version::SecretState;
 use lockstep_store::delivery::{self, Filter, Report};
 use lockstep_store::desired::{Which, read};
 use lockstep_store::page::Page;
-use lockstep_store::placement;
 use lockstep_store::pool::{self, Prompt};
+use lockstep_store::{PgConnection, placement};
+use sqlx::Connection as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -113,6 +114,39 @@ async fn what_changed_is_found_without_a_look_at_what_did_not() -> Result<()> {
     let began = Instant::now();
     assert_eq!(registry.change(async |c, seq| Ok(placement::replan_all(c, None, seq).await?)).await?, 0);
     println!("planning everything anew: {:?}", began.elapsed());
+    Ok(())
+}
+
+/// How often tables that grow with the placements were read from one end to the other in this transaction.
+async fn read_whole(c: &mut PgConnection) -> Result<i64> {
+    let count = "select sum(seq_scan)::bigint from pg_stat_xact_user_tables where relname in ('placement', 'delivery')";
+    Ok(sqlx::query_scalar(count).fetch_one(c).await?)
+}
+
+#[tokio::test]
+async fn who_has_a_secret_is_found_without_a_look_at_who_has_others() -> Result<()> {
+    let (registry, clusters) = filled().await?;
+    registry
+        .sql(
+            "update delivery l set applied_versions = array[1], \
+                 applied_secrets = (select array[i.secret_id] from binding_item i where i.binding_id = l.binding_id)",
+        )
+        .await?;
+    registry.sql("analyze").await?;
+    let secret: Uuid = sqlx::query_scalar("select id from secret where path = 'payments/s7'").fetch_one(&registry.pool).await?;
+    let mut c = registry.connection().await?;
+    for (has_index, whole) in [(true, false), (false, true)] {
+        if !has_index {
+            registry.sql("drop index delivery_applied_secrets").await?;
+        }
+        let mut asking = c.begin().await?;
+        let began = Instant::now();
+        let (holders, _) = delivery::holders(&mut asking, secret.into(), Some(1), &Page::default()).await?;
+        println!("who has a secret, with its index: {has_index}: {:?}", began.elapsed());
+        assert_eq!(holders.len(), clusters.len());
+        assert_eq!(read_whole(&mut asking).await? > 0, whole, "with its index: {has_index}");
+        asking.rollback().await?;
+    }
     Ok(())
 }
 

@@ -61,7 +61,7 @@ struct Row {
 }
 
 /// First whom it concerns, by keys; only then how those stand. Whom it concerns: where a binding that uses the secret is placed, and where an
-/// agent confirmed a version of it and did not yet confirm that it gave it up.
+/// agent confirmed a version of it and did not yet confirm that it gave it up. Each by an index of its own: with `or` all placements were looked at.
 const HOLDERS: &str = "\
 with asked as materialized (
     select s.id, s.incarnation_seq, so.name as source, s.mount, s.path
@@ -72,9 +72,14 @@ with asked as materialized (
             and (i.cluster_id is null or i.cluster_id = p.cluster_id)) as delivers,
         l.applied_versions[array_position(l.applied_secrets, $1)] as recorded, l.applied_digest is not null as has_some,
         l.applied_epoch, l.applied_seq, l.applied_at
-    from placement p left join delivery l on l.binding_id = p.binding_id and l.cluster_id = p.cluster_id
-    where p.binding_id in (select i.binding_id from binding_item i where i.secret_id = $1)
-       or ($1 = any(l.applied_secrets) and l.applied_digest is not null)
+    from (
+        select p.binding_id, p.cluster_id from placement p
+        where p.binding_id in (select i.binding_id from binding_item i where i.secret_id = $1)
+        union
+        select l.binding_id, l.cluster_id from delivery l where l.applied_secrets @> array[$1] and l.applied_digest is not null
+    ) k
+    join placement p on p.binding_id = k.binding_id and p.cluster_id = k.cluster_id
+    left join delivery l on l.binding_id = p.binding_id and l.cluster_id = p.cluster_id
 ), held as (
     select h.*, d.status, d.cause, d.restart, v.desired,
         case when not h.has_some then null when h.delivers then v.applied else h.recorded end as version

@@ -31,7 +31,7 @@ pub async fn meant(connection: &mut PgConnection, said: Said<'_>, reach: &Reach)
            and (u.bindings > 0 or ($4 ->> 'everything')::boolean or exists ( \
                select from delivery l join binding b on b.id = l.binding_id join project pr on pr.id = b.project_id \
                join cluster c on c.id = l.cluster_id \
-               where s.id = any(l.applied_secrets) and l.applied_digest is not null and reached($4, pr.name, c.labels))) \
+               where l.applied_secrets @> array[s.id] and l.applied_digest is not null and reached($4, pr.name, c.labels))) \
          order by so.name, s.mount, s.path limit $5"
     )))
     .bind(said.text)
