@@ -66,6 +66,9 @@ pub enum AgentError {
     /// Metrics cannot be served.
     #[error("cannot serve metrics: {0}")]
     Metrics(String),
+    /// Node agents cannot be served.
+    #[error("cannot serve volumes to node agents: {0}")]
+    Volumes(String),
 }
 
 /// What an agent finds around it.

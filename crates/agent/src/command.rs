@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cache;
+mod volumes;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::address::ServerAddress;
 use crate::tls::pin::Pin;
 pub use cache::CacheArguments;
+pub use volumes::VolumesArguments;
 
 const RUN_EXAMPLE: &str = "Example:
   lockstep-agent run --state-dir /var/lib/lockstep --directory-root /run/secrets/lockstep \\
@@ -69,6 +71,9 @@ pub struct RunArguments {
     /// Where what pods may mount is kept.
     #[command(flatten)]
     pub cache: CacheArguments,
+    /// What it serves to node agents.
+    #[command(flatten)]
+    pub volumes: VolumesArguments,
     /// A server's listener for agents, https://HOST:PORT; several may be given.
     #[arg(long = "server", env = "LOCKSTEP_AGENT_SERVER", value_delimiter = ',', required = true)]
     pub servers: Vec<ServerAddress>,

@@ -13,6 +13,7 @@
 //! | `restart` | new pods for workloads whose Secret changed |
 //! | `state`, `durable` | what survives a restart |
 //! | `metrics`, `loops`, `probe` | what it shows, and which of its loops are judged |
+//! | `volumes` | what pods mount, for the node agents of the cluster |
 //! | `kubernetes`, `lease` | the API server of the agent's own cluster, and which replica works |
 
 pub mod address;
@@ -48,3 +49,4 @@ mod restart;
 mod sink;
 mod tracer;
 mod turns;
+mod volumes;

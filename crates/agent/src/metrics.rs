@@ -1,6 +1,7 @@
 //! The agent's metrics. They are registered in the registry that is handed in; there is none that is global.
 
 mod declared;
+mod volumes;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::RefusalKind;
+pub(crate) use volumes::{ReadOutcome, ReviewOutcome, VolumesMetrics};
 
 /// Counters and gauges, shared by all parts.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub(crate) struct Metrics {
     pub(crate) spans_dropped: IntCounter,
     /// Workloads that were restarted and are not rolled out yet.
     pub(crate) restarts_in_motion: IntGauge,
+    /// Of what pods mount.
+    pub(crate) volumes: VolumesMetrics,
 }
 
 /// What became of a workload's restart.
@@ -101,6 +105,7 @@ impl Metrics {
             )),
             spans_dropped: catalogue.add(declared::SPANS_DROPPED)?,
             restarts_in_motion: catalogue.add(declared::RESTARTS_IN_MOTION)?,
+            volumes: VolumesMetrics::register_in(catalogue)?,
         };
         for outcome in RestartOutcome::ALL {
             metrics.restarts.with_label_values(&[outcome.as_str()]);

@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::probe;
 use crate::restart::{self, Restarts};
 use crate::sink::Sinks;
+use crate::sink::csi::Csi;
 use crate::sink::directory::Directory;
 use crate::sink::secret::Secrets;
 use crate::sink::touched::Touched;
@@ -32,6 +33,7 @@ use crate::state::ledger::Ledger;
 use crate::state::object::Writer;
 use crate::state::secret::StateSecret;
 use crate::state::{State, StateDir, identity};
+use crate::volumes::Volumes;
 
 /// Runs until `stop` is cancelled, or until it makes no sense any more.
 pub async fn run(
@@ -98,16 +100,34 @@ async fn in_kubernetes(
     surroundings: Surroundings,
     standing: &watch::Sender<Standing>,
 ) -> Result<(), AgentError> {
+    let kubernetes = Kubernetes::connect(&arguments.cluster).await.map_err(AgentError::Kubernetes)?;
+    // Who stands by serves too, so that node agents need not look for the one that leads.
+    let volumes = Volumes::start(&arguments.volumes, arguments.cache.max_age(), &kubernetes, &surroundings, standing.subscribe()).await?;
+    let csi = volumes.as_ref().map(|volumes| volumes.csi.clone());
+    let ended = Box::pin(in_its_turn(arguments, surroundings, &kubernetes, csi, standing)).await;
+    if let Some(volumes) = volumes {
+        volumes.end().await;
+    }
+    ended
+}
+
+/// Stands by until it leads, and leads until it ends or the Lease is lost.
+async fn in_its_turn(
+    arguments: RunArguments,
+    surroundings: Surroundings,
+    kubernetes: &Kubernetes,
+    csi: Option<Arc<Csi>>,
+    standing: &watch::Sender<Standing>,
+) -> Result<(), AgentError> {
     let cluster = &arguments.cluster;
-    let kubernetes = Kubernetes::connect(cluster).await.map_err(AgentError::Kubernetes)?;
-    let acquired = lease::acquire(&kubernetes, &cluster.lease, cluster.lease_duration(), &surroundings, standing).await;
+    let acquired = lease::acquire(kubernetes, &cluster.lease, cluster.lease_duration(), &surroundings, standing).await;
     let Some(mut lease) = acquired else { return Ok(()) };
     let surroundings = Surroundings { lease_term: lease.term(), leadership: lease.leadership(), ..surroundings };
     let metrics = surroundings.metrics.clone();
     let us = lease.us().to_owned();
     // A lease that is lost ends everything in the middle, and nothing more is written.
     let ended = tokio::select! {
-        ended = with_lease(arguments, surroundings, &kubernetes, us, standing) => ended,
+        ended = with_lease(arguments, surroundings, kubernetes, us, csi, standing) => ended,
         why = lease.keep(&metrics) => Err(AgentError::LeaseLost(why)),
     };
     metrics.leader.set(0);
@@ -121,6 +141,7 @@ async fn with_lease(
     surroundings: Surroundings,
     kubernetes: &Kubernetes,
     us: String,
+    csi: Option<Arc<Csi>>,
     standing: &watch::Sender<Standing>,
 ) -> Result<(), AgentError> {
     leads(&surroundings, standing);
@@ -129,7 +150,7 @@ async fn with_lease(
     let KubernetesArguments { secret_access, keep_older_seconds, .. } = arguments.cluster;
     let keep_older = Duration::from_secs(keep_older_seconds.into());
     let secrets = Secrets::new(kubernetes, secret_access, keep_older, &surroundings, touched.clone());
-    let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), csi: None, touched };
+    let sinks = Sinks { directory: directory(&arguments)?, secrets: Some(secrets), csi, touched };
     let restarts = restarts(kubernetes, &arguments, &surroundings);
     let state = tokio::select! {
         state = StateSecret::open(kubernetes, &arguments.cluster.state_secret, writer) => Arc::new(state?),

@@ -50,3 +50,31 @@ pub(super) const SPANS_DROPPED: Metric = Metric::counter(
     "spans that were not exported: the queue was full, or the receiver did not take them",
     &[],
 );
+pub(super) const VOLUME_READS: Metric = Metric::counter(
+    "lockstep_agent_volume_reads_total",
+    "reads of node agents",
+    &[Label::of("outcome", "`given`, `denied`, `unauthenticated`, `invalid`, `not_at_hand`, `busy`, `failed`")],
+);
+pub(super) const VOLUME_READ_SECONDS: Metric = Metric::histogram(
+    "lockstep_agent_volume_read_seconds",
+    "how long a read took, with its waiting and the token reviews",
+    &[],
+    &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0],
+);
+pub(super) const TOKEN_REVIEWS: Metric = Metric::counter(
+    "lockstep_agent_token_reviews_total",
+    "questions to the API server whose a node agent's or a pod's token is",
+    &[Label::of("outcome", "`good`, `bad`, `kept` (known from a moment ago, not asked), `failed`")],
+);
+pub(super) const VOLUME_OBJECTS: Metric =
+    Metric::counter("lockstep_agent_volume_objects_total", "objects given to node agents", &[]);
+pub(super) const VOLUME_STALE_READS: Metric = Metric::counter(
+    "lockstep_agent_volume_stale_reads_total",
+    "reads given while no server could be asked whether it is the newest",
+    &[],
+);
+pub(super) const VOLUME_CERTIFICATE_EXPIRY: Metric = Metric::gauge(
+    "lockstep_agent_volume_certificate_expiry_timestamp_seconds",
+    "when the certificate ends that node agents see; 0 without one",
+    &[],
+);

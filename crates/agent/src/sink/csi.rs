@@ -32,7 +32,7 @@ use age::{Age, Standing};
 use cache::Cache;
 pub(crate) use cache::{CacheError, CacheKeys};
 use entry::Entry;
-pub(crate) use wanted::{Asker, Found, NotGiven, Wanted};
+pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};
 
 /// What pods may mount.
 pub(crate) struct Csi {

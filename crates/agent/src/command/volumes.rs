@@ -1,0 +1,31 @@
+//! Of `run`: how pods' volumes are served to the node agents of the cluster.
+
+use std::net::SocketAddr;
+
+use clap::{Args, value_parser};
+
+/// How node agents ask for what pods mount.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Volumes of pods")]
+pub struct VolumesArguments {
+    /// Where to serve the node agents of this cluster (`lockstep-agent node`), such as 0.0.0.0:8446; nowhere if not given, and then
+    /// nothing whose target is csi is taken.
+    #[arg(long = "node-listen", env = "LOCKSTEP_AGENT_NODE_LISTEN", requires = "kubernetes", requires = "server_names")]
+    pub listen: Option<SocketAddr>,
+    /// A name that node agents dial, which the certificate shows: of the Service, such as lockstep-agent-volumes.lockstep.svc; several
+    /// may be given.
+    #[arg(long = "node-server-name", env = "LOCKSTEP_AGENT_NODE_SERVER_NAME", value_name = "NAME", value_delimiter = ',')]
+    pub server_names: Vec<String>,
+    /// The service account of the node agents, in the agent's namespace: no other may ask.
+    #[arg(long = "node-service-account", env = "LOCKSTEP_AGENT_NODE_SERVICE_ACCOUNT", default_value = "lockstep-node")]
+    pub node_service_account: String,
+    /// The most requests of one node at once.
+    #[arg(long = "node-requests", env = "LOCKSTEP_AGENT_NODE_REQUESTS", default_value_t = 32, value_parser = value_parser!(u16).range(1..=1024))]
+    pub node_requests: u16,
+    /// The Secret with the keys of the CA that signs the certificate; made if it is not there.
+    #[arg(long = "node-ca-secret", env = "LOCKSTEP_AGENT_NODE_CA_SECRET", default_value = "lockstep-agent-volumes-ca")]
+    pub ca_secret: String,
+    /// The ConfigMap where the CA's certificates are published, under ca.crt: node agents trust what it says.
+    #[arg(long = "node-ca-config-map", env = "LOCKSTEP_AGENT_NODE_CA_CONFIG_MAP", default_value = "lockstep-agent-volumes")]
+    pub ca_config_map: String,
+}

@@ -1,0 +1,125 @@
+//! What pods mount, for the node agents of the cluster: over TLS, to whoever shows a node agent's token and the pod's.
+//!
+//! Every replica serves, whether it leads or stands by; one that does not have what is asked for says so, and the other is asked.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `authority` | the CA that node agents trust, and this replica's certificate |
+//! | `listener` | connections |
+//! | `review` | whose a token is |
+//! | `turns` | how much at once |
+//! | `service` | the request itself |
+
+mod authority;
+mod listener;
+mod refusal;
+mod review;
+mod service;
+mod turns;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_proto::MESSAGE_MAX_BYTES;
+use lockstep_proto::node::volumes_server::VolumesServer;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::agent::{AgentError, Surroundings};
+use crate::command::VolumesArguments;
+use crate::kubernetes::Kubernetes;
+use crate::lease::Standing;
+use crate::sink::csi::Csi;
+use authority::Authority;
+use listener::Bounds;
+use review::Reviewer;
+use service::{Knowledge, Service};
+use turns::{Turns, WAIT_LIMIT};
+
+/// The largest clusters have 5,000 nodes, and a node agent that was started again may have two connections for a moment.
+const CONNECTIONS_MAX: usize = 8_192;
+/// Handshakes under way: after a restart all nodes come at once.
+const HANDSHAKES_MAX: usize = 128;
+/// Requests under way on one connection: more than a node may have, so that it is told so.
+const STREAMS_MAX: u32 = 2_048;
+/// Two tokens, and names of 64 objects.
+const REQUEST_MAX_BYTES: usize = 256 << 10;
+const HEADERS_MAX_BYTES: u32 = 32 << 10;
+/// HTTP/2 keepalive: a node that is gone is found.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long what is under way has when the agent ends.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// The listener, while it serves.
+pub(crate) struct Volumes {
+    /// What is served.
+    pub(crate) csi: Arc<Csi>,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Volumes {
+    /// Begins to serve, if there is an address for it.
+    pub(crate) async fn start(
+        arguments: &VolumesArguments,
+        age_max: Duration,
+        kubernetes: &Kubernetes,
+        surroundings: &Surroundings,
+        standing: watch::Receiver<Standing>,
+    ) -> Result<Option<Self>, AgentError> {
+        let Some(address) = arguments.listen else { return Ok(None) };
+        let failed = |e: &dyn std::fmt::Display| AgentError::Volumes(format!("{address}: {e}"));
+        let listener = TcpListener::bind(address).await.map_err(|e| failed(&e))?;
+        let Surroundings { clock, metrics, .. } = surroundings.clone();
+        let volumes = metrics.volumes.clone();
+        let authority = Authority::new(kubernetes, arguments, clock.clone(), volumes.certificate_expiry.clone());
+        let config = authority.config().map_err(|e| failed(&e))?;
+        let csi = Arc::new(Csi::new(clock.clone(), age_max));
+        let service = Service {
+            csi: csi.clone(),
+            reviewer: Reviewer::new(kubernetes, &arguments.node_service_account, clock.clone(), volumes.clone()),
+            turns: Turns::new(arguments.node_requests, WAIT_LIMIT),
+            knowledge: Knowledge { standing, connected: metrics.connected },
+            clock,
+            metrics: volumes,
+        };
+        let stop = CancellationToken::new();
+        let ended = stop.clone();
+        let serving = tokio::spawn(async move {
+            tokio::join!(authority.keep(&ended), serve(listener, config, service, &ended));
+        });
+        tracing::info!(%address, "serving volumes to node agents");
+        Ok(Some(Self { csi, stop, serving }))
+    }
+
+    /// Ends it; what is under way is answered, if that is soon.
+    pub(crate) async fn end(mut self) {
+        self.stop.cancel();
+        if tokio::time::timeout(END_LIMIT, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, config: Arc<ServerConfig>, service: Service, stop: &CancellationToken) {
+    let bounds = Bounds { handshakes: HANDSHAKES_MAX, open: CONNECTIONS_MAX, silence: KEEPALIVE_INTERVAL * 3 };
+    let incoming = listener::incoming(listener, config, bounds);
+    let service =
+        VolumesServer::new(service).max_decoding_message_size(REQUEST_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES);
+    let served = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADERS_MAX_BYTES)
+        .max_concurrent_streams(STREAMS_MAX)
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "volumes are not served any more");
+    }
+}
