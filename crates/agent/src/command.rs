@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cache;
+mod node;
 mod volumes;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::address::ServerAddress;
 use crate::tls::pin::Pin;
 pub use cache::CacheArguments;
+pub use node::NodeArguments;
 pub use volumes::VolumesArguments;
 
 const RUN_EXAMPLE: &str = "Example:
@@ -48,6 +50,9 @@ pub enum Action {
     /// Join if needed, link to a server, and keep what it delivers in step.
     #[command(after_help = RUN_EXAMPLE)]
     Run(Box<RunArguments>),
+    /// On a node: have the Secrets Store CSI driver mount volumes with what the cluster's agent holds.
+    #[command(after_help = node::EXAMPLE)]
+    Node(Box<NodeArguments>),
     /// Show who this agent is and what it holds: no values, no keys.
     #[command(after_help = STATUS_EXAMPLE)]
     Status(StatusArguments),

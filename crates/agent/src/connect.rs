@@ -3,6 +3,7 @@
 //! A channel stands for one connection. It never dials again by itself: which server is next, and when, is the link's decision.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +56,16 @@ pub(crate) enum ConnectError {
     /// It took too long.
     #[error("{0} did not answer within {CONNECT_TIMEOUT:?}")]
     Slow(ServerAddress),
+    /// The same, where one of several addresses was tried.
+    #[error("{address} did not answer at {at} within {limit:?}")]
+    Late {
+        /// Whose.
+        address: ServerAddress,
+        /// Which of its addresses.
+        at: SocketAddr,
+        /// How long it had.
+        limit: Duration,
+    },
     /// The address has no name to check.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -88,9 +99,31 @@ pub(crate) async fn watched(address: &ServerAddress, config: Arc<ClientConfig>) 
     (refusal, channel.and_then(|channel| channel))
 }
 
+/// One connection to `address` at this one of its addresses, where it has several; within `limit`.
+pub(crate) async fn connect_at(
+    address: &ServerAddress,
+    at: SocketAddr,
+    config: Arc<ClientConfig>,
+    limit: Duration,
+) -> Result<Channel, ConnectError> {
+    let connecting = async {
+        let stream = secured(address, TcpStream::connect(at).await, config).await?;
+        channel(address, Noting::new(stream).0).await
+    };
+    timeout(limit, connecting).await.unwrap_or_else(|_| Err(ConnectError::Late { address: address.clone(), at, limit }))
+}
+
 async fn dial(address: &ServerAddress, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, ConnectError> {
+    secured(address, TcpStream::connect(address.authority()).await, config).await
+}
+
+async fn secured(
+    address: &ServerAddress,
+    tcp: io::Result<TcpStream>,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
     let unreachable = |source| ConnectError::Unreachable { address: address.clone(), source };
-    let tcp = TcpStream::connect(address.authority()).await.map_err(unreachable)?;
+    let tcp = tcp.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
     let stream = TlsConnector::from(config).connect(address.server_name()?, tcp).await;
     stream.map_err(|source| {

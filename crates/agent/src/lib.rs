@@ -9,6 +9,7 @@
 //! | `join`, `tls`, `connect`, `key`, `certificate` | who the agent is, and the way to a server |
 //! | `link` | the one stream: greeting, work, drift, renewal |
 //! | `holdings` | what comes and goes, by which rules |
+//! | [`node`] | the program's other form: on each node, what a CSI driver mounts volumes by |
 //! | `sink` | where content is written |
 //! | `restart` | new pods for workloads whose Secret changed |
 //! | `state`, `durable` | what survives a restart |
@@ -22,6 +23,7 @@ pub mod clock;
 pub mod command;
 pub mod logging;
 pub mod memory;
+pub mod node;
 pub mod run;
 pub mod state;
 pub mod status;

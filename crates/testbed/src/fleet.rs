@@ -19,6 +19,7 @@ mod home;
 mod look;
 mod replica;
 mod site;
+mod volumes;
 
 pub use agent::Agent;
 pub use cli::Output;
@@ -26,6 +27,7 @@ pub use look::STORY_LIMIT;
 pub use replica::Replica;
 pub use site::AGENT_NAMESPACE;
 use site::Site;
+pub use volumes::NodeAgent;
 
 /// The mount of the watched secrets.
 pub const KV: &str = "kv";
@@ -66,6 +68,8 @@ pub struct Settings {
     pub sink: Sink,
     /// With [`Sink::Secret`]: the only Secrets that the agents may touch, by name; none: all of [`NAMESPACE`].
     pub strict: &'static [&'static str],
+    /// With [`Sink::Secret`]: whether the agents serve volumes of pods, and keep them in a cache.
+    pub volumes: bool,
     /// Where servers and agents export spans to, as `http://host:port`.
     pub otlp: Option<String>,
 }
@@ -95,6 +99,7 @@ impl Default for Settings {
                 .to_owned(),
             sink: Sink::default(),
             strict: &[],
+            volumes: false,
             otlp: None,
         }
     }
@@ -115,6 +120,7 @@ impl Settings {
             log: "info".to_owned(),
             sink,
             strict: &[],
+            volumes: false,
             otlp: None,
         }
     }

@@ -4,6 +4,7 @@ mod control_plane;
 mod files;
 mod install;
 mod object;
+mod pods;
 mod request;
 mod secrets;
 mod workloads;
@@ -20,6 +21,7 @@ use crate::process::Slot;
 use crate::{Folder, Process, http, port};
 use files::Files;
 pub(crate) use install::{APISERVER, CONTROLLER_MANAGER, ETCD, KWOK, program};
+pub use pods::Pod;
 pub use secrets::{SecretData, SecretSeen};
 
 /// How long the API server may take until it is ready; 4 s when the machine is idle.

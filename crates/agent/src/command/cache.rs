@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+/// A week: longer than a weekend in which nobody sees to an outage.
+const MAX_AGE_SECONDS: u32 = 604_800;
+
 /// Where what pods may mount is kept, for when neither a server nor a Vault is there.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cache of what pods may mount")]
@@ -24,6 +27,12 @@ pub struct CacheArguments {
         default_value_t = 604_800
     )]
     pub max_age_seconds: u32,
+}
+
+impl Default for CacheArguments {
+    fn default() -> Self {
+        Self { dir: None, key_file: None, max_age_seconds: MAX_AGE_SECONDS }
+    }
 }
 
 impl CacheArguments {

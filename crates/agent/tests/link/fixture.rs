@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lockstep_agent::agent::AgentError;
 use lockstep_agent::clock::SystemClock;
-use lockstep_agent::command::{KubernetesArguments, LogFormat, RunArguments, SecretAccess, VolumesArguments};
+use lockstep_agent::command::{CacheArguments, KubernetesArguments, LogFormat, RunArguments, SecretAccess, VolumesArguments};
 use lockstep_agent::run::run;
 use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
 use lockstep_core::history::{ChangeHash, Mark};
@@ -64,6 +64,7 @@ impl Fixture {
                 keep_older_seconds: 0,
             },
             volumes: VolumesArguments::default(),
+            cache: CacheArguments::default(),
             servers: vec![format!("https://{}", server.agents).parse().unwrap()],
             join_servers: vec![format!("https://{}", server.join).parse().unwrap()],
             token_file: Some(token_file),

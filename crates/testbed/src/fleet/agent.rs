@@ -15,7 +15,7 @@ use crate::{Kubernetes, Process, bin, port};
 /// A `lockstep-agent` with its folders.
 pub struct Agent {
     name: String,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     servers: Vec<String>,
     join: Vec<String>,
     pin: String,
@@ -23,6 +23,8 @@ pub struct Agent {
     otlp: Option<String>,
     metrics: SocketAddr,
     identity_tokens: Vec<PathBuf>,
+    /// Where it serves volumes, if it does.
+    pub(super) volumes: Option<SocketAddr>,
     process: Option<Process>,
     /// Dropped after the process.
     site: Site,
@@ -47,6 +49,7 @@ impl Agent {
             otlp: settings.otlp.clone(),
             metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)),
             identity_tokens: Vec::new(),
+            volumes: if settings.volumes { Some(SocketAddr::from(([127, 0, 0, 1], port::free()?))) } else { None },
             process: None,
             site: Site::Folder,
         })
@@ -66,6 +69,7 @@ impl Agent {
     pub fn start(&mut self) -> Result<()> {
         self.process = None;
         let spec = self.spec(&self.name, self.metrics)?;
+        let spec = self.volumes_arguments(spec, "cache", self.volumes);
         self.process = Some(Process::spawn("agent", spec, &self.folder)?);
         Ok(())
     }

@@ -43,7 +43,8 @@ impl Site {
                     }
                     _ => json!({ "mode": "namespace", "namespaces": [NAMESPACE] }),
                 };
-                let kubeconfig = install_agent_rbac(&kubernetes, AGENT_NAMESPACE, &rbac).await?;
+                let values = json!({ "rbac": rbac, "csi": { "enabled": settings.volumes } });
+                let kubeconfig = install_agent_rbac(&kubernetes, AGENT_NAMESPACE, &values).await?;
                 Ok(Self::Cluster(Box::new(InCluster { kubernetes, kubeconfig, access })))
             }
         }
