@@ -24,7 +24,7 @@ pub struct CacheArguments {
         long = "cache-max-age-seconds",
         env = "LOCKSTEP_AGENT_CACHE_MAX_AGE_SECONDS",
         value_name = "SECONDS",
-        default_value_t = 604_800
+        default_value_t = MAX_AGE_SECONDS
     )]
     pub max_age_seconds: u32,
 }

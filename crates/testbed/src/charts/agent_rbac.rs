@@ -27,7 +27,9 @@ pub async fn install_agent_rbac(kubernetes: &Kubernetes, namespace: &str, values
         }
         kubernetes.apply_object(object, "fieldValidation=Strict").await?;
     }
-    let account = of_rbac.iter().find(|object| object["kind"] == "ServiceAccount");
+    // The node agents have one too.
+    let is_agent = |object: &&&Value| object["metadata"]["labels"]["app.kubernetes.io/name"] == "lockstep-agent";
+    let account = of_rbac.iter().filter(is_agent).find(|object| object["kind"] == "ServiceAccount");
     let account = account.and_then(|account| account["metadata"]["name"].as_str()).context("the chart made no ServiceAccount")?;
     kubernetes.kubeconfig_for(&kubernetes.token(namespace, account, &[]).await?)
 }
