@@ -70,6 +70,7 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
             test(&["--package", "lockstep-tests", "--test", "generated_requests", "--", "--nocapture"]),
         ),
         ("agent protocol", test(&["--package", "lockstep-tests", "--test", "protocol"])),
+        ("volumes on a node", test(&["--package", "lockstep-tests", "--test", "node", "--", "--nocapture"])),
         ("faults", test(&["--package", "lockstep-tests", "--test", "fault"])),
         ("rotations", test(&["--package", "lockstep-tests", "--test", "rotation", "--", "--nocapture"])),
         ("history cut", test(&["--package", "lockstep-tests", "--test", "history"])),

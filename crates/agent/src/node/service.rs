@@ -18,8 +18,8 @@ use super::request::Mount;
 
 /// Of the driver's contract.
 const CONTRACT: &str = "v1alpha1";
-/// How long a mount waits for its turn.
-const TURN_LIMIT: Duration = Duration::from_secs(5);
+/// How long a mount waits for its turn: less than an agent has to answer.
+const TURN_LIMIT: Duration = Duration::from_secs(3);
 
 /// One for the node.
 pub(super) struct Provider {
