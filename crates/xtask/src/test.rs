@@ -83,7 +83,10 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
     ];
     if extent == Extent::All {
         stages.push(("kube-apiserver", test(&["--package", "lockstep-testbed", "--test", "kubernetes"])));
-        stages.push(("agent in Kubernetes", test(&["--package", "lockstep-agent", "--test", "kubernetes", "--test", "secrets"])));
+        stages.push((
+            "agent in Kubernetes",
+            test(&["--package", "lockstep-agent", "--test", "kubernetes", "--test", "secrets", "--test", "volumes"]),
+        ));
         stages.push(("restarts", test(&["--package", "lockstep-agent", "--lib", "restart::tests"])));
         stages.push(("end to end in Kubernetes", test(&["--package", "lockstep-tests", "--test", "kubernetes"])));
         stages
