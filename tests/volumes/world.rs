@@ -62,11 +62,16 @@ impl World {
 
     /// Makes a class for this provider with these objects.
     pub(crate) async fn class(&self, name: &str, objects: &str) -> Result<()> {
+        self.class_in(NAMESPACE, name, &json!({ "objects": objects })).await
+    }
+
+    /// The same in another namespace, with all of its parameters.
+    pub(crate) async fn class_in(&self, namespace: &str, name: &str, parameters: &Value) -> Result<()> {
         let class = json!({
             "apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass", "metadata": { "name": name },
-            "spec": { "provider": "lockstep", "parameters": { "objects": objects } },
+            "spec": { "provider": "lockstep", "parameters": parameters },
         });
-        apply_class(self.kubernetes()?, NAMESPACE, &class).await
+        apply_class(self.kubernetes()?, namespace, &class).await
     }
 
     /// Makes a pod, and the volume of that class that it mounts.

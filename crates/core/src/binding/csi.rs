@@ -80,7 +80,8 @@ impl CsiSource {
         let paths = match engine {
             Engine::KvV2 => vec![format!("{mount}/data/{path}"), format!("{mount}/{path}")],
             Engine::KvV1 => vec![format!("{mount}/{path}")],
-            Engine::StaticRole => vec![format!("{mount}/static-creds/{path}")],
+            // A class that had dynamic credentials of a role gets those of the static role of that name.
+            Engine::StaticRole => vec![format!("{mount}/static-creds/{path}"), format!("{mount}/creds/{path}")],
             // Which of the two it is changes with each rotation.
             Engine::RolePair => return None,
         };
@@ -148,7 +149,8 @@ mod tests {
         }
         assert_eq!((kv.content_key("password"), kv.content_key("PASSWORD")), (Some("PASSWORD"), None));
         assert!(of(Engine::KvV1, "a").unwrap().is_at("kv/a") && !of(Engine::KvV1, "a").unwrap().is_at("kv/data/a"));
-        assert!(of(Engine::StaticRole, "app").unwrap().is_at("kv/static-creds/app"));
+        let role = of(Engine::StaticRole, "app").unwrap();
+        assert!(role.is_at("kv/static-creds/app") && role.is_at("kv/creds/app") && !role.is_at("kv/app"));
         assert_eq!(of(Engine::RolePair, "a,b"), None);
         let all = CsiSource::of(&item("a", &[]), &secret_ref(Engine::KvV2, "a")).unwrap();
         assert_eq!(all.content_key("any"), Some("any"));
