@@ -44,9 +44,7 @@ use turns::{Turns, WAIT_LIMIT};
 const CONNECTIONS_MAX: usize = 8_192;
 /// Handshakes under way: after a restart all nodes come at once.
 const HANDSHAKES_MAX: usize = 128;
-/// Requests under way on one connection: more than a node may have, so that it is told so.
-const STREAMS_MAX: u32 = 2_048;
-/// Two tokens, and names of 64 objects.
+/// A token, and names of 64 objects at their longest.
 const REQUEST_MAX_BYTES: usize = 256 << 10;
 const HEADERS_MAX_BYTES: u32 = 32 << 10;
 /// HTTP/2 keepalive: a node that is gone is found.
@@ -88,10 +86,12 @@ impl Volumes {
             clock,
             metrics: volumes,
         };
+        // More than it may have, so that it is told so.
+        let streams_max = u32::from(arguments.node_requests) * 2;
         let stop = CancellationToken::new();
         let ended = stop.clone();
         let serving = tokio::spawn(async move {
-            tokio::join!(authority.keep(&ended), serve(listener, config, service, &ended));
+            tokio::join!(authority.keep(&ended), serve(listener, config, service, streams_max, &ended));
         });
         tracing::info!(%address, "serving volumes to node agents");
         Ok(Some(Self { csi, stop, serving }))
@@ -106,7 +106,7 @@ impl Volumes {
     }
 }
 
-async fn serve(listener: TcpListener, config: Arc<ServerConfig>, service: Service, stop: &CancellationToken) {
+async fn serve(listener: TcpListener, config: Arc<ServerConfig>, service: Service, streams_max: u32, stop: &CancellationToken) {
     let bounds = Bounds { handshakes: HANDSHAKES_MAX, open: CONNECTIONS_MAX, silence: KEEPALIVE_INTERVAL * 3 };
     let incoming = listener::incoming(listener, config, bounds);
     let service =
@@ -115,7 +115,7 @@ async fn serve(listener: TcpListener, config: Arc<ServerConfig>, service: Servic
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADERS_MAX_BYTES)
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(streams_max)
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, stop.cancelled())
         .await;

@@ -143,6 +143,11 @@ impl Kubernetes {
         Ok(std::fs::read_to_string(self.files.service_account_public_key())?)
     }
 
+    /// The key that signs service account tokens, in PEM: for a token as the API server never issues one, such as one that has ended.
+    pub fn service_account_signing_key_pem(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.files.service_account_key())?)
+    }
+
     /// All that the API server logged, also before it was started again.
     pub fn log(&self) -> String {
         self.apiserver.get().map(|process| process.log()).unwrap_or_default()

@@ -29,3 +29,35 @@ pub struct VolumesArguments {
     #[arg(long = "node-ca-config-map", env = "LOCKSTEP_AGENT_NODE_CA_CONFIG_MAP", default_value = "lockstep-agent-volumes")]
     pub ca_config_map: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::command::{Action, Command};
+
+    fn parse(more: &[&str]) -> Result<super::VolumesArguments, String> {
+        let all = ["lockstep-agent", "run", "--server", "https://a:1"].iter().chain(more);
+        match Command::try_parse_from(all).map_err(|e| e.to_string())?.action {
+            Action::Run(run) => Ok(run.volumes),
+            _ => unreachable!("run was asked for"),
+        }
+    }
+
+    #[test]
+    fn node_agents_are_served_in_kubernetes_under_names_that_are_told() {
+        assert_eq!(parse(&["--kubernetes"]).unwrap().listen, None);
+        let listen = ["--node-listen", "0.0.0.0:8446"];
+        let all = [&["--kubernetes", "--node-server-name", "a.b.svc,c", "--node-server-name", "d"][..], &listen].concat();
+        let arguments = parse(&all).unwrap();
+        assert_eq!((arguments.server_names.len(), arguments.node_requests), (3, 32));
+        for (more, part) in [
+            (&["--kubernetes"][..], "--node-server-name"),
+            (&["--state-dir", "s", "--directory-root", "d", "--node-server-name", "a"], "--kubernetes"),
+            (&["--kubernetes", "--node-server-name", "a", "--node-requests", "0"], "1..=1024"),
+        ] {
+            let error = parse(&[more, &listen].concat()).expect_err(part);
+            assert!(error.contains(part), "{more:?}: {error}");
+        }
+    }
+}

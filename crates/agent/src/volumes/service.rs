@@ -15,12 +15,12 @@ use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
-use super::review::Reviewer;
+use super::review::{Pod, Reviewer};
 use super::turns::Turns;
 use crate::clock::Clock;
 use crate::lease::Standing;
 use crate::metrics::VolumesMetrics;
-use crate::sink::csi::{Asker, Csi, Found, NotGiven};
+use crate::sink::csi::{Asker, Csi, Found, NotGiven, Wanted};
 use asked::Asked;
 use told::Told;
 
@@ -62,6 +62,7 @@ impl Knowledge {
 
 impl Service {
     async fn answer(&self, metadata: &MetadataMap, request: ReadRequest, told: &mut Told) -> Result<ReadResponse, Refusal> {
+        let _entered = self.turns.enter()?;
         let node_token = bearer(metadata)?;
         let asked = Asked::parse(request)?;
         told.asks(&asked);
@@ -69,21 +70,21 @@ impl Service {
         told.node(&node);
         let _turn = self.turns.take(&node).await?;
         self.reviewer.pod(&asked.token, &asked.pod, &node).await?;
-        let found = self.find(&asked)?;
+        let found = self.find(&asked.pod, &asked.objects)?;
         told.gives(&found);
         Ok(self.response(found))
     }
 
     /// All of it, or an error.
-    fn find(&self, asked: &Asked) -> Result<Vec<Found>, Refusal> {
-        let asker = Asker { namespace: &asked.pod.namespace, service_account: &asked.pod.service_account };
+    fn find(&self, pod: &Pod, objects: &[Wanted]) -> Result<Vec<Found>, Refusal> {
+        let asker = Asker { namespace: &pod.namespace, service_account: &pod.service_account };
         let look_up = |wanted| {
             self.csi.look_up(asker, wanted).map_err(|why| match (why, self.knowledge.lacks()) {
                 (NotGiven::Denied(_), Some(lacks)) => NotGiven::NotAtHand(format!("{}: {lacks}", wanted.source)),
                 (why, _) => why,
             })
         };
-        let found = asked.objects.iter().map(look_up).collect::<Result<Vec<Found>, _>>()?;
+        let found = objects.iter().map(look_up).collect::<Result<Vec<Found>, _>>()?;
         let bytes: usize = found.iter().flat_map(|found| &found.entries).map(|(key, value)| key.len() + value.len()).sum();
         if bytes > CONTENT_MAX_BYTES {
             return Err(Refusal::Invalid(format!(

@@ -1,21 +1,25 @@
-//! How many requests are answered at once: of one node, so that none takes the others' turns, and of all.
+//! How many requests are answered at once: of one node, so that none takes the others' turns, and of all; and how many may wait, whoever
+//! sent them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
 
 /// Of all nodes together.
 const REQUESTS_MAX: usize = 256;
+/// With those that wait, also those of whom it is not known yet whether they may ask.
+const ENTERED_MAX: usize = 1_024;
 /// How long a request waits for its turn, and for that among its node's.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Who may go on.
 pub(super) struct Turns {
+    entered: Semaphore,
     all: Arc<Semaphore>,
     of_node: Mutex<HashMap<String, Arc<Semaphore>>>,
     node_max: usize,
@@ -31,7 +35,13 @@ pub(super) struct Turn {
 
 impl Turns {
     pub(super) fn new(node_max: u16, wait: Duration) -> Self {
-        Self { all: Arc::new(Semaphore::new(REQUESTS_MAX)), of_node: Mutex::default(), node_max: node_max.into(), wait }
+        let all = Arc::new(Semaphore::new(REQUESTS_MAX));
+        Self { entered: Semaphore::new(ENTERED_MAX), all, of_node: Mutex::default(), node_max: node_max.into(), wait }
+    }
+
+    /// Lets a request in, to be looked at, or refuses it at once.
+    pub(super) fn enter(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        self.entered.try_acquire().map_err(|_| Refusal::Busy(format!("more than {ENTERED_MAX} requests at once: try again")))
     }
 
     /// A turn for a request of this node, after a wait at most.
@@ -90,6 +100,15 @@ mod tests {
         tokio::task::yield_now().await;
         all.pop();
         assert!(waiting.await.unwrap());
+    }
+
+    #[test]
+    fn so_many_are_let_in_and_no_more_until_one_leaves() {
+        let turns = Turns::new(1, SHORT);
+        let mut all: Vec<_> = (0..ENTERED_MAX).map(|_| turns.enter().unwrap()).collect();
+        assert!(matches!(turns.enter(), Err(Refusal::Busy(_))));
+        all.pop();
+        assert!(turns.enter().is_ok());
     }
 
     #[tokio::test]
