@@ -4,5 +4,6 @@ mod classes;
 mod mounting;
 mod outage;
 mod refused;
+mod replicas;
 mod storm;
 mod world;

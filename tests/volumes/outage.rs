@@ -14,7 +14,7 @@ const OBJECTS: &str = "- {objectName: password, binding: db, secretKey: password
 
 /// The files of the agent's cache.
 fn cached(world: &World) -> Result<Vec<(String, Vec<u8>)>> {
-    let folder = world.fleet.agents[0].cache("cache");
+    let folder = world.fleet.agents[0].cache(0);
     let file = |entry: std::io::Result<fs::DirEntry>| {
         let entry = entry?;
         Ok((entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path())?))

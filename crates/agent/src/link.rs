@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_proto::convert::ProtocolError;
+use lockstep_proto::{REFUSAL, REVOKED};
 use rand::seq::SliceRandom;
 use thiserror::Error;
 use tonic::Status;
@@ -62,6 +63,13 @@ pub(crate) enum LinkError {
     Protocol(#[from] ProtocolError),
 }
 
+impl LinkError {
+    /// Whether a server says that the cluster is revoked. It is dialled again all the same: somebody may ask for a purge.
+    fn is_revoked(&self) -> bool {
+        matches!(self, Self::Status(status) if status.metadata().get(REFUSAL).is_some_and(|word| word == REVOKED))
+    }
+}
+
 /// How a stream ended by agreement.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -97,6 +105,9 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
                 Err(LinkError::Revoked(reason)) => return Err(AgentError::Revoked(reason)),
                 Err(error) => {
                     refused |= matches!(error, LinkError::Certificate);
+                    if error.is_revoked() {
+                        agent.holdings().purge_mounted().await;
+                    }
                     tracing::warn!(%server, %error, "no link");
                     continue;
                 }

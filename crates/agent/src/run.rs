@@ -102,8 +102,7 @@ async fn in_kubernetes(
 ) -> Result<(), AgentError> {
     let kubernetes = Kubernetes::connect(&arguments.cluster).await.map_err(AgentError::Kubernetes)?;
     // Who stands by serves too, so that node agents need not look for the one that leads.
-    let volumes =
-        Volumes::start(&arguments.volumes, arguments.cache.max_age(), &kubernetes, &surroundings, standing.subscribe()).await?;
+    let volumes = Volumes::start(&arguments, &kubernetes, &surroundings, standing.subscribe()).await?;
     let csi = volumes.as_ref().map(|volumes| volumes.csi.clone());
     let ended = Box::pin(in_its_turn(arguments, surroundings, &kubernetes, csi, standing)).await;
     if let Some(volumes) = volumes {

@@ -9,18 +9,22 @@
 //! | `review` | whose a token is |
 //! | `turns` | how much at once |
 //! | `service` | the request itself |
+//! | `following`, `standby` | what the replica that works tells the one that stands by, sealed |
 
 mod authority;
+mod following;
 mod listener;
 mod refusal;
 mod review;
 mod service;
+mod standby;
 mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_proto::MESSAGE_MAX_BYTES;
+use lockstep_proto::node::standby_server::StandbyServer;
 use lockstep_proto::node::volumes_server::VolumesServer;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -30,14 +34,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use crate::agent::{AgentError, Surroundings};
-use crate::command::VolumesArguments;
+use crate::command::RunArguments;
 use crate::kubernetes::Kubernetes;
 use crate::lease::Standing;
 use crate::sink::csi::Csi;
 use authority::Authority;
+use following::Following;
 use listener::Bounds;
 use review::Reviewer;
 use service::{Knowledge, Service};
+use standby::Follower;
 use turns::{Turns, WAIT_LIMIT};
 
 /// The largest clusters have 5,000 nodes, and a node agent that was started again may have two connections for a moment.
@@ -64,12 +70,12 @@ pub(crate) struct Volumes {
 impl Volumes {
     /// Begins to serve, if there is an address for it.
     pub(crate) async fn start(
-        arguments: &VolumesArguments,
-        age_max: Duration,
+        all: &RunArguments,
         kubernetes: &Kubernetes,
         surroundings: &Surroundings,
         standing: watch::Receiver<Standing>,
     ) -> Result<Option<Self>, AgentError> {
+        let RunArguments { volumes: arguments, cache, cluster, .. } = all;
         let Some(address) = arguments.listen else { return Ok(None) };
         let failed = |e: &dyn std::fmt::Display| AgentError::Volumes(format!("{address}: {e}"));
         let listener = TcpListener::bind(address).await.map_err(|e| failed(&e))?;
@@ -77,10 +83,27 @@ impl Volumes {
         let volumes = metrics.volumes.clone();
         let authority = Authority::new(kubernetes, arguments, clock.clone(), volumes.certificate_expiry.clone());
         let config = authority.config().map_err(|e| failed(&e))?;
-        let csi = Arc::new(Csi::new(clock.clone(), age_max));
+        let csi = Arc::new(Csi::new(clock.clone(), cache.max_age()));
+        let reviewer = Reviewer::new(kubernetes, &arguments.node_service_account, clock.clone(), volumes.clone());
+        let reviewer = Arc::new(reviewer);
+        let following = Following { csi: csi.clone(), reviewer: reviewer.clone(), standing: standing.clone() };
+        let follower = match (&arguments.peer, &arguments.peer_token_file, &cache.dir) {
+            (Some(peer), Some(token_file), Some(cache_dir)) => Some(Follower {
+                csi: csi.clone(),
+                kubernetes: kubernetes.clone(),
+                state_secret: cluster.state_secret.clone(),
+                cache_dir: cache_dir.clone(),
+                key_file: cache.key_file.clone(),
+                peer: peer.clone(),
+                token_file: token_file.clone(),
+                trusted: authority.trusted(),
+                standing: standing.clone(),
+            }),
+            _ => None,
+        };
         let service = Service {
             csi: csi.clone(),
-            reviewer: Reviewer::new(kubernetes, &arguments.node_service_account, clock.clone(), volumes.clone()),
+            reviewer,
             turns: Turns::new(arguments.node_requests, WAIT_LIMIT),
             knowledge: Knowledge { standing, connected: metrics.connected },
             clock,
@@ -91,7 +114,12 @@ impl Volumes {
         let stop = CancellationToken::new();
         let ended = stop.clone();
         let serving = tokio::spawn(async move {
-            tokio::join!(authority.keep(&ended), serve(listener, config, service, streams_max, &ended));
+            let follow = async {
+                if let Some(follower) = follower {
+                    follower.keep(&ended).await;
+                }
+            };
+            tokio::join!(authority.keep(&ended), serve(listener, config, service, following, streams_max, &ended), follow);
         });
         tracing::info!(%address, "serving volumes to node agents");
         Ok(Some(Self { csi, stop, serving }))
@@ -106,7 +134,14 @@ impl Volumes {
     }
 }
 
-async fn serve(listener: TcpListener, config: Arc<ServerConfig>, service: Service, streams_max: u32, stop: &CancellationToken) {
+async fn serve(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    service: Service,
+    following: Following,
+    streams_max: u32,
+    stop: &CancellationToken,
+) {
     let bounds = Bounds { handshakes: HANDSHAKES_MAX, open: CONNECTIONS_MAX, silence: KEEPALIVE_INTERVAL * 3 };
     let incoming = listener::incoming(listener, config, bounds);
     let service =
@@ -117,6 +152,7 @@ async fn serve(listener: TcpListener, config: Arc<ServerConfig>, service: Servic
         .http2_max_header_list_size(HEADERS_MAX_BYTES)
         .max_concurrent_streams(streams_max)
         .add_service(service)
+        .add_service(StandbyServer::new(following).max_encoding_message_size(MESSAGE_MAX_BYTES))
         .serve_with_incoming_shutdown(incoming, stop.cancelled())
         .await;
     if let Err(error) = served {

@@ -28,5 +28,10 @@ pub mod provider {
 /// bindings.
 pub const MESSAGE_MAX_BYTES: usize = 4 << 20;
 
+/// Metadata of a status that refuses a stream: why, in a word that a program can act on.
+pub const REFUSAL: &str = "lockstep-refusal";
+/// Of [`REFUSAL`]: the cluster is revoked.
+pub const REVOKED: &str = "revoked";
+
 /// What an agent signs to renew with an expired certificate, before the nonce.
 pub const RENEW_CONTEXT: &[u8] = b"lockstep renew v1 ";

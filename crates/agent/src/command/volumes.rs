@@ -1,8 +1,11 @@
 //! Of `run`: how pods' volumes are served to the node agents of the cluster.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, value_parser};
+
+use crate::address::ServerAddress;
 
 /// How node agents ask for what pods mount.
 #[derive(Debug, Clone, Default, Args)]
@@ -28,6 +31,17 @@ pub struct VolumesArguments {
     /// The ConfigMap where the CA's certificates are published, under ca.crt: node agents trust what it says.
     #[arg(long = "node-ca-config-map", env = "LOCKSTEP_AGENT_NODE_CA_CONFIG_MAP", default_value = "lockstep-agent-volumes")]
     pub ca_config_map: String,
+    /// The same Service, https://HOST:PORT: while this replica stands by, it keeps what the one that works has, sealed, and serves it too.
+    #[arg(
+        long = "peer",
+        env = "LOCKSTEP_AGENT_PEER",
+        value_name = "ADDRESS",
+        requires_all = ["listen", "peer_token_file", "dir"]
+    )]
+    pub peer: Option<ServerAddress>,
+    /// A file with a token of this agent's service account, projected, for audience lockstep.
+    #[arg(long = "peer-token-file", env = "LOCKSTEP_AGENT_PEER_TOKEN_FILE", value_name = "FILE", requires = "peer")]
+    pub peer_token_file: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use lockstep_core::id::ClusterId;
+use lockstep_core::revision::Revision;
 
 use super::Holdings;
 use crate::blocking::blocking;
-use crate::sink::csi::{CacheError, CacheKeys};
+use crate::sink::csi::{Booked, CacheError, CacheKeys};
 use crate::state::ledger::Holding;
 
 impl Holdings {
@@ -14,9 +15,12 @@ impl Holdings {
     pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: CacheKeys) -> Result<(), CacheError> {
         let Some(csi) = self.sinks.csi.clone() else { return Ok(()) };
         self.books_blocking(move |books| {
-            csi.open_cache(&dir, cluster, keys, |binding| match books.ledger.get(binding) {
-                Some(Holding::Held(held)) if held.is_mounted() => Some(held.revision),
-                _ => None,
+            let floor = books.ledger.floor().map(|mark| Revision { epoch: mark.epoch, seq: mark.seq });
+            csi.open_cache(&dir, cluster, keys, |binding| match (books.ledger.get(binding), floor) {
+                (Some(Holding::Held(held)), _) if held.is_mounted() => Booked::Held(held.revision),
+                (Some(holding), _) => Booked::NotSince(holding.revision()),
+                (None, Some(floor)) => Booked::NotSince(floor),
+                (None, None) => Booked::Never,
             })
         })
         .await

@@ -117,7 +117,8 @@ impl Agents {
             let link = match self.dial(replica, &bundle).await {
                 Ok(link) => link,
                 Err(refusal) => {
-                    why = Some(refusal);
+                    // What a replica that is there says tells more.
+                    why = why.or(Some(refusal));
                     continue;
                 }
             };

@@ -28,7 +28,9 @@ impl Bundle {
         let pem = tokio::fs::read(file).await.map_err(|error| {
             let file = file.display();
             Refusal::unavailable(if error.kind() == ErrorKind::NotFound {
-                format!("the agent's CA is not at {file} yet: the agent publishes it in a ConfigMap once it runs with --volumes-listen")
+                format!(
+                    "the agent's CA is not at {file} yet: the agent publishes it in a ConfigMap once it runs with --node-listen"
+                )
             } else {
                 format!("the agent's CA at {file} cannot be read: {error}")
             })

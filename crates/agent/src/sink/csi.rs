@@ -7,22 +7,24 @@
 //! | `entry`, `wanted`, `look_up` | what one binding gives, what a pod asks for, and what it is given: pure |
 //! | `age` | how long what nobody confirms may be used: pure |
 //! | `cache` | the sealed files |
+//! | `replica` | the same in a replica that stands by |
 
 mod age;
 mod cache;
 mod entry;
 mod look_up;
+mod replica;
 mod wanted;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use lockstep_core::binding::CsiTarget;
 use lockstep_core::id::{BindingId, ClusterId};
-use lockstep_core::revision::Revision;
+use tokio::sync::watch;
 
 use super::{Observed, SinkError, Stamp};
 use crate::clock::Clock;
@@ -30,8 +32,9 @@ use crate::delivery::Put;
 use crate::state::keyring::Keys;
 use age::{Age, Standing};
 use cache::Cache;
-pub(crate) use cache::{CacheError, CacheKeys};
+pub(crate) use cache::{Booked, CacheError, CacheKeys};
 use entry::Entry;
+pub(crate) use replica::Level;
 pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};
 
 /// What pods may mount.
@@ -39,13 +42,21 @@ pub(crate) struct Csi {
     entries: RwLock<BTreeMap<BindingId, Entry>>,
     clock: Arc<dyn Clock>,
     age: Age,
-    cache: OnceLock<Cache>,
+    cache: RwLock<Option<Arc<Cache>>>,
+    /// Moves with every change of entries.
+    changed: watch::Sender<()>,
 }
 
 impl Csi {
     /// With nothing in it. What no server confirmed for `age_max` is not given any more.
     pub(crate) fn new(clock: Arc<dyn Clock>, age_max: Duration) -> Self {
-        Self { entries: RwLock::default(), clock, age: Age::new(age_max), cache: OnceLock::new() }
+        Self {
+            entries: RwLock::default(),
+            clock,
+            age: Age::new(age_max),
+            cache: RwLock::default(),
+            changed: watch::Sender::default(),
+        }
     }
 
     /// Takes what the cache in `dir` has of what is held, and keeps everything there from now on. What cannot be used is left out and said,
@@ -55,16 +66,15 @@ impl Csi {
         dir: &Path,
         cluster: ClusterId,
         keys: CacheKeys,
-        held: impl Fn(BindingId) -> Option<Revision>,
+        held: impl Fn(BindingId) -> Booked,
     ) -> Result<(), CacheError> {
         let cache = Cache::open(dir, cluster, keys)?;
+        // What it had while it stood by is on disk too, and the ledger has the last word on it.
+        self.write(BTreeMap::clear);
         for binding in cache.bindings()? {
-            let Some(revision) = held(binding) else {
-                cache.remove(binding)?;
-                continue;
-            };
-            match cache.load(binding, revision) {
-                Ok(entry) => drop(self.write(|entries| entries.insert(binding, entry))),
+            match cache.load(binding, held(binding)) {
+                Err(CacheError::GivenUp) => cache.remove(binding)?,
+                Ok(entry) => self.write(|entries| drop(entries.insert(binding, entry))),
                 Err(why) => {
                     tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew from a server")
                 }
@@ -75,7 +85,7 @@ impl Csi {
             Err(why) => tracing::info!(%why, "the cache does not say when a server was last there"),
         }
         tracing::info!(entries = self.len(), "opened the cache of what pods may mount");
-        let _ = self.cache.set(cache);
+        self.use_cache(cache);
         Ok(())
     }
 
@@ -85,7 +95,7 @@ impl Csi {
         let entry = Entry::new(put, target, stamp, key);
         // Pods get it even if the disk is full: an older file does not count, because the ledger says another revision.
         self.in_cache(|cache| cache.store(put.binding, &entry));
-        self.write(|entries| entries.insert(put.binding, entry));
+        self.write(|entries| drop(entries.insert(put.binding, entry)));
         Ok(())
     }
 
@@ -99,16 +109,19 @@ impl Csi {
 
     /// No pod mounts it any more.
     pub(crate) fn remove(&self, binding: BindingId) {
-        self.write(|entries| entries.remove(&binding));
+        self.write(|entries| drop(entries.remove(&binding)));
         self.in_cache(|cache| cache.remove(binding));
     }
 
     /// No pod mounts anything any more: the cluster was revoked.
     pub(crate) fn purge(&self) {
+        let count = self.len();
         self.age.forget();
         self.write(BTreeMap::clear);
         self.in_cache(Cache::purge);
-        tracing::warn!("what pods may mount is forgotten, and its cache removed");
+        if count > 0 {
+            tracing::warn!(count, "what pods may mount is forgotten, and its cache removed: the cluster is revoked");
+        }
     }
 
     /// A server is there to say what is newest, or is not any more. Said again while it lasts.
@@ -136,9 +149,17 @@ impl Csi {
         self.read(BTreeMap::len)
     }
 
+    fn use_cache(&self, cache: Cache) {
+        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(cache));
+    }
+
+    fn cache(&self) -> Option<Arc<Cache>> {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Work on the cache, if there is one. What fails there fails nothing else.
     fn in_cache(&self, work: impl FnOnce(&Cache) -> Result<(), CacheError>) {
-        if let Some(Err(error)) = self.cache.get().map(work) {
+        if let Some(Err(error)) = self.cache().map(|cache| work(&cache)) {
             tracing::warn!(%error, "the cache of what pods may mount is not up to date: after a restart it cannot be used for this");
         }
     }
@@ -147,8 +168,9 @@ impl Csi {
         work(&self.entries.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write<T>(&self, work: impl FnOnce(&mut BTreeMap<BindingId, Entry>) -> T) -> T {
-        work(&mut self.entries.write().unwrap_or_else(PoisonError::into_inner))
+    fn write(&self, work: impl FnOnce(&mut BTreeMap<BindingId, Entry>)) {
+        work(&mut self.entries.write().unwrap_or_else(PoisonError::into_inner));
+        self.changed.send_replace(());
     }
 }
 

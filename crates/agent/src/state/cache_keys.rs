@@ -25,7 +25,7 @@ pub(crate) async fn open(state: &State, file: Option<&Path>) -> Result<CacheKeys
 }
 
 /// From the state, if they are there.
-async fn read(state: &State) -> Result<Option<CacheKeys>, AgentError> {
+pub(crate) async fn read(state: &State) -> Result<Option<CacheKeys>, AgentError> {
     let Some(bytes) = state.read(NAME).await? else { return Ok(None) };
     let text = String::from_utf8(bytes.to_vec()).map(Zeroizing::new).map_err(|_| state.damaged(NAME, "not text"))?;
     Ok(Some(CacheKeys::parse(&text).map_err(|_| state.damaged(NAME, "not keys"))?))

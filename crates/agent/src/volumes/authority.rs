@@ -16,6 +16,7 @@ use prometheus::IntGauge;
 use rand::{SeedableRng as _, rngs::StdRng};
 use rustls::ServerConfig;
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
@@ -36,6 +37,8 @@ pub(super) struct Authority {
     serving: Arc<Serving>,
     clock: Arc<dyn Clock>,
     expiry: IntGauge,
+    /// What is trusted, as PEM.
+    trusted: watch::Sender<String>,
 }
 
 /// Why a round brought nothing.
@@ -66,7 +69,19 @@ impl Authority {
     /// Nothing is asked yet. `expiry` is told when the certificate ends.
     pub(super) fn new(kubernetes: &Kubernetes, arguments: &VolumesArguments, clock: Arc<dyn Clock>, expiry: IntGauge) -> Self {
         let objects = Objects::new(kubernetes, &arguments.ca_secret, &arguments.ca_config_map);
-        Self { objects, names: arguments.server_names.clone(), serving: Arc::default(), clock, expiry }
+        Self {
+            objects,
+            names: arguments.server_names.clone(),
+            serving: Arc::default(),
+            clock,
+            expiry,
+            trusted: watch::Sender::default(),
+        }
+    }
+
+    /// The CAs' certificates as PEM; empty until they were read.
+    pub(super) fn trusted(&self) -> watch::Receiver<String> {
+        self.trusted.subscribe()
     }
 
     /// For handshakes; none succeeds until there is a certificate.
@@ -82,6 +97,8 @@ impl Authority {
             let wait = match self.round().await {
                 Ok(found) => {
                     (list, backoff) = (found, Backoff::default());
+                    let bundle = ca::bundle(&list);
+                    self.trusted.send_if_modified(|known| std::mem::replace(known, bundle.clone()) != bundle);
                     said.clear();
                     LOOK_INTERVAL
                 }

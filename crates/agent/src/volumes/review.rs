@@ -11,10 +11,10 @@ mod who;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
+use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::Api;
 use kube::api::PostParams;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::refusal::Refusal;
 use crate::clock::Clock;
@@ -48,6 +48,7 @@ pub(super) struct Reviewer {
     /// The node agents' service account.
     node_account: String,
     kept: Kept,
+    us: OnceCell<Who>,
     turns: Semaphore,
     clock: Arc<dyn Clock>,
     metrics: VolumesMetrics,
@@ -60,6 +61,7 @@ impl Reviewer {
             kubernetes: kubernetes.clone(),
             node_account: node_account.to_owned(),
             kept: Kept::new(),
+            us: OnceCell::new(),
             turns: Semaphore::new(REVIEWS_MAX),
             clock,
             metrics,
@@ -82,6 +84,26 @@ impl Reviewer {
         let node = who.node_of(namespace, account)?.to_owned();
         self.kept.keep(token, &node, self.clock.uptime(), self.clock.now());
         Ok(node)
+    }
+
+    /// Whether this token is of another replica of this agent: of the same service account.
+    pub(super) async fn replica(&self, token: &str) -> Result<(), Refusal> {
+        let who = self.ask(token).await?;
+        let us = self.us.get_or_try_init(|| self.ask_who_we_are()).await?;
+        match who {
+            Some(who) if who.is_same_account(us) => Ok(()),
+            Some(who) => Err(Refusal::Denied(format!("{who} may not follow: only replicas of this agent may, {us}"))),
+            None => Err(Refusal::Unauthenticated(format!(
+                "the replica's token is not good for audience {AUDIENCE}: --peer-token-file needs a projected one"
+            ))),
+        }
+    }
+
+    async fn ask_who_we_are(&self) -> Result<Who, Refusal> {
+        let api: Api<SelfSubjectReview> = Api::all(self.kubernetes.client.clone());
+        let answer = self.kubernetes.within(api.create(&PostParams::default(), &SelfSubjectReview::default())).await;
+        let user = answer.map_err(|error| Refusal::Failed(away(&error)))?.status.and_then(|status| status.user_info);
+        Who::of(user.as_ref()).ok_or_else(|| Refusal::Failed("this agent does not run as a service account".to_owned()))
     }
 
     /// Whether this token is of this pod, on this node.

@@ -33,7 +33,7 @@ const BEARER: &str = "Bearer ";
 /// Answers node agents.
 pub(super) struct Service {
     pub(super) csi: Arc<Csi>,
-    pub(super) reviewer: Reviewer,
+    pub(super) reviewer: Arc<Reviewer>,
     pub(super) turns: Turns,
     pub(super) knowledge: Knowledge,
     pub(super) clock: Arc<dyn Clock>,
@@ -72,7 +72,7 @@ impl Service {
         self.reviewer.pod(&asked.token, &asked.pod, &node).await?;
         let found = self.find(&asked.pod, &asked.objects)?;
         told.gives(&found);
-        Ok(self.response(found))
+        Ok(response(found))
     }
 
     /// All of it, or an error.
@@ -93,16 +93,15 @@ impl Service {
         }
         Ok(found)
     }
+}
 
-    fn response(&self, found: Vec<Found>) -> ReadResponse {
-        let is_linked = self.knowledge.lacks().is_none();
-        let content = |Found { version, entries, is_stale }| ObjectContent {
-            version,
-            entries: entries.into_iter().map(|(key, value)| Entry { key, value: value.expose().to_vec() }).collect(),
-            stale: is_stale || !is_linked,
-        };
-        ReadResponse { objects: found.into_iter().map(content).collect() }
-    }
+fn response(found: Vec<Found>) -> ReadResponse {
+    let content = |Found { version, entries, is_stale }| ObjectContent {
+        version,
+        entries: entries.into_iter().map(|(key, value)| Entry { key, value: value.expose().to_vec() }).collect(),
+        stale: is_stale,
+    };
+    ReadResponse { objects: found.into_iter().map(content).collect() }
 }
 
 #[tonic::async_trait]
@@ -119,7 +118,7 @@ impl Volumes for Service {
     }
 }
 
-fn bearer(metadata: &MetadataMap) -> Result<Zeroizing<String>, Refusal> {
+pub(super) fn bearer(metadata: &MetadataMap) -> Result<Zeroizing<String>, Refusal> {
     let text = metadata.get("authorization").and_then(|value| value.to_str().ok());
     let token = text.and_then(|text| text.strip_prefix(BEARER)).map(str::trim).filter(|token| !token.is_empty());
     token.map(|token| Zeroizing::new(token.to_owned())).ok_or_else(|| {

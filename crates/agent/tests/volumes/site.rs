@@ -81,6 +81,8 @@ impl Site {
             node_requests: 32,
             ca_secret: CA_SECRET.to_owned(),
             ca_config_map: CA_CONFIG_MAP.to_owned(),
+            peer: None,
+            peer_token_file: None,
         };
         Self { fixture, kubernetes, home, shop, nodes, log }
     }

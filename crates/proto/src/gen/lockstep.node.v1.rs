@@ -79,9 +79,11 @@ pub struct KnownEntry {
     /// 16 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub binding: ::prost::alloc::vec::Vec<u8>,
-    /// SHA-256 of the sealed bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub sha256: ::prost::alloc::vec::Vec<u8>,
+    /// Of the entry.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CacheChange {
@@ -97,7 +99,7 @@ pub mod cache_change {
         /// A binding, 16 bytes: it is held no longer.
         #[prost(bytes, tag = "2")]
         Removed(::prost::alloc::vec::Vec<u8>),
-        /// The caller has everything now. Said again as long as the stream lives.
+        /// The caller has everything now. Said again every few seconds.
         #[prost(message, tag = "3")]
         Level(super::Level),
     }
@@ -157,6 +159,9 @@ pub struct Level {
     /// Whether the sender is linked to a server.
     #[prost(bool, tag = "1")]
     pub linked: bool,
+    /// When it last was, in seconds since 1970. 0: never, as far as it knows.
+    #[prost(int64, tag = "2")]
+    pub confirmed_s: i64,
 }
 /// Generated client implementations.
 pub mod volumes_client {

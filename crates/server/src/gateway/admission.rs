@@ -8,12 +8,14 @@ use lockstep_core::history::{Mark, Standing, standing};
 use lockstep_core::id::{BindingId, ClusterId, InstanceId, SessionId};
 use lockstep_core::plan::Reported;
 use lockstep_core::spiffe::AgentIdentity;
+use lockstep_proto::{REFUSAL, REVOKED};
 use lockstep_proto::{convert, v1};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{PgPool, StoreError, change, cluster, pool, registry, session};
 use rustls_pki_types::CertificateDer;
 use serde_json::json;
 use tonic::Status;
+use tonic::metadata::MetadataValue;
 use uuid::Uuid;
 
 use crate::actor;
@@ -154,11 +156,17 @@ fn purges(life: &Life, instance: InstanceId) -> Result<bool, Status> {
     let refused = match life.admittance(instance) {
         Admittance::Full => return Ok(false),
         Admittance::Purging => return Ok(true),
-        Admittance::Revoked => "this cluster is revoked",
+        Admittance::Revoked => return Err(revoked()),
         Admittance::Replaced if life.instance.is_none() => TO_BE_JOINED_ANEW,
         Admittance::Replaced => OTHER_INSTALLATION,
     };
     Err(Status::permission_denied(refused))
+}
+
+fn revoked() -> Status {
+    let mut status = Status::permission_denied("this cluster is revoked");
+    status.metadata_mut().insert(REFUSAL, MetadataValue::from_static(REVOKED));
+    status
 }
 
 /// Holds the cluster if it has seen a history that the registry does not have.

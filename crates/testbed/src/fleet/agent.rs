@@ -23,8 +23,8 @@ pub struct Agent {
     otlp: Option<String>,
     metrics: SocketAddr,
     identity_tokens: Vec<PathBuf>,
-    /// Where it serves volumes, if it does.
-    pub(super) volumes: Option<SocketAddr>,
+    /// Where it and a second replica serve volumes, if they do.
+    pub(super) volumes: Option<[SocketAddr; 2]>,
     process: Option<Process>,
     /// Dropped after the process.
     site: Site,
@@ -47,9 +47,9 @@ impl Agent {
             pin,
             log: settings.log.clone(),
             otlp: settings.otlp.clone(),
-            metrics: SocketAddr::from(([127, 0, 0, 1], port::free()?)),
+            metrics: local()?,
             identity_tokens: Vec::new(),
-            volumes: if settings.volumes { Some(SocketAddr::from(([127, 0, 0, 1], port::free()?))) } else { None },
+            volumes: if settings.volumes { Some([local()?, local()?]) } else { None },
             process: None,
             site: Site::Folder,
         })
@@ -69,14 +69,15 @@ impl Agent {
     pub fn start(&mut self) -> Result<()> {
         self.process = None;
         let spec = self.spec(&self.name, self.metrics)?;
-        let spec = self.volumes_arguments(spec, "cache", self.volumes);
+        let spec = self.volumes_arguments(spec, 0);
         self.process = Some(Process::spawn("agent", spec, &self.folder)?);
         Ok(())
     }
 
     /// Starts a second replica beside it, in the same cluster, with the same rights and the same Lease.
     pub fn start_second(&self) -> Result<Process> {
-        let spec = self.spec(&format!("{}-second", self.name), SocketAddr::from(([127, 0, 0, 1], port::free()?)))?;
+        let spec = self.spec(&format!("{}-second", self.name), local()?)?;
+        let spec = self.volumes_arguments(spec, 1);
         Process::spawn("agent-second", spec, &self.folder)
     }
 
@@ -222,4 +223,9 @@ impl Agent {
         }
         Some(content)
     }
+}
+
+/// A free address of this machine.
+fn local() -> Result<SocketAddr> {
+    Ok(SocketAddr::from(([127, 0, 0, 1], port::free()?)))
 }

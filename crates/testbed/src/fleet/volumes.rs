@@ -27,17 +27,29 @@ pub struct NodeAgent {
 }
 
 impl Agent {
-    pub(super) fn volumes_arguments(&self, spec: Spec, cache: &str, listen: Option<SocketAddr>) -> Spec {
-        let Some(listen) = listen else { return spec };
-        spec.args(["--node-listen", &listen.to_string(), "--node-server-name", "localhost"])
+    pub(super) fn volumes_arguments(&self, spec: Spec, replica: usize) -> Spec {
+        let Some(volumes) = self.volumes else { return spec };
+        spec.args(["--node-listen", &volumes[replica].to_string(), "--node-server-name", "localhost"])
             .args(["--node-service-account", NODE_ACCOUNT, "--node-ca-secret", CA_SECRET, "--node-ca-config-map", CONFIG_MAP])
+            .args(["--peer", &format!("https://localhost:{}", volumes[1 - replica].port())])
+            .arg("--peer-token-file")
+            .arg(self.peer_token())
             .arg("--cache-dir")
-            .arg(self.cache(cache))
+            .arg(self.cache(replica))
     }
 
-    /// The folder of the cache that it calls so.
-    pub fn cache(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+    /// The cache's folder: of the first replica, or of the second one.
+    pub fn cache(&self, replica: usize) -> PathBuf {
+        self.folder.join(format!("cache-{replica}"))
+    }
+
+    /// Gives its replicas the token that they show each other.
+    pub async fn project_peer_token(&self) -> Result<()> {
+        write(&self.peer_token(), &self.service_account_token(&["lockstep"]).await?)
+    }
+
+    fn peer_token(&self) -> PathBuf {
+        self.folder.join("peer.token")
     }
 
     /// Starts a node agent on a node of that name, which there must be, with what its pod would have: a token of its service account that is
@@ -61,7 +73,7 @@ impl Agent {
             .arg("node")
             .arg("--providers-dir")
             .arg(&providers)
-            .args(["--agent", &format!("https://localhost:{}", volumes.port())])
+            .args(["--agent", &volumes.map(|at| format!("https://localhost:{}", at.port())).join(",")])
             .arg("--agent-ca-file")
             .arg(folder.join("ca.crt"))
             .arg("--token-file")

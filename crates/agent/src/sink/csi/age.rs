@@ -47,6 +47,11 @@ impl Age {
         });
     }
 
+    /// Whether a server is there, and when one last was.
+    pub(super) fn known(&self) -> (bool, Option<DateTime<Utc>>) {
+        self.with(|known| (known.is_linked, known.confirmed))
+    }
+
     /// As it was written down.
     pub(super) fn confirmed_at(&self, at: DateTime<Utc>) {
         self.with(|known| known.confirmed = known.confirmed.max(Some(at)));

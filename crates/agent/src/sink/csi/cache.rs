@@ -5,7 +5,7 @@
 //! <cache dir>/confirmed.sealed        when a server was last there to say what is newest
 //! ```
 //!
-//! An entry is good only as what the ledger says is held, so an older file that is put back is refused.
+//! An entry is good only if it is no older than what the ledger says is held, so an older file that is put back is refused.
 
 mod keys;
 mod sealed;
@@ -43,14 +43,17 @@ pub(crate) enum CacheError {
     /// Not as it was sealed, or in another cluster.
     #[error("it is not as it was sealed in this cluster")]
     Altered,
-    /// Not what is held.
+    /// Older than what is held.
     #[error("it is of revision {there}, and {held} is held")]
-    NotHeld {
+    Older {
         /// Its own.
         there: Revision,
         /// What the ledger says.
         held: Revision,
     },
+    /// Of what is not held any more.
+    #[error("it is not held any more")]
+    GivenUp,
     /// It does not seal.
     #[error("it cannot be sealed")]
     Seal,
@@ -64,6 +67,17 @@ pub(crate) enum CacheError {
         /// The system's answer.
         source: io::Error,
     },
+}
+
+/// What the ledger says of a binding.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Booked {
+    /// It is held, at this revision at least.
+    Held(Revision),
+    /// It was not held when the history was there.
+    NotSince(Revision),
+    /// Nothing was ever held.
+    Never,
 }
 
 /// A directory of sealed entries.
@@ -104,16 +118,42 @@ impl Cache {
         Ok(bindings)
     }
 
-    /// The entry of a binding that is held at this revision.
-    pub(super) fn load(&self, binding: BindingId, held: Revision) -> Result<Entry, CacheError> {
+    /// The entry of a binding, if it is no older than what the ledger says. A newer one is good: the ledger is written behind, and an entry
+    /// before the delivery is acked.
+    pub(super) fn load(&self, binding: BindingId, booked: Booked) -> Result<Entry, CacheError> {
+        let entry = self.load_any(binding)?;
+        let there = entry.stamp.revision;
+        match booked {
+            Booked::Held(held) if there < held => Err(CacheError::Older { there, held }),
+            Booked::NotSince(at) if there <= at => Err(CacheError::GivenUp),
+            Booked::Never => Err(CacheError::GivenUp),
+            Booked::Held(_) | Booked::NotSince(_) => Ok(entry),
+        }
+    }
+
+    /// The entry of a binding, of whatever revision.
+    pub(super) fn load_any(&self, binding: BindingId) -> Result<Entry, CacheError> {
+        self.opened(binding, &self.read(&self.path(binding))?)
+    }
+
+    /// Keeps an entry that another replica sealed, if it opens here.
+    pub(super) fn take(&self, binding: BindingId, sealed: &[u8]) -> Result<Entry, CacheError> {
+        let entry = self.opened(binding, sealed)?;
         let path = self.path(binding);
-        let bytes = self.read(&path)?;
-        let (label, plain) = sealed::open(&self.keys, self.cluster, &bytes)?;
+        durable::replace(&path, sealed).map_err(refused("write", &path))?;
+        Ok(entry)
+    }
+
+    /// The file of a binding, if it is of this revision.
+    pub(super) fn sealed(&self, binding: BindingId, revision: Revision) -> Option<Vec<u8>> {
+        let bytes = self.read(&self.path(binding)).ok()?;
+        (sealed::label(&bytes).ok()?.revision == revision).then_some(bytes)
+    }
+
+    fn opened(&self, binding: BindingId, sealed: &[u8]) -> Result<Entry, CacheError> {
+        let (label, plain) = sealed::open(&self.keys, self.cluster, sealed)?;
         if label.binding != binding {
             return Err(CacheError::Altered);
-        }
-        if label.revision != held {
-            return Err(CacheError::NotHeld { there: label.revision, held });
         }
         stored::decode(&plain, label.revision).ok_or(CacheError::Altered)
     }

@@ -48,6 +48,11 @@ impl Who {
         self.node.as_deref().ok_or_else(|| not_bound("node agent's"))
     }
 
+    /// Whether both are one service account.
+    pub(super) fn is_same_account(&self, other: &Self) -> bool {
+        (&self.namespace, &self.service_account) == (&other.namespace, &other.service_account)
+    }
+
     /// Whether it is this pod, on this node.
     pub(super) fn is_pod(&self, pod: &Pod, node: &str) -> Result<(), Refusal> {
         let denied = |what: &str| {

@@ -35,7 +35,7 @@ fn an_entry_comes_back_as_it_was_and_nothing_on_disk_shows_it() {
             assert!(!bytes.windows(word.len()).any(|window| window == word), "{name}");
         }
     }
-    let loaded = cache.load(id(1), stored.stamp.revision).unwrap();
+    let loaded = cache.load(id(1), Booked::Held(stored.stamp.revision)).unwrap();
     assert_eq!(
         (&loaded.name, &loaded.target, &loaded.sources, &loaded.stamp, &loaded.versions),
         (&stored.name, &stored.target, &stored.sources, &stored.stamp, &stored.versions)
@@ -52,17 +52,27 @@ fn a_file_of_another_cluster_another_binding_another_revision_or_with_a_bit_chan
     let open = |number| Cache::open(dir.path(), cluster(number), CacheKeys::parse(&text).unwrap()).unwrap();
     let (cache, stored) = (open(1), entry("db", "checkout", &[], &[("password", "p")]));
     let revision = stored.stamp.revision;
+    let held = Booked::Held(revision);
     cache.store(id(1), &stored).unwrap();
-    assert!(matches!(open(2).load(id(1), revision), Err(CacheError::Altered)));
+    assert!(matches!(open(2).load(id(1), held), Err(CacheError::Altered)));
     fs::copy(cache.path(id(1)), cache.path(id(2))).unwrap();
-    assert!(matches!(cache.load(id(2), revision), Err(CacheError::Altered)));
+    assert!(matches!(cache.load(id(2), held), Err(CacheError::Altered)));
     let newer = Revision { seq: Seq::new(revision.seq.get() + 1), ..revision };
-    assert!(matches!(cache.load(id(1), newer), Err(CacheError::NotHeld { .. })));
+    let older = Revision { seq: Seq::new(revision.seq.get() - 1), ..revision };
+    for (booked, is_good) in [
+        (Booked::Held(older), true),
+        (Booked::Held(newer), false),
+        (Booked::NotSince(older), true),
+        (Booked::NotSince(revision), false),
+        (Booked::Never, false),
+    ] {
+        assert_eq!(cache.load(id(1), booked).is_ok(), is_good, "{booked:?}");
+    }
     let mut bytes = fs::read(cache.path(id(1))).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(cache.path(id(1)), bytes).unwrap();
-    assert!(matches!(cache.load(id(1), revision), Err(CacheError::Altered)));
-    assert!(matches!(cache.load(id(3), revision), Err(CacheError::Io { .. })));
+    assert!(matches!(cache.load(id(1), held), Err(CacheError::Altered)));
+    assert!(matches!(cache.load(id(3), held), Err(CacheError::Io { .. })));
 }
 
 #[test]

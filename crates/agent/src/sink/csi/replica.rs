@@ -1,0 +1,88 @@
+//! What pods may mount, in a replica that stands by: the same sealed files as the one that works has.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use lockstep_core::id::{BindingId, ClusterId};
+use lockstep_core::revision::Revision;
+use tokio::sync::watch;
+
+use super::cache::Cache;
+use super::{CacheError, CacheKeys, Csi};
+
+/// How fresh everything is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// A server says at once when something changes.
+    pub(crate) is_linked: bool,
+    /// When one last could.
+    pub(crate) confirmed: Option<DateTime<Utc>>,
+}
+
+impl Csi {
+    /// Begins to follow with what is in the cache. Nobody is given it before the first [`Level`]: it may be from long ago. Answers with what is
+    /// there; what cannot be opened is left out, and comes anew.
+    pub(crate) fn follow(
+        &self,
+        dir: &Path,
+        cluster: ClusterId,
+        keys: CacheKeys,
+    ) -> Result<BTreeMap<BindingId, Revision>, CacheError> {
+        let cache = Cache::open(dir, cluster, keys)?;
+        self.age.forget();
+        let mut there = BTreeMap::new();
+        for binding in cache.bindings()? {
+            match cache.load_any(binding) {
+                Ok(entry) => drop(there.insert(binding, entry)),
+                Err(why) => tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew"),
+            }
+        }
+        let known = there.iter().map(|(binding, entry)| (*binding, entry.stamp.revision)).collect();
+        self.write(|entries| *entries = there);
+        self.use_cache(cache);
+        Ok(known)
+    }
+
+    /// Whether there is a cache already.
+    pub(crate) fn has_cache(&self) -> bool {
+        self.cache().is_some()
+    }
+
+    /// Takes an entry as it is sealed. What was sealed for another cluster, or with another key, is refused.
+    pub(crate) fn take(&self, binding: BindingId, sealed: &[u8]) -> Result<(), CacheError> {
+        let Some(cache) = self.cache() else { return Ok(()) };
+        let entry = cache.take(binding, sealed)?;
+        self.write(|entries| drop(entries.insert(binding, entry)));
+        Ok(())
+    }
+
+    /// How fresh it is where this came from.
+    pub(crate) fn set_level(&self, level: Level) {
+        self.set_linked(level.is_linked);
+        if let Some(at) = level.confirmed {
+            self.age.confirmed_at(at);
+        }
+    }
+
+    /// How fresh it is here.
+    pub(crate) fn level(&self) -> Level {
+        let (is_linked, confirmed) = self.age.known();
+        Level { is_linked, confirmed }
+    }
+
+    /// What there is, and of which revision.
+    pub(crate) fn revisions(&self) -> BTreeMap<BindingId, Revision> {
+        self.read(|entries| entries.iter().map(|(binding, entry)| (*binding, entry.stamp.revision)).collect())
+    }
+
+    /// An entry as it is sealed on disk, if that is of this revision.
+    pub(crate) fn sealed(&self, binding: BindingId, revision: Revision) -> Option<Vec<u8>> {
+        self.cache()?.sealed(binding, revision)
+    }
+
+    /// Moves with every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+}

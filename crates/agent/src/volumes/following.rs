@@ -1,0 +1,98 @@
+//! `Standby/Follow`: a replica that stands by is told everything that it lacks, sealed, and then what changes.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_core::id::BindingId;
+use lockstep_core::revision::{Epoch, Revision, Seq};
+use lockstep_proto::convert::binding_id;
+use lockstep_proto::node::cache_change::Change;
+use lockstep_proto::node::standby_server::Standby;
+use lockstep_proto::node::{self, CacheChange, FollowRequest, SealedEntry};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::review::Reviewer;
+use super::service::bearer;
+use crate::blocking::blocking;
+use crate::lease::Standing;
+use crate::sink::csi::{Csi, Level};
+
+/// How often it is said how fresh all of it is.
+pub(super) const LEVEL_INTERVAL: Duration = Duration::from_secs(5);
+/// Entries under way: each may have a mebibyte.
+const AHEAD_MAX: usize = 4;
+
+/// Answers replicas that stand by.
+pub(super) struct Following {
+    pub(super) csi: Arc<Csi>,
+    pub(super) reviewer: Arc<Reviewer>,
+    pub(super) standing: watch::Receiver<Standing>,
+}
+
+#[tonic::async_trait]
+impl Standby for Following {
+    type FollowStream = Pin<Box<dyn Stream<Item = Result<CacheChange, Status>> + Send>>;
+
+    async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
+        let (metadata, _, FollowRequest { known }) = request.into_parts();
+        self.reviewer.replica(&*bearer(&metadata)?).await?;
+        if *self.standing.borrow() != Standing::Leader {
+            return Err(Status::failed_precondition("this replica stands by: follow the one that works"));
+        }
+        let mut parsed = BTreeMap::new();
+        for entry in known {
+            let binding = binding_id(&entry.binding).map_err(|error| Status::invalid_argument(error.to_string()))?;
+            parsed.insert(binding, Revision { epoch: Epoch::new(entry.epoch), seq: Seq::new(entry.seq) });
+        }
+        let (sender, receiver) = mpsc::channel(AHEAD_MAX);
+        tokio::spawn(tell(self.csi.clone(), parsed, sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// Until nobody listens any more.
+async fn tell(csi: Arc<Csi>, mut known: BTreeMap<BindingId, Revision>, out: mpsc::Sender<Result<CacheChange, Status>>) {
+    let mut changes = csi.changes();
+    loop {
+        changes.mark_unchanged();
+        let now = csi.revisions();
+        for binding in known.keys().filter(|binding| !now.contains_key(binding)).copied().collect::<Vec<_>>() {
+            known.remove(&binding);
+            if say(&out, Change::Removed(binding.uuid().as_bytes().to_vec())).await.is_none() {
+                return;
+            }
+        }
+        for (binding, revision) in now {
+            if known.get(&binding) == Some(&revision) {
+                continue;
+            }
+            let of = csi.clone();
+            // Without one, the disk was full or it has changed again; the next round has it.
+            let Some(sealed) = blocking(move || of.sealed(binding, revision)).await else { continue };
+            known.insert(binding, revision);
+            let entry = SealedEntry { binding: binding.uuid().as_bytes().to_vec(), sealed };
+            if say(&out, Change::Put(entry)).await.is_none() {
+                return;
+            }
+        }
+        let Level { is_linked, confirmed } = csi.level();
+        let level = node::Level { linked: is_linked, confirmed_s: confirmed.map_or(0, |at| at.timestamp()) };
+        if say(&out, Change::Level(level)).await.is_none() {
+            return;
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(LEVEL_INTERVAL) => {}
+            () = out.closed() => return,
+        }
+    }
+}
+
+async fn say(out: &mpsc::Sender<Result<CacheChange, Status>>, change: Change) -> Option<()> {
+    out.send(Ok(CacheChange { change: Some(change) })).await.ok()
+}
