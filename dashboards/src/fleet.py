@@ -162,4 +162,22 @@ def build():
                 "{{outcome}}": 'sum by (outcome) (increase(lockstep_agent_restarts_total{cluster=~"$cluster"}[$__rate_interval]))',
             }, "none",
         ))
+        .with_panel(lines(
+            "Volumes: mounts", "What the CSI driver asked the node agents for: first mounts, and each time it looks for new content.",
+            {
+                "{{outcome}}": 'sum by (outcome) (rate(lockstep_node_mounts_total{cluster=~"$cluster"}[$__rate_interval]))',
+                "perhaps not the newest": 'sum(rate(lockstep_node_stale_mounts_total{cluster=~"$cluster"}[$__rate_interval]))',
+            }, "ops", width=8,
+        ))
+        .with_panel(lines(
+            "Volumes: how long a mount takes", "From the driver's question to the node agent's answer, whatever it was.",
+            {
+                "median": 'histogram_quantile(0.5, sum by (le) (rate(lockstep_node_mount_seconds_bucket{cluster=~"$cluster"}[$__rate_interval])))',
+                "99 of 100": 'histogram_quantile(0.99, sum by (le) (rate(lockstep_node_mount_seconds_bucket{cluster=~"$cluster"}[$__rate_interval])))',
+            }, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Volumes: mounts that are being answered", "On the busiest node of each cluster, those that wait for their turn too.",
+            {"{{cluster}}": 'max by (cluster) (lockstep_node_mounts_in_flight{cluster=~"$cluster"})'}, "none", width=8,
+        ))
     )

@@ -4,7 +4,8 @@
 pub(crate) const SHOWN_NOWHERE: [(&str, &str); 0] = [];
 
 /// Panels of which an expression has no data in the run: board, part of the expression, why.
-pub(crate) const SILENT: [(&str, &str, &str); 2] = [
+pub(crate) const SILENT: [(&str, &str, &str); 3] = [
+    ("lockstep-fleet", "lockstep_node_", "no node agent runs in it"),
     ("lockstep-rotation", "lockstep_unexpected_rotations_total", "no source changes a password by itself"),
     (
         "lockstep-control-plane",

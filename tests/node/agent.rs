@@ -146,7 +146,9 @@ impl Mind {
             return Err(Status::invalid_argument(format!("{name:?} has no key {:?}", object.key)));
         }
         let mut hasher = DefaultHasher::new();
-        entries.iter().for_each(|entry| (&entry.key, &entry.value).hash(&mut hasher));
+        for entry in &entries {
+            (&entry.key, &entry.value).hash(&mut hasher);
+        }
         Ok(ObjectContent { version: format!("{:016x}", hasher.finish()), entries, stale: self.is_stale })
     }
 }

@@ -68,12 +68,12 @@ async fn a_republish_has_the_same_versions_until_there_is_new_content() -> Resul
 async fn a_volume_that_may_be_old_is_mounted_and_counted() -> Result<()> {
     let world = World::start(1, &[]).await?;
     world.mount("- {binding: db}").await?;
-    assert_eq!(world.node.metric("lockstep_node_stale_mounts_total").await?, 0.0);
+    assert_eq!(world.node.metric("lockstep_node_stale_mounts_total").await?, 0);
     world.agents[0].mind().is_stale = true;
     world.mount("- {binding: db}").await?;
-    assert_eq!(world.node.metric("lockstep_node_stale_mounts_total").await?, 1.0);
-    assert_eq!(world.node.metric("lockstep_node_mounts_total{outcome=\"mounted\"}").await?, 2.0);
-    assert_eq!(world.node.metric("lockstep_node_mount_seconds_count").await?, 2.0);
+    assert_eq!(world.node.metric("lockstep_node_stale_mounts_total").await?, 1);
+    assert_eq!(world.node.metric("lockstep_node_mounts_total{outcome=\"mounted\"}").await?, 2);
+    assert_eq!(world.node.metric("lockstep_node_mount_seconds_count").await?, 2);
     world.leaves_no_trace().await
 }
 
@@ -141,6 +141,6 @@ async fn a_hundred_volumes_at_a_time_are_all_mounted() -> Result<()> {
         all.insert(format!("{:?}", mounted?.versions));
     }
     assert_eq!((all.len(), world.asked()), (1, vec![100]));
-    assert_eq!(world.node.metric("lockstep_node_mounts_in_flight").await?, 0.0);
+    assert_eq!(world.node.metric("lockstep_node_mounts_in_flight").await?, 0);
     world.leaves_no_trace().await
 }

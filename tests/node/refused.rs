@@ -50,7 +50,7 @@ async fn a_class_that_is_wrong_is_refused_before_anybody_is_asked() -> Result<()
         world.refused(&pod(), &Class::of(objects), Code::InvalidArgument, part).await?;
     }
     assert_eq!(world.asked(), [0]);
-    assert_eq!(world.node.metric("lockstep_node_mounts_total{outcome=\"refused\"}").await?, 6.0);
+    assert_eq!(world.node.metric("lockstep_node_mounts_total{outcome=\"refused\"}").await?, 6);
     world.leaves_no_trace().await
 }
 
@@ -68,7 +68,7 @@ async fn content_that_makes_no_volume_is_refused_without_showing_it() -> Result<
         .entry("odd".to_owned())
         .or_default()
         .insert("b".to_owned(), [b"\xff", VALUE.as_bytes()].concat());
-    let large: String = (0..4).map(|i| format!("- {{binding: large, objectName: f{i}, secretKey: k}}\n")).collect();
+    let large = [0, 1, 2, 3].map(|i| format!("- {{binding: large, objectName: f{i}, secretKey: k}}\n")).concat();
     for (objects, code, part) in [
         ("- {path: path}", Code::InvalidArgument, "\"../escape\" cannot be a file"),
         ("- {path: path2}", Code::InvalidArgument, "begins at the root"),

@@ -62,7 +62,7 @@ async fn more_mounts_than_are_allowed_at_a_time_wait_and_are_then_refused() -> R
     let third = begin();
     wait::until("the third to wait", LIMIT, async || {
         let waiting = world.node.metric("lockstep_node_mounts_in_flight").await?;
-        ensure!(waiting == 3.0, "{waiting}");
+        ensure!(waiting == 3, "{waiting}");
         anyhow::Ok(())
     })
     .await?;

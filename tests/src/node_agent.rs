@@ -67,8 +67,8 @@ impl NodeAgent {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    /// A series' value.
-    pub async fn metric(&self, series: &str) -> Result<f64> {
+    /// The value of a series that counts.
+    pub async fn metric(&self, series: &str) -> Result<u64> {
         let (_, text) = self.probe("/metrics").await?;
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         Ok(line.with_context(|| format!("no {series}"))?.parse()?)

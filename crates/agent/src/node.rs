@@ -69,12 +69,12 @@ pub async fn run(arguments: NodeArguments, registry: Registry, stop: Cancellatio
         .max_decoding_message_size(QUESTION_MAX_BYTES)
         .max_encoding_message_size(ANSWER_MAX_BYTES);
     let server = Server::builder().max_concurrent_streams(OPEN_QUESTIONS_MAX).add_service(provider);
-    let served = server.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.clone().cancelled_owned()).await;
+    let ended = server.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.clone().cancelled_owned()).await;
     stop.cancel();
     probe_stop.cancel();
     for task in std::iter::once(telling).chain(probing) {
         let _ = task.await;
     }
     socket.remove()?;
-    served.context("serving the driver")
+    ended.context("serving the driver")
 }

@@ -174,7 +174,7 @@ impl Agents {
         for service in &self.services {
             match lookup_host(service.authority()).await {
                 Err(error) => {
-                    why = Some(format!("{service} has no address: {error}; does the agent run, and is that its Service?"))
+                    why = Some(format!("{service} has no address: {error}; does the agent run, and is that its Service?"));
                 }
                 Ok(found) => {
                     for replica in found.map(|at| Replica { service: service.clone(), at }) {

@@ -3,8 +3,6 @@
 //! What Vault's provider understands is understood, so that a class moves by the name of its provider alone; what it can do and Lockstep cannot is
 //! refused with what to do instead, and never left out silently.
 
-use std::collections::BTreeMap;
-
 use lockstep_proto::node;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -29,7 +27,7 @@ struct Written {
     file_permission: Option<String>,
     encoding: Option<String>,
     method: Option<String>,
-    secret_args: Option<BTreeMap<String, IgnoredAny>>,
+    secret_args: Option<IgnoredAny>,
 }
 
 /// Where an object comes from.
@@ -88,7 +86,7 @@ impl TryFrom<Written> for Object {
     fn try_from(written: Written) -> Result<Self, String> {
         let Written { object_name, binding, path, secret_path, secret_key, file_permission, encoding, method, secret_args } =
             written;
-        if secret_args.is_some_and(|args| !args.is_empty()) || method.is_some_and(|method| !method.eq_ignore_ascii_case("GET")) {
+        if secret_args.is_some() || method.is_some_and(|method| !method.eq_ignore_ascii_case("GET")) {
             return Err("secretArgs and method are of requests that make something in Vault, and a mount makes nothing: deliver a secret by \
                         a binding; for a certificate, have a Rotation of kind pki keep one, and bind that"
                 .to_owned());
