@@ -68,8 +68,8 @@ fn a_value_that_is_not_encoded_as_the_class_says_is_refused_without_it() {
 #[test]
 fn a_volume_is_not_larger_than_the_driver_takes_and_the_object_is_named() {
     let value = vec![b'c'; 1 << 20];
-    let objects =
-        |count: usize| (0..count).map(|i| format!("- {{binding: b{i}, secretKey: k, objectName: f{i}}}\n")).collect::<String>();
+    let object = |i: usize| format!("- {{binding: b{i}, secretKey: k, objectName: f{i}}}\n");
+    let objects = |count: usize| (0..count).map(object).collect::<Vec<_>>().concat();
     let contents = |count: usize| (0..count).map(|_| content("1", &[("k", &value[..])])).collect::<Vec<_>>();
     made(&objects(3), contents(3)).unwrap();
     let error = error(&objects(4), contents(4));

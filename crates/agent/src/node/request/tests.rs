@@ -1,4 +1,5 @@
 use super::*;
+use lockstep_proto::node::object::Source;
 use serde_json::json;
 
 const TOKEN: &str = "canary-token-9c41";
@@ -41,7 +42,6 @@ fn the_agent_is_asked_for_the_pods_objects_with_the_pods_token() {
     let pod = asked.pod.unwrap();
     assert_eq!((&*pod.namespace, &*pod.name, &*pod.uid, &*pod.service_account), ("shop", "checkout-7d9", "3b1c", "checkout"));
     let source = |i: usize| asked.objects[i].source.clone().unwrap();
-    use lockstep_proto::node::object::Source;
     assert_eq!((source(0), &*asked.objects[0].key), (Source::Binding("db".into()), ""));
     assert_eq!((source(1), &*asked.objects[1].key), (Source::Path("secret/data/one".into()), "k"));
     assert!(mount.needless.is_empty());
