@@ -13,7 +13,7 @@ use crate::address::ServerAddress;
 pub struct VolumesArguments {
     /// Where to serve the node agents of this cluster (`lockstep-agent node`), such as 0.0.0.0:8446; nowhere if not given, and then
     /// nothing whose target is csi is taken.
-    #[arg(long = "node-listen", env = "LOCKSTEP_AGENT_NODE_LISTEN", requires = "kubernetes", requires = "server_names")]
+    #[arg(long = "node-listen", env = "LOCKSTEP_AGENT_NODE_LISTEN", conflicts_with = "state_dir", requires = "server_names")]
     pub listen: Option<SocketAddr>,
     /// A name that node agents dial, which the certificate shows: of the Service, such as lockstep-agent-volumes.lockstep.svc; several
     /// may be given.
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!((arguments.server_names.len(), arguments.node_requests), (3, 32));
         for (more, part) in [
             (&["--kubernetes"][..], "--node-server-name"),
-            (&["--state-dir", "s", "--directory-root", "d", "--node-server-name", "a"], "--kubernetes"),
+            (&["--state-dir", "s", "--directory-root", "d", "--node-server-name", "a"], "cannot be used with"),
             (&["--kubernetes", "--node-server-name", "a", "--node-requests", "0"], "1..=1024"),
         ] {
             let error = parse(&[more, &listen].concat()).expect_err(part);
