@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use lockstep_core::binding::Target;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, ClusterId, InstanceId, RegistryId};
+use lockstep_core::name::Namespace;
 use lockstep_core::revision::Revision;
 use serde::Serialize;
 
@@ -88,7 +89,7 @@ fn table(status: &Status) -> String {
         let target = match &binding.target {
             Target::Directory { name } => format!("directory/{name}"),
             Target::Csi(csi) => {
-                format!("csi/{}", csi.namespaces.iter().map(|namespace| namespace.as_str()).collect::<Vec<_>>().join(","))
+                format!("csi/{}", csi.namespaces.iter().map(Namespace::as_str).collect::<Vec<_>>().join(","))
             }
             Target::Secret(secret) => format!("secret/{}", secret.name),
         };

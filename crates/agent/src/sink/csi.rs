@@ -76,7 +76,7 @@ impl Csi {
                 Err(CacheError::GivenUp) => cache.remove(binding)?,
                 Ok(entry) => self.write(|entries| drop(entries.insert(binding, entry))),
                 Err(why) => {
-                    tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew from a server")
+                    tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew from a server");
                 }
             }
         }

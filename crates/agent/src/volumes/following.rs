@@ -40,7 +40,7 @@ impl Standby for Following {
 
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
         let (metadata, _, FollowRequest { known }) = request.into_parts();
-        self.reviewer.replica(&*bearer(&metadata)?).await?;
+        self.reviewer.replica(&bearer(&metadata)?).await?;
         if *self.standing.borrow() != Standing::Leader {
             return Err(Status::failed_precondition("this replica stands by: follow the one that works"));
         }
@@ -86,7 +86,7 @@ async fn tell(csi: Arc<Csi>, mut known: BTreeMap<BindingId, Revision>, out: mpsc
             return;
         }
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            moved = changes.changed() => if moved.is_err() { return },
             () = tokio::time::sleep(LEVEL_INTERVAL) => {}
             () = out.closed() => return,
         }

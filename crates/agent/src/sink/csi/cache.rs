@@ -133,7 +133,7 @@ impl Cache {
 
     /// The entry of a binding, of whatever revision.
     pub(super) fn load_any(&self, binding: BindingId) -> Result<Entry, CacheError> {
-        self.opened(binding, &self.read(&self.path(binding))?)
+        self.opened(binding, &read(&self.path(binding))?)
     }
 
     /// Keeps an entry that another replica sealed, if it opens here.
@@ -146,7 +146,7 @@ impl Cache {
 
     /// The file of a binding, if it is of this revision.
     pub(super) fn sealed(&self, binding: BindingId, revision: Revision) -> Option<Vec<u8>> {
-        let bytes = self.read(&self.path(binding)).ok()?;
+        let bytes = read(&self.path(binding)).ok()?;
         (sealed::label(&bytes).ok()?.revision == revision).then_some(bytes)
     }
 
@@ -167,7 +167,7 @@ impl Cache {
 
     /// When that was noted last.
     pub(super) fn confirmed(&self) -> Result<DateTime<Utc>, CacheError> {
-        let bytes = self.read(&self.dir.join(CONFIRMED))?;
+        let bytes = read(&self.dir.join(CONFIRMED))?;
         let (label, _) = sealed::open(&self.keys, self.cluster, &bytes)?;
         let at = i64::try_from(label.revision.seq.get()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         at.filter(|_| label.binding.uuid().is_nil()).ok_or(CacheError::Altered)
@@ -187,17 +187,17 @@ impl Cache {
         durable::replace(path, &sealed).map_err(refused("write", path))
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, CacheError> {
-        let size = fs::metadata(path).map_err(refused("read", path))?.len();
-        if size > FILE_MAX_BYTES {
-            return Err(CacheError::Altered);
-        }
-        fs::read(path).map_err(refused("read", path))
-    }
-
     fn path(&self, binding: BindingId) -> PathBuf {
         self.dir.join(format!("{}{SUFFIX}", binding.uuid()))
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CacheError> {
+    let size = fs::metadata(path).map_err(refused("read", path))?.len();
+    if size > FILE_MAX_BYTES {
+        return Err(CacheError::Altered);
+    }
+    fs::read(path).map_err(refused("read", path))
 }
 
 fn refused<'a>(doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> CacheError + 'a {

@@ -105,7 +105,10 @@ fn no_such_key(entry: &Entry, wanted: &Wanted) -> NotGiven {
 
 /// Of versions that show nothing themselves.
 fn together<'a>(versions: impl Iterator<Item = (&'a str, Option<&'a String>)>) -> String {
-    let text: String = versions.map(|(name, version)| format!("{name}={}\n", version.map_or("", String::as_str))).collect();
+    let mut text = String::new();
+    for (name, version) in versions {
+        text.extend([name, "=", version.map_or("", String::as_str), "\n"]);
+    }
     hex::encode(&digest(&SHA256, text.as_bytes()).as_ref()[..16])
 }
 
