@@ -98,9 +98,9 @@ async fn the_classes_of_vaults_provider_are_mounted_as_they_are() -> Result<()> 
 ";
     let tls = [
         ("vaultAddress", "https://vault:8200"),
-        ("vaultCACertPath", "/mnt/tls/ca.crt"),
-        ("vaultTLSClientCertPath", "/mnt/tls/client.crt"),
-        ("vaultTLSClientKeyPath", "/mnt/tls/client.key"),
+        ("vaultCACertPath", "/vault/tls/ca.crt"),
+        ("vaultTLSClientCertPath", "/vault/tls/client.crt"),
+        ("vaultTLSClientKeyPath", "/vault/tls/client.key"),
     ];
     for (parameters, objects, names) in [
         // Dynamic database credentials as files; synced to a Secret, the parameters are the same.
