@@ -5,7 +5,7 @@ use lockstep_core::binding::CsiSource;
 use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
 use lockstep_core::material::Material;
 use lockstep_core::render::Rendered;
-use lockstep_core::revision::{Epoch, Seq};
+use lockstep_core::revision::{Epoch, Revision, Seq};
 use uuid::Uuid;
 
 use super::wanted::Source;
