@@ -180,4 +180,32 @@ def build():
             "Volumes: mounts that are being answered", "On the busiest node of each cluster, those that wait for their turn too.",
             {"{{cluster}}": 'max by (cluster) (lockstep_node_mounts_in_flight{cluster=~"$cluster"})'}, "none", width=8,
         ))
+        .with_panel(lines(
+            "Volumes: what agents gave", "Reads of node agents by what became of them, and the objects that were given. Not asked of Vault, nor of a server.",
+            {
+                "{{outcome}}": 'sum by (outcome) (rate(lockstep_agent_volume_reads_total{cluster=~"$cluster"}[$__rate_interval]))',
+                "objects": 'sum(rate(lockstep_agent_volume_objects_total{cluster=~"$cluster"}[$__rate_interval]))',
+                "perhaps not the newest": 'sum(rate(lockstep_agent_volume_stale_reads_total{cluster=~"$cluster"}[$__rate_interval]))',
+            }, "ops", width=8,
+        ))
+        .with_panel(lines(
+            "Volumes: how long an agent takes", "Of a read, with its waiting and the token reviews.",
+            {"99 of 100": 'histogram_quantile(0.99, sum by (le) (rate(lockstep_agent_volume_read_seconds_bucket{cluster=~"$cluster"}[$__rate_interval])))'}, "s", width=8,
+        ))
+        .with_panel(lines(
+            "Volumes: token reviews", "Questions to the clusters' API servers whose a token is.",
+            {"{{outcome}}": 'sum by (outcome) (rate(lockstep_agent_token_reviews_total{cluster=~"$cluster"}[$__rate_interval]))'}, "ops", width=8,
+        ))
+        .with_panel(lines(
+            "Volumes: bindings that pods may mount", "In the replica of each agent that has the most. Less in the other one: it does not follow.",
+            {
+                "{{cluster}}": 'max by (cluster) (lockstep_agent_volume_bindings{cluster=~"$cluster"})',
+                "{{cluster}}, the other replica": 'min by (cluster) (lockstep_agent_volume_bindings{cluster=~"$cluster"})',
+                "{{cluster}}, trouble with the cache": 'sum by (cluster) (increase(lockstep_agent_volume_cache_failures_total{cluster=~"$cluster"}[$__rate_interval]))',
+            }, "none", width=12,
+        ))
+        .with_panel(lines(
+            "Volumes: certificate that node agents see", "How long it is good for. It is made anew by itself, in time.",
+            {"{{cluster}}": 'min by (cluster) (lockstep_agent_volume_certificate_expiry_timestamp_seconds{cluster=~"$cluster"} > 0) - time()'}, "s", width=12,
+        ))
     )

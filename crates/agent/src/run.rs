@@ -192,7 +192,7 @@ async fn lead(
     let Some(identity) = joined else { return Ok(()) };
     if let Some(dir) = arguments.cache.dir.clone() {
         let keys = cache_keys::open(&state, arguments.cache.key_file.as_deref()).await?;
-        holdings.open_cache(dir, identity.cluster, keys).await?;
+        holdings.open_cache(dir, identity.cluster, keys).await;
     }
     let agent = Agent::new(arguments, state, surroundings, identity, holdings);
     let ended = Box::pin(link::run(&agent)).await;

@@ -7,13 +7,13 @@ use lockstep_core::revision::Revision;
 
 use super::Holdings;
 use crate::blocking::blocking;
-use crate::sink::csi::{Booked, CacheError, CacheKeys};
+use crate::sink::csi::{Booked, CacheKeys};
 use crate::state::ledger::Holding;
 
 impl Holdings {
     /// Takes what the cache has of what is held, and keeps it from now on.
-    pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: CacheKeys) -> Result<(), CacheError> {
-        let Some(csi) = self.sinks.csi.clone() else { return Ok(()) };
+    pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: CacheKeys) {
+        let Some(csi) = self.sinks.csi.clone() else { return };
         self.books_blocking(move |books| {
             let floor = books.ledger.floor().map(|mark| Revision { epoch: mark.epoch, seq: mark.seq });
             csi.open_cache(&dir, cluster, keys, |binding| match (books.ledger.get(binding), floor) {
@@ -21,9 +21,9 @@ impl Holdings {
                 (Some(holding), _) => Booked::NotSince(holding.revision()),
                 (None, Some(floor)) => Booked::NotSince(floor),
                 (None, None) => Booked::Never,
-            })
+            });
         })
-        .await
+        .await;
     }
 
     /// A server is there to say what is newest, or is not any more.

@@ -73,6 +73,13 @@ pub(super) const VOLUME_STALE_READS: Metric = Metric::counter(
     "reads given while no server could be asked whether it is the newest",
     &[],
 );
+pub(super) const VOLUME_BINDINGS: Metric =
+    Metric::gauge("lockstep_agent_volume_bindings", "bindings that pods may mount, and whose content this replica has", &[]);
+pub(super) const VOLUME_CACHE_FAILURES: Metric = Metric::counter(
+    "lockstep_agent_volume_cache_failures_total",
+    "times that the cache could not be brought up to date, or held something that could not be used",
+    &[],
+);
 pub(super) const VOLUME_CERTIFICATE_EXPIRY: Metric = Metric::gauge(
     "lockstep_agent_volume_certificate_expiry_timestamp_seconds",
     "when the certificate ends that node agents see; 0 without one",

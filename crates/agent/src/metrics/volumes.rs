@@ -18,6 +18,10 @@ pub(crate) struct VolumesMetrics {
     pub(crate) stale_reads: IntCounter,
     /// When the certificate that node agents see ends.
     pub(crate) certificate_expiry: IntGauge,
+    /// Bindings with content here.
+    pub(crate) bindings: IntGauge,
+    /// Trouble with the cache.
+    pub(crate) cache_failures: IntCounter,
 }
 
 /// What became of a read.
@@ -93,6 +97,8 @@ impl VolumesMetrics {
             objects: catalogue.add(declared::VOLUME_OBJECTS)?,
             stale_reads: catalogue.add(declared::VOLUME_STALE_READS)?,
             certificate_expiry: catalogue.add(declared::VOLUME_CERTIFICATE_EXPIRY)?,
+            bindings: catalogue.add(declared::VOLUME_BINDINGS)?,
+            cache_failures: catalogue.add(declared::VOLUME_CACHE_FAILURES)?,
         };
         for outcome in ReadOutcome::ALL {
             metrics.reads.with_label_values(&[outcome.as_str()]);

@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use super::{Observed, SinkError, Stamp};
 use crate::clock::Clock;
 use crate::delivery::Put;
+use crate::metrics::VolumesMetrics;
 use crate::state::keyring::Keys;
 use age::{Age, Standing};
 use cache::Cache;
@@ -45,23 +46,32 @@ pub(crate) struct Csi {
     cache: RwLock<Option<Arc<Cache>>>,
     /// Moves with every change of entries.
     changed: watch::Sender<()>,
+    metrics: VolumesMetrics,
 }
 
 impl Csi {
     /// With nothing in it. What no server confirmed for `age_max` is not given any more.
-    pub(crate) fn new(clock: Arc<dyn Clock>, age_max: Duration) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, age_max: Duration, metrics: VolumesMetrics) -> Self {
         Self {
             entries: RwLock::default(),
             clock,
             age: Age::new(age_max),
             cache: RwLock::default(),
             changed: watch::Sender::default(),
+            metrics,
         }
     }
 
     /// Takes what the cache in `dir` has of what is held, and keeps everything there from now on. What cannot be used is left out and said,
-    /// and what is not held any more is removed.
-    pub(crate) fn open_cache(
+    /// and what is not held any more is removed. A folder that cannot be used stops nothing else.
+    pub(crate) fn open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, held: impl Fn(BindingId) -> Booked) {
+        if let Err(error) = self.try_open_cache(dir, cluster, keys, held) {
+            self.metrics.cache_failures.inc();
+            tracing::error!(%error, "what pods may mount is not cached: after a restart it comes from a server only");
+        }
+    }
+
+    fn try_open_cache(
         &self,
         dir: &Path,
         cluster: ClusterId,
@@ -76,6 +86,7 @@ impl Csi {
                 Err(CacheError::GivenUp) => cache.remove(binding)?,
                 Ok(entry) => self.write(|entries| drop(entries.insert(binding, entry))),
                 Err(why) => {
+                    self.metrics.cache_failures.inc();
                     tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew from a server");
                 }
             }
@@ -160,6 +171,7 @@ impl Csi {
     /// Work on the cache, if there is one. What fails there fails nothing else.
     fn in_cache(&self, work: impl FnOnce(&Cache) -> Result<(), CacheError>) {
         if let Some(Err(error)) = self.cache().map(|cache| work(&cache)) {
+            self.metrics.cache_failures.inc();
             tracing::warn!(%error, "the cache of what pods may mount is not up to date: after a restart it cannot be used for this");
         }
     }
@@ -169,7 +181,10 @@ impl Csi {
     }
 
     fn write(&self, work: impl FnOnce(&mut BTreeMap<BindingId, Entry>)) {
-        work(&mut self.entries.write().unwrap_or_else(PoisonError::into_inner));
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        work(&mut entries);
+        self.metrics.bindings.set(i64::try_from(entries.len()).unwrap_or(i64::MAX));
+        drop(entries);
         self.changed.send_replace(());
     }
 }

@@ -35,7 +35,10 @@ impl Csi {
         for binding in cache.bindings()? {
             match cache.load_any(binding) {
                 Ok(entry) => drop(there.insert(binding, entry)),
-                Err(why) => tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew"),
+                Err(why) => {
+                    self.metrics.cache_failures.inc();
+                    tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew");
+                }
             }
         }
         let known = there.iter().map(|(binding, entry)| (*binding, entry.stamp.revision)).collect();

@@ -6,10 +6,12 @@ use lockstep_core::digest::{ClusterKey, Digest, DigestKeyId};
 use lockstep_core::material::Material;
 use lockstep_core::render::Rendered;
 use lockstep_core::revision::{Epoch, Revision, Seq};
+use prometheus::Registry;
 use uuid::Uuid;
 
 use super::wanted::Source;
 use super::*;
+use crate::metrics::Metrics;
 
 pub(super) fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
@@ -53,7 +55,9 @@ impl Clock for Stopped {
 }
 
 fn csi_at(second: i64) -> Csi {
-    Csi::new(Arc::new(Stopped(second)), DAY)
+    let clock = Arc::new(Stopped(second));
+    let metrics = Metrics::register(&Registry::new(), clock.clone()).unwrap();
+    Csi::new(clock, DAY, metrics.volumes)
 }
 
 fn csi() -> Csi {
@@ -78,7 +82,7 @@ fn a_restarted_agent_without_a_server_gives_what_was_held_as_stale_until_it_is_t
     let (cluster, binding) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
     let keys = || CacheKeys::parse(&text).unwrap();
     let first = csi();
-    first.open_cache(dir.path(), cluster, keys(), |_| Booked::Never).unwrap();
+    first.open_cache(dir.path(), cluster, keys(), |_| Booked::Never);
     let revision = hold(&first, binding);
     assert!(matches!(ask(&first), Err(NotGiven::NotAtHand(_))), "no server ever said that it is the newest");
     first.set_linked(true);
@@ -87,10 +91,10 @@ fn a_restarted_agent_without_a_server_gives_what_was_held_as_stale_until_it_is_t
     assert!(ask(&first).unwrap().is_stale);
 
     let again = csi_at(86_400);
-    again.open_cache(dir.path(), cluster, keys(), |_| Booked::Held(revision)).unwrap();
+    again.open_cache(dir.path(), cluster, keys(), |_| Booked::Held(revision));
     assert!(ask(&again).unwrap().is_stale);
     let later = csi_at(86_401);
-    later.open_cache(dir.path(), cluster, keys(), |_| Booked::Held(revision)).unwrap();
+    later.open_cache(dir.path(), cluster, keys(), |_| Booked::Held(revision));
     assert!(matches!(ask(&later), Err(NotGiven::NotAtHand(why)) if why.contains("--cache-max-age-seconds")));
 }
 
@@ -101,12 +105,12 @@ fn what_is_not_held_any_more_leaves_the_cache_and_what_another_cluster_left_is_n
     let keys = || CacheKeys::parse(&text).unwrap();
     let files = || std::fs::read_dir(dir.path()).unwrap().count();
     let first = csi();
-    first.open_cache(dir.path(), cluster, keys(), |_| Booked::Never).unwrap();
+    first.open_cache(dir.path(), cluster, keys(), |_| Booked::Never);
     let revision = hold(&first, binding);
     let other = csi();
-    other.open_cache(dir.path(), Uuid::from_u128(9).into(), keys(), |_| Booked::Held(revision)).unwrap();
+    other.open_cache(dir.path(), Uuid::from_u128(9).into(), keys(), |_| Booked::Held(revision));
     assert_eq!((other.len(), files()), (0, 1));
-    csi().open_cache(dir.path(), cluster, keys(), |_| Booked::Never).unwrap();
+    csi().open_cache(dir.path(), cluster, keys(), |_| Booked::Never);
     assert_eq!(files(), 0);
 }
 
@@ -114,7 +118,7 @@ fn what_is_not_held_any_more_leaves_the_cache_and_what_another_cluster_left_is_n
 fn a_revoked_cluster_has_nothing_left_in_memory_or_on_disk() {
     let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
     let csi = csi();
-    csi.open_cache(dir.path(), Uuid::from_u128(1).into(), CacheKeys::parse(&text).unwrap(), |_| Booked::Never).unwrap();
+    csi.open_cache(dir.path(), Uuid::from_u128(1).into(), CacheKeys::parse(&text).unwrap(), |_| Booked::Never);
     hold(&csi, Uuid::from_u128(2).into());
     csi.set_linked(true);
     assert!(ask(&csi).is_ok() && std::fs::read_dir(dir.path()).unwrap().count() == 2);
