@@ -67,7 +67,7 @@ fn volumes() -> Value {
             } } } },
         },
         "node": {
-            "providersDir": "/etc/kubernetes/secrets-store-csi-providers", "concurrentMounts": 4, "priorityClassName": "",
+            "providersDir": "/etc/kubernetes/secrets-store-csi-providers", "concurrentMounts": 4, "priorityClassName": "system-node-critical",
             "nodeSelector": { "kubernetes.io/os": "linux" }, "tolerations": [],
         },
     } })

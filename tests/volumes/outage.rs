@@ -65,7 +65,10 @@ async fn an_agent_that_starts_without_server_and_vault_gives_what_it_had_and_a_r
     assert_eq!(cached(&world)?, []);
     world.fleet.agents[0].start()?;
     let third = world.pod("checkout-2", ACCOUNT, "db").await?;
-    let error = world.driver.publish(&third).await.err().context("a revoked cluster's pod has it")?;
-    assert!(!format!("{error:#}").contains("canary"), "{error:#}");
-    Ok(())
+    wait::until("the agent to serve again, without it", STORY_LIMIT, async || {
+        let error = world.driver.publish(&third).await.err().context("a revoked cluster's pod has it")?;
+        ensure!(format!("{error:#}").contains("is not linked to a server, and does not have it"), "{error:#}");
+        anyhow::Ok(())
+    })
+    .await
 }

@@ -40,10 +40,10 @@ async fn who_is_not_named_by_a_binding_or_is_not_who_it_says_gets_nothing_and_re
     // The driver passes on what it is given: these are pods that it is told wrong things about.
     let second = world.pod("checkout-1", ACCOUNT, "db").await?;
     let borrowed = PodVolume { tokens: good.tokens.clone(), ..second.clone() };
-    is_refused(&world, "another pod's token", &borrowed, "token").await?;
+    is_refused(&world, "another pod's token", &borrowed, "of another pod than the volume").await?;
     kubernetes.create_node("node-2").await?;
     let away = kubernetes.create_pod(lockstep_testbed::fleet::NAMESPACE, "checkout-2", ACCOUNT, "node-2").await?;
-    is_refused(&world, "a pod of another node", &world.volume(&away, "db").await?, "node").await?;
+    is_refused(&world, "a pod of another node", &world.volume(&away, "db").await?, "is not on node").await?;
     let pod = kubernetes.create_pod(lockstep_testbed::fleet::NAMESPACE, "checkout-3", ACCOUNT, crate::world::NODE).await?;
     let volume = world.volume(&pod, "db").await?;
     let of_vault = kubernetes.pod_token(&pod, &["vault"]).await?;

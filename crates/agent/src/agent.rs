@@ -173,9 +173,10 @@ impl Agent {
     }
 
     /// There is a link now, or none any more: what that means for pods that mount.
-    pub(crate) async fn set_linked(&self, is_linked: bool) {
+    pub(crate) async fn set_linked(&self, is_linked: bool, is_held: bool) {
         self.surroundings.metrics.connected.set(i64::from(is_linked));
-        self.holdings.set_linked(is_linked).await;
+        // To a cluster that is held nothing new is sent.
+        self.holdings.set_linked(is_linked && !is_held).await;
     }
 
     /// Counts the bindings anew that have content.

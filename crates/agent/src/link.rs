@@ -113,10 +113,10 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
                 }
             };
             let begun = agent.surroundings.clock.uptime();
-            agent.set_linked(true).await;
+            agent.set_linked(true, session.is_held()).await;
             // Boxed: it is large, and on the stack of everything that awaits it.
             let ended = Box::pin(session.run()).await;
-            agent.set_linked(false).await;
+            agent.set_linked(false, false).await;
             backoff.note_link(agent.surroundings.clock.uptime().saturating_sub(begun));
             match ended {
                 Ok(End::Stopped) => return Ok(()),

@@ -49,8 +49,7 @@ const OPEN_QUESTIONS_MAX: u32 = 256;
 
 /// Serves the driver until `stop` is cancelled.
 pub async fn run(arguments: NodeArguments, registry: Registry, stop: CancellationToken) -> Result<()> {
-    let NodeArguments { providers_dir, agents, agent_ca_file, token_file, audience, concurrent_mounts, metrics_listen, .. } =
-        arguments;
+    let NodeArguments { providers_dir, agents, agent_ca_file, token_file, concurrent_mounts, metrics_listen, .. } = arguments;
     let metrics = NodeMetrics::register(&registry).context("registering metrics")?;
     let agents = Arc::new(Agents::new(agents, agent_ca_file.clone(), token_file));
     let probe_stop = CancellationToken::new();
@@ -65,7 +64,7 @@ pub async fn run(arguments: NodeArguments, registry: Registry, stop: Cancellatio
     tracing::info!(socket = %socket.path().display(), agents = %agents.names(), "volumes are mounted here");
     let telling = tokio::spawn(trust::tell(agent_ca_file, stop.clone()));
 
-    let provider = CsiDriverProviderServer::new(Provider::new(agents, audience, concurrent_mounts, metrics))
+    let provider = CsiDriverProviderServer::new(Provider::new(agents, concurrent_mounts, metrics))
         .max_decoding_message_size(QUESTION_MAX_BYTES)
         .max_encoding_message_size(ANSWER_MAX_BYTES);
     let server = Server::builder().max_concurrent_streams(OPEN_QUESTIONS_MAX).add_service(provider);

@@ -28,10 +28,11 @@ use lockstep_proto::node::standby_server::StandbyServer;
 use lockstep_proto::node::volumes_server::VolumesServer;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tower::limit::GlobalConcurrencyLimitLayer;
 
 use crate::agent::{AgentError, Surroundings};
 use crate::command::RunArguments;
@@ -39,7 +40,7 @@ use crate::kubernetes::Kubernetes;
 use crate::lease::Standing;
 use crate::sink::csi::Csi;
 use authority::Authority;
-use following::Following;
+use following::{FOLLOWERS_MAX, Following};
 use listener::Bounds;
 use review::Reviewer;
 use service::{Knowledge, Service};
@@ -51,7 +52,13 @@ const CONNECTIONS_MAX: usize = 8_192;
 /// Handshakes under way: after a restart all nodes come at once.
 const HANDSHAKES_MAX: usize = 128;
 /// A token, and names of 64 objects at their longest.
-const REQUEST_MAX_BYTES: usize = 256 << 10;
+const REQUEST_MAX_BYTES: usize = 128 << 10;
+/// What a replica says that it has: some thousand bindings.
+const FOLLOW_MAX_BYTES: usize = 256 << 10;
+/// Requests whose message is being read, or that are being answered.
+const REQUESTS_MAX: usize = 128;
+/// How long that may take.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(20);
 const HEADERS_MAX_BYTES: u32 = 32 << 10;
 /// HTTP/2 keepalive: a node that is gone is found.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -86,7 +93,12 @@ impl Volumes {
         let csi = Arc::new(Csi::new(clock.clone(), cache.max_age(), volumes.clone()));
         let reviewer = Reviewer::new(kubernetes, &arguments.node_service_account, clock.clone(), volumes.clone());
         let reviewer = Arc::new(reviewer);
-        let following = Following { csi: csi.clone(), reviewer: reviewer.clone(), standing: standing.clone() };
+        let following = Following {
+            csi: csi.clone(),
+            reviewer: reviewer.clone(),
+            standing: standing.clone(),
+            turns: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+        };
         let follower = match (&arguments.peer, &arguments.peer_token_file, &cache.dir) {
             (Some(peer), Some(token_file), Some(cache_dir)) => Some(Follower {
                 csi: csi.clone(),
@@ -147,12 +159,19 @@ async fn serve(
     let service =
         VolumesServer::new(service).max_decoding_message_size(REQUEST_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES);
     let served = Server::builder()
+        // Messages are read before anybody knows who sends them.
+        .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_MAX))
+        .timeout(MESSAGE_LIMIT)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADERS_MAX_BYTES)
         .max_concurrent_streams(streams_max)
         .add_service(service)
-        .add_service(StandbyServer::new(following).max_encoding_message_size(MESSAGE_MAX_BYTES))
+        .add_service(
+            StandbyServer::new(following)
+                .max_decoding_message_size(FOLLOW_MAX_BYTES)
+                .max_encoding_message_size(MESSAGE_MAX_BYTES),
+        )
         .serve_with_incoming_shutdown(incoming, stop.cancelled())
         .await;
     if let Err(error) = served {

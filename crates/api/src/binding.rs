@@ -55,7 +55,7 @@ pub struct BindingSpec {
     /// Deliver the templates' keys only, and not the items' as well.
     #[serde(default, skip_serializing_if = "is_false")]
     pub templates_only: bool,
-    /// When the binding no longer places it: `Retain` (default) or `Delete`.
+    /// When the binding no longer places it: `Retain` (default) or `Delete`; with `csi` always `Delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<String>,
     /// When a secret is gone in Vault: `Retain` (default) or `Delete`.
@@ -151,7 +151,7 @@ impl TryFrom<&BindingSpec> for CheckedBinding {
         let target = wire.target.check(&mut mistakes);
         let mode = check_mode(wire.mode.as_deref(), &wire.target, &mut mistakes);
         templates::check(wire, &mut mistakes);
-        let deletion_policy = check_policy(wire.deletion_policy.as_deref(), "spec.deletionPolicy", &mut mistakes);
+        let deletion_policy = check_deletion_policy(wire, &mut mistakes);
         let source_deletion_policy =
             check_policy(wire.source_deletion_policy.as_deref(), "spec.sourceDeletionPolicy", &mut mistakes);
         let restart = restart::check(wire.restart.as_ref(), &wire.target, &mut mistakes);
@@ -188,6 +188,21 @@ fn check_item(wire: &Item, field: &str, mistakes: &mut Mistakes) -> Option<Check
     base64::check(wire, field, mistakes);
     let pin = wire.version.and_then(VersionNumber::new);
     Some(CheckedItem { secret: secret?, keys: wire.keys.clone(), pin, base64: wire.base64.iter().cloned().collect() })
+}
+
+/// What pods mount is in no place that could be kept: it is given, or it is not.
+fn check_deletion_policy(wire: &BindingSpec, mistakes: &mut Mistakes) -> Option<DeletionPolicy> {
+    const FIELD: &str = "spec.deletionPolicy";
+    match (wire.deletion_policy.as_deref(), &wire.target.csi) {
+        (None, Some(_)) => Some(DeletionPolicy::Delete),
+        (Some("Retain"), Some(_)) => {
+            let reason =
+                "Retain does not go with csi: pods would go on mounting what the binding gives them no more. Leave it out";
+            mistakes.add(FIELD, reason);
+            None
+        }
+        (word, _) => check_policy(word, FIELD, mistakes),
+    }
 }
 
 fn check_policy(word: Option<&str>, field: &str, mistakes: &mut Mistakes) -> Option<DeletionPolicy> {

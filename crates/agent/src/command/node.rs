@@ -27,12 +27,9 @@ pub struct NodeArguments {
     /// A PEM file with the CA that the agent publishes in a ConfigMap, mounted here. It is read again as it changes.
     #[arg(long, env = "LOCKSTEP_NODE_AGENT_CA_FILE")]
     pub agent_ca_file: PathBuf,
-    /// A file with a token of this pod's service account, projected, for --audience. It is read for each request.
+    /// A file with a token of this pod's service account, projected, for audience lockstep. It is read for each request.
     #[arg(long, env = "LOCKSTEP_NODE_TOKEN_FILE")]
     pub token_file: PathBuf,
-    /// The audience of the tokens of pods that are shown to the agent.
-    #[arg(long, env = "LOCKSTEP_NODE_AUDIENCE", default_value = "lockstep")]
-    pub audience: String,
     /// How many volumes are mounted at a time. Others wait for some seconds, and are then refused: the driver asks again.
     #[arg(long, env = "LOCKSTEP_NODE_CONCURRENT_MOUNTS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrent_mounts: u16,

@@ -7,7 +7,7 @@ use lockstep_core::revision::Revision;
 
 use super::Holdings;
 use crate::blocking::blocking;
-use crate::sink::csi::{Booked, CacheKeys};
+use crate::sink::csi::{CacheKeys, Mounted};
 use crate::state::ledger::Holding;
 
 impl Holdings {
@@ -15,13 +15,16 @@ impl Holdings {
     pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: CacheKeys) {
         let Some(csi) = self.sinks.csi.clone() else { return };
         self.books_blocking(move |books| {
-            let floor = books.ledger.floor().map(|mark| Revision { epoch: mark.epoch, seq: mark.seq });
-            csi.open_cache(&dir, cluster, keys, |binding| match (books.ledger.get(binding), floor) {
-                (Some(Holding::Held(held)), _) if held.is_mounted() => Booked::Held(held.revision),
-                (Some(holding), _) => Booked::NotSince(holding.revision()),
-                (None, Some(floor)) => Booked::NotSince(floor),
-                (None, None) => Booked::Never,
-            });
+            let mut mounted = Mounted {
+                floor: books.ledger.floor().map(|mark| Revision { epoch: mark.epoch, seq: mark.seq }),
+                ..Mounted::default()
+            };
+            for (binding, holding) in books.ledger.iter() {
+                let is_mounted = matches!(holding, Holding::Held(held) if held.is_mounted());
+                let list = if is_mounted { &mut mounted.held } else { &mut mounted.gone };
+                list.insert(binding, holding.revision());
+            }
+            csi.open_cache(&dir, cluster, keys, &mounted);
         })
         .await;
     }

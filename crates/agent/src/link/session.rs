@@ -95,6 +95,11 @@ impl<'a> Session<'a> {
         Ok(Self { agent, welcome, shown, inbound, out })
     }
 
+    /// Whether nothing new comes until a person decides.
+    pub(super) fn is_held(&self) -> bool {
+        self.welcome.held.is_some()
+    }
+
     /// Keeps the stream until it ends, then finishes what was begun.
     pub(super) async fn run(self) -> Result<End, LinkError> {
         let Self { agent, welcome, shown, mut inbound, out } = self;
@@ -128,7 +133,7 @@ async fn accompany(agent: &Agent, welcome: &Welcome, shown: Shown, out: &mpsc::S
         () = renewal::run(agent, out.clone()) => {}
         () = restarting::run(agent, out.clone()) => {}
         () = show(agent, shown, out.clone()) => {}
-        () = confirm(agent) => {}
+        () = confirm(agent, welcome.held.is_some()) => {}
     }
 }
 
@@ -188,10 +193,10 @@ async fn show(agent: &Agent, mut shown: Shown, out: mpsc::Sender<AgentMessage>) 
 }
 
 /// Notes every so often that there is a link: after a restart without one it counts how long ago that was.
-async fn confirm(agent: &Agent) {
+async fn confirm(agent: &Agent, is_held: bool) {
     loop {
         sleep(CONFIRM_INTERVAL).await;
-        agent.set_linked(true).await;
+        agent.set_linked(true, is_held).await;
     }
 }
 

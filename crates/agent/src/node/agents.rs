@@ -99,9 +99,14 @@ impl Agents {
         let token = self.token().await?;
         let bundle = Bundle::read(&self.ca_file).await?;
         let (link, first) = self.last(&bundle);
-        let (mut skipped, mut why) = (None, None);
+        let (mut skipped, mut why, mut stale) = (None, None, None);
         if let Some(link) = link {
             match self.ask(&link, question, &token).await {
+                // It could not ask a server: another one may have been able to.
+                Ok(Ok(answer)) if is_stale(&answer) => {
+                    skipped = Some(link.to.clone());
+                    stale = Some((link, answer));
+                }
                 Ok(answer) => return answer,
                 Err(Failure { is_of_connection, refusal }) => {
                     self.forget(&link);
@@ -110,7 +115,10 @@ impl Agents {
                 }
             }
         }
-        let mut replicas = self.replicas().await?;
+        let mut replicas = match self.replicas().await {
+            Err(_) if stale.is_some() => Vec::new(),
+            found => found?,
+        };
         replicas.retain(|replica| Some(replica) != skipped.as_ref());
         replicas.sort_by_key(|replica| Some(replica) != first.as_ref());
         for replica in replicas {
@@ -123,12 +131,17 @@ impl Agents {
                 }
             };
             match self.ask(&link, question, &token).await {
+                Ok(Ok(answer)) if is_stale(&answer) => stale = stale.or(Some((link, answer))),
                 Ok(answer) => {
                     self.keep(link);
                     return answer;
                 }
                 Err(failure) => why = Some(failure.refusal),
             }
+        }
+        if let Some((link, answer)) = stale {
+            self.keep(link);
+            return Ok(answer);
         }
         Err(why.unwrap_or_else(|| Refusal::unavailable(format!("{} has no address: does the agent run?", self.names()))))
     }
@@ -223,6 +236,10 @@ impl Agents {
 }
 
 type Bearer = MetadataValue<Ascii>;
+
+fn is_stale(answer: &ReadResponse) -> bool {
+    answer.objects.iter().any(|object| object.stale)
+}
 
 /// Whether nobody said it: a status that came over the wire has no source.
 fn is_of_connection(status: &Status) -> bool {

@@ -24,7 +24,6 @@ const TURN_LIMIT: Duration = Duration::from_secs(3);
 /// One for the node.
 pub(super) struct Provider {
     agents: Arc<Agents>,
-    audience: String,
     concurrent: u16,
     turns: Semaphore,
     metrics: NodeMetrics,
@@ -32,14 +31,17 @@ pub(super) struct Provider {
     told: Mutex<BTreeSet<&'static str>>,
 }
 
+/// Of the tokens that the agent takes.
+const AUDIENCE: &str = "lockstep";
+
 impl Provider {
-    pub(super) fn new(agents: Arc<Agents>, audience: String, concurrent: u16, metrics: NodeMetrics) -> Self {
+    pub(super) fn new(agents: Arc<Agents>, concurrent: u16, metrics: NodeMetrics) -> Self {
         let turns = Semaphore::new(concurrent.into());
-        Self { agents, audience, concurrent, turns, metrics, told: Mutex::default() }
+        Self { agents, concurrent, turns, metrics, told: Mutex::default() }
     }
 
     async fn volume(&self, request: &MountRequest) -> Result<MountResponse, Refusal> {
-        let mount = Mount::parse(request, &self.audience).inspect_err(|why| tracing::warn!(%why, "a mount is refused"))?;
+        let mount = Mount::parse(request, AUDIENCE).inspect_err(|why| tracing::warn!(%why, "a mount is refused"))?;
         self.tell_needless(&mount);
         let pod = &mount.pod;
         let made = self.of_agent(&mount).await.inspect_err(|why| {

@@ -16,10 +16,11 @@ mod look_up;
 mod replica;
 mod wanted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use lockstep_core::binding::CsiTarget;
@@ -33,7 +34,7 @@ use crate::metrics::VolumesMetrics;
 use crate::state::keyring::Keys;
 use age::{Age, Standing};
 use cache::Cache;
-pub(crate) use cache::{Booked, CacheError, CacheKeys};
+pub(crate) use cache::{CacheError, CacheKeys, Mounted};
 use entry::Entry;
 pub(crate) use replica::Level;
 pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};
@@ -47,6 +48,10 @@ pub(crate) struct Csi {
     /// Moves with every change of entries.
     changed: watch::Sender<()>,
     metrics: VolumesMetrics,
+    /// What is held and not here: the ledger says so, and the cache did not have it.
+    lacked: Mutex<BTreeSet<BindingId>>,
+    /// Whether the ledger has had the last word on what is here.
+    is_settled: AtomicBool,
 }
 
 impl Csi {
@@ -59,31 +64,30 @@ impl Csi {
             cache: RwLock::default(),
             changed: watch::Sender::default(),
             metrics,
+            lacked: Mutex::default(),
+            is_settled: AtomicBool::new(false),
         }
     }
 
     /// Takes what the cache in `dir` has of what is held, and keeps everything there from now on. What cannot be used is left out and said,
     /// and what is not held any more is removed. A folder that cannot be used stops nothing else.
-    pub(crate) fn open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, held: impl Fn(BindingId) -> Booked) {
-        if let Err(error) = self.try_open_cache(dir, cluster, keys, held) {
-            self.metrics.cache_failures.inc();
-            tracing::error!(%error, "what pods may mount is not cached: after a restart it comes from a server only");
+    pub(crate) fn open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) {
+        match self.try_open_cache(dir, cluster, keys, booked) {
+            Ok(()) => self.is_settled.store(true, Ordering::Release),
+            Err(error) => {
+                self.metrics.cache_failures.inc();
+                tracing::error!(%error, "what pods may mount is not cached: after a restart it comes from a server only");
+            }
         }
     }
 
-    fn try_open_cache(
-        &self,
-        dir: &Path,
-        cluster: ClusterId,
-        keys: CacheKeys,
-        held: impl Fn(BindingId) -> Booked,
-    ) -> Result<(), CacheError> {
+    fn try_open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) -> Result<(), CacheError> {
         let cache = Cache::open(dir, cluster, keys)?;
         // What it had while it stood by is on disk too, and the ledger has the last word on it.
         self.write(BTreeMap::clear);
         for binding in cache.bindings()? {
-            match cache.load(binding, held(binding)) {
-                Err(CacheError::GivenUp) => cache.remove(binding)?,
+            match cache.load(binding, booked.of(binding)).or_else(|why| cache.give_up(binding, why)) {
+                Err(CacheError::GivenUp) => {}
                 Ok(entry) => self.write(|entries| drop(entries.insert(binding, entry))),
                 Err(why) => {
                     self.metrics.cache_failures.inc();
@@ -95,7 +99,9 @@ impl Csi {
             Ok(at) => self.age.confirmed_at(at),
             Err(why) => tracing::info!(%why, "the cache does not say when a server was last there"),
         }
-        tracing::info!(entries = self.len(), "opened the cache of what pods may mount");
+        let lacked: BTreeSet<BindingId> = self.read(|entries| booked.held().filter(|id| !entries.contains_key(id)).collect());
+        tracing::info!(entries = self.len(), lacked = lacked.len(), "opened the cache of what pods may mount");
+        self.with_lacked(|set| *set = lacked);
         self.use_cache(cache);
         Ok(())
     }
@@ -106,6 +112,7 @@ impl Csi {
         let entry = Entry::new(put, target, stamp, key);
         // Pods get it even if the disk is full: an older file does not count, because the ledger says another revision.
         self.in_cache(|cache| cache.store(put.binding, &entry));
+        self.with_lacked(|set| set.remove(&put.binding));
         self.write(|entries| drop(entries.insert(put.binding, entry)));
         Ok(())
     }
@@ -120,6 +127,10 @@ impl Csi {
 
     /// No pod mounts it any more.
     pub(crate) fn remove(&self, binding: BindingId) {
+        // Each delivery to another target says so too.
+        if !self.with_lacked(|set| set.remove(&binding)) && !self.read(|entries| entries.contains_key(&binding)) {
+            return;
+        }
         self.write(|entries| drop(entries.remove(&binding)));
         self.in_cache(|cache| cache.remove(binding));
     }
@@ -128,6 +139,7 @@ impl Csi {
     pub(crate) fn purge(&self) {
         let count = self.len();
         self.age.forget();
+        self.with_lacked(BTreeSet::clear);
         self.write(BTreeMap::clear);
         self.in_cache(Cache::purge);
         if count > 0 {
@@ -158,6 +170,10 @@ impl Csi {
     /// How many bindings have content here.
     pub(crate) fn len(&self) -> usize {
         self.read(BTreeMap::len)
+    }
+
+    fn with_lacked<T>(&self, work: impl FnOnce(&mut BTreeSet<BindingId>) -> T) -> T {
+        work(&mut self.lacked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn use_cache(&self, cache: Cache) {

@@ -11,7 +11,7 @@ use lockstep_proto::convert::binding_id;
 use lockstep_proto::node::cache_change::Change;
 use lockstep_proto::node::standby_server::Standby;
 use lockstep_proto::node::{self, CacheChange, FollowRequest, SealedEntry};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -24,6 +24,8 @@ use crate::sink::csi::{Csi, Level};
 
 /// How often it is said how fresh all of it is.
 pub(super) const LEVEL_INTERVAL: Duration = Duration::from_secs(5);
+/// Replicas that may follow at once: another one, and one more for a moment of a rollout.
+pub(super) const FOLLOWERS_MAX: usize = 4;
 /// Entries under way: each may have a mebibyte.
 const AHEAD_MAX: usize = 4;
 
@@ -32,6 +34,8 @@ pub(super) struct Following {
     pub(super) csi: Arc<Csi>,
     pub(super) reviewer: Arc<Reviewer>,
     pub(super) standing: watch::Receiver<Standing>,
+    /// How many may follow at once.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -41,16 +45,23 @@ impl Standby for Following {
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
         let (metadata, _, FollowRequest { known }) = request.into_parts();
         self.reviewer.replica(&bearer(&metadata)?).await?;
-        if *self.standing.borrow() != Standing::Leader {
-            return Err(Status::failed_precondition("this replica stands by: follow the one that works"));
+        // What it has counts only once its ledger has had the last word.
+        if *self.standing.borrow() != Standing::Leader || !self.csi.is_settled() {
+            return Err(Status::failed_precondition("this replica stands by, or has just begun: follow the one that works"));
         }
+        let following = self.turns.clone().try_acquire_owned();
+        let following = following.map_err(|_| Status::resource_exhausted("other replicas follow already"))?;
         let mut parsed = BTreeMap::new();
         for entry in known {
             let binding = binding_id(&entry.binding).map_err(|error| Status::invalid_argument(error.to_string()))?;
             parsed.insert(binding, Revision { epoch: Epoch::new(entry.epoch), seq: Seq::new(entry.seq) });
         }
         let (sender, receiver) = mpsc::channel(AHEAD_MAX);
-        tokio::spawn(tell(self.csi.clone(), parsed, sender));
+        let telling = tell(self.csi.clone(), parsed, sender);
+        tokio::spawn(async move {
+            telling.await;
+            drop(following);
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 }
@@ -61,7 +72,9 @@ async fn tell(csi: Arc<Csi>, mut known: BTreeMap<BindingId, Revision>, out: mpsc
     loop {
         changes.mark_unchanged();
         let now = csi.revisions();
-        for binding in known.keys().filter(|binding| !now.contains_key(binding)).copied().collect::<Vec<_>>() {
+        let lacked = csi.lacked();
+        let is_gone = |binding: &&BindingId| !now.contains_key(binding) && !lacked.contains(binding);
+        for binding in known.keys().filter(is_gone).copied().collect::<Vec<_>>() {
             known.remove(&binding);
             if say(&out, Change::Removed(binding.uuid().as_bytes().to_vec())).await.is_none() {
                 return;
@@ -72,11 +85,16 @@ async fn tell(csi: Arc<Csi>, mut known: BTreeMap<BindingId, Revision>, out: mpsc
                 continue;
             }
             let of = csi.clone();
-            // Without one, the disk was full or it has changed again; the next round has it.
-            let Some(sealed) = blocking(move || of.sealed(binding, revision)).await else { continue };
-            known.insert(binding, revision);
-            let entry = SealedEntry { binding: binding.uuid().as_bytes().to_vec(), sealed };
-            if say(&out, Change::Put(entry)).await.is_none() {
+            let change = match blocking(move || of.sealed(binding, revision)).await {
+                Some(sealed) => {
+                    known.insert(binding, revision);
+                    Change::Put(SealedEntry { binding: binding.uuid().as_bytes().to_vec(), sealed })
+                }
+                // The disk was full, or it has changed again: the next round may have it, and the former one is not the newest.
+                None if known.remove(&binding).is_some() => Change::Removed(binding.uuid().as_bytes().to_vec()),
+                None => continue,
+            };
+            if say(&out, change).await.is_none() {
                 return;
             }
         }

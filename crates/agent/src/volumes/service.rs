@@ -65,8 +65,8 @@ impl Service {
         let _entered = self.turns.enter()?;
         let node_token = bearer(metadata)?;
         let asked = Asked::parse(request)?;
-        told.asks(&asked);
         let node = self.reviewer.node(&node_token).await?;
+        told.asks(&asked);
         told.node(&node);
         let _turn = self.turns.take(&node).await?;
         self.reviewer.pod(&asked.token, &asked.pod, &node).await?;
@@ -80,7 +80,9 @@ impl Service {
         let asker = Asker { namespace: &pod.namespace, service_account: &pod.service_account };
         let look_up = |wanted| {
             self.csi.look_up(asker, wanted).map_err(|why| match (why, self.knowledge.lacks()) {
-                (NotGiven::Denied(_), Some(lacks)) => NotGiven::NotAtHand(format!("{}: {lacks}", wanted.source)),
+                (NotGiven::Denied(_) | NotGiven::NoSuchKey(_) | NotGiven::Ambiguous(_), Some(lacks)) => {
+                    NotGiven::NotAtHand(format!("{}: {lacks}", wanted.source))
+                }
                 (why, _) => why,
             })
         };

@@ -160,7 +160,14 @@ impl Follower {
 
 fn take(csi: &Csi, change: CacheChange) -> anyhow::Result<()> {
     match change.change {
-        Some(Change::Put(entry)) => csi.take(binding_id(&entry.binding)?, &entry.sealed)?,
+        Some(Change::Put(entry)) => {
+            let binding = binding_id(&entry.binding)?;
+            // What was there before is not the newest any more.
+            if let Err(why) = csi.take(binding, &entry.sealed) {
+                tracing::warn!(%binding, %why, "what the other replica has of a binding cannot be used here");
+                csi.remove(binding);
+            }
+        }
         Some(Change::Removed(binding)) => csi.remove(binding_id(&binding)?),
         Some(Change::Level(level)) => {
             let confirmed = Some(level.confirmed_s).filter(|s| *s > 0).and_then(|s| DateTime::from_timestamp(s, 0));

@@ -94,7 +94,12 @@ fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {
     };
     let purge_former = facts.binding.spec.deletion_policy == DeletionPolicy::Delete;
     let delivered = facts.binding.spec.delivered;
-    let named = |(item, secret): (&Item, &SecretRecord)| CsiSource::of(item, &secret.named(item.secret.source().clone()));
+    // Of an item that delivers all its keys nobody can tell which those are beside others: then it is asked for by the binding.
+    let is_alone = delivered.items.len() == 1 && delivered.templates.is_empty();
+    let named = |(item, secret): (&Item, &SecretRecord)| {
+        let is_told = is_alone || !item.keys.is_empty();
+        is_told.then(|| CsiSource::of(item, &secret.named(item.secret.source().clone()))).flatten()
+    };
     let sources = match &delivered.target {
         // A template's key is asked for by the binding.
         Target::Csi(_) if !delivered.templates_only => delivered.items.iter().zip(&facts.secrets).filter_map(named).collect(),

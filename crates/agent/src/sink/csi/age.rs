@@ -8,6 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// How far a clock may have been set back before the time of the last confirmation is not believed.
 const SET_BACK_MAX: TimeDelta = TimeDelta::minutes(5);
 
+/// How long a link counts without being said again, which it is every half minute.
+const FRESH_MAX: TimeDelta = TimeDelta::minutes(2);
+
 /// What is known of the age of everything that is held.
 #[derive(Debug)]
 pub(super) struct Age {
@@ -64,7 +67,7 @@ impl Age {
 
     pub(super) fn standing(&self, now: DateTime<Utc>) -> Standing {
         self.with(|known| match known.confirmed {
-            _ if known.is_linked => Standing::Fresh,
+            Some(at) if known.is_linked && now - at <= FRESH_MAX => Standing::Fresh,
             Some(at) if now - at <= self.max && at - now <= SET_BACK_MAX => Standing::Stale(at),
             confirmed => Standing::TooOld(confirmed),
         })
@@ -88,7 +91,8 @@ mod tests {
         let age = Age::new(Duration::from_secs(60));
         assert_eq!(age.standing(at(0)), Standing::TooOld(None));
         age.set_linked(true, at(0));
-        assert_eq!(age.standing(at(1000)), Standing::Fresh);
+        assert_eq!((age.standing(at(120)), age.standing(at(121))), (Standing::Fresh, Standing::TooOld(Some(at(0)))));
+        age.set_linked(true, at(1000));
         age.set_linked(false, at(1000));
         // That it is not linked is said again at each try.
         age.set_linked(false, at(1030));

@@ -7,6 +7,7 @@
 //!
 //! An entry is good only if it is no older than what the ledger says is held, so an older file that is put back is refused.
 
+mod booked;
 mod keys;
 mod sealed;
 mod stored;
@@ -23,6 +24,8 @@ use uuid::Uuid;
 
 use super::entry::Entry;
 use crate::durable;
+use booked::Booked;
+pub(crate) use booked::Mounted;
 pub(crate) use keys::CacheKeys;
 use sealed::Label;
 
@@ -67,17 +70,6 @@ pub(crate) enum CacheError {
         /// The system's answer.
         source: io::Error,
     },
-}
-
-/// What the ledger says of a binding.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Booked {
-    /// It is held, at this revision at least.
-    Held(Revision),
-    /// It was not held when the history was there.
-    NotSince(Revision),
-    /// Nothing was ever held.
-    Never,
 }
 
 /// A directory of sealed entries.
@@ -173,13 +165,23 @@ impl Cache {
         at.filter(|_| label.binding.uuid().is_nil()).ok_or(CacheError::Altered)
     }
 
-    /// Removes everything.
-    pub(super) fn purge(&self) -> Result<(), CacheError> {
-        for binding in self.bindings()? {
-            self.remove(binding)?;
+    /// Removes the file of what is not held any more, and answers why it was not loaded.
+    pub(super) fn give_up(&self, binding: BindingId, why: CacheError) -> Result<Entry, CacheError> {
+        match why {
+            CacheError::GivenUp => self.remove(binding).and(Err(CacheError::GivenUp)),
+            other => Err(other),
         }
+    }
+
+    /// Removes everything, and of what cannot be removed says the first.
+    pub(super) fn purge(&self) -> Result<(), CacheError> {
+        // Without it nothing that is left counts after a restart.
         let path = self.dir.join(CONFIRMED);
-        durable::remove(&path).map_err(refused("remove", &path))
+        let mut done = durable::remove(&path).map_err(refused("remove", &path));
+        for binding in self.bindings()? {
+            done = done.and(self.remove(binding));
+        }
+        done
     }
 
     fn write(&self, path: &Path, label: Label, plain: &[u8]) -> Result<(), CacheError> {

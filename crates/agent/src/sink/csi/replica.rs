@@ -1,7 +1,8 @@
 //! What pods may mount, in a replica that stands by: the same sealed files as the one that works has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{BindingId, ClusterId};
@@ -72,6 +73,16 @@ impl Csi {
     pub(crate) fn level(&self) -> Level {
         let (is_linked, confirmed) = self.age.known();
         Level { is_linked, confirmed }
+    }
+
+    /// Whether the ledger has had the last word on what is here, so that others may follow.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Acquire)
+    }
+
+    /// What is held and not here: nobody may take it for gone.
+    pub(crate) fn lacked(&self) -> BTreeSet<BindingId> {
+        self.with_lacked(|set| set.clone())
     }
 
     /// What there is, and of which revision.

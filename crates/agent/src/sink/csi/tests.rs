@@ -64,6 +64,10 @@ fn csi() -> Csi {
     csi_at(0)
 }
 
+fn held(binding: BindingId, revision: Revision) -> Mounted {
+    Mounted { held: BTreeMap::from([(binding, revision)]), ..Mounted::default() }
+}
+
 fn ask(csi: &Csi) -> Result<Found, NotGiven> {
     csi.look_up(CHECKOUT, &Wanted { source: Source::Binding("db".to_owned()), key: None })
 }
@@ -82,7 +86,7 @@ fn a_restarted_agent_without_a_server_gives_what_was_held_as_stale_until_it_is_t
     let (cluster, binding) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
     let keys = || CacheKeys::parse(&text).unwrap();
     let first = csi();
-    first.open_cache(dir.path(), cluster, keys(), |_| Booked::Never);
+    first.open_cache(dir.path(), cluster, keys(), &Mounted::default());
     let revision = hold(&first, binding);
     assert!(matches!(ask(&first), Err(NotGiven::NotAtHand(_))), "no server ever said that it is the newest");
     first.set_linked(true);
@@ -91,10 +95,10 @@ fn a_restarted_agent_without_a_server_gives_what_was_held_as_stale_until_it_is_t
     assert!(ask(&first).unwrap().is_stale);
 
     let again = csi_at(86_400);
-    again.open_cache(dir.path(), cluster, keys(), |_| Booked::Held(revision));
+    again.open_cache(dir.path(), cluster, keys(), &held(binding, revision));
     assert!(ask(&again).unwrap().is_stale);
     let later = csi_at(86_401);
-    later.open_cache(dir.path(), cluster, keys(), |_| Booked::Held(revision));
+    later.open_cache(dir.path(), cluster, keys(), &held(binding, revision));
     assert!(matches!(ask(&later), Err(NotGiven::NotAtHand(why)) if why.contains("--cache-max-age-seconds")));
 }
 
@@ -105,20 +109,62 @@ fn what_is_not_held_any_more_leaves_the_cache_and_what_another_cluster_left_is_n
     let keys = || CacheKeys::parse(&text).unwrap();
     let files = || std::fs::read_dir(dir.path()).unwrap().count();
     let first = csi();
-    first.open_cache(dir.path(), cluster, keys(), |_| Booked::Never);
+    first.open_cache(dir.path(), cluster, keys(), &Mounted::default());
     let revision = hold(&first, binding);
     let other = csi();
-    other.open_cache(dir.path(), Uuid::from_u128(9).into(), keys(), |_| Booked::Held(revision));
+    other.open_cache(dir.path(), Uuid::from_u128(9).into(), keys(), &held(binding, revision));
     assert_eq!((other.len(), files()), (0, 1));
-    csi().open_cache(dir.path(), cluster, keys(), |_| Booked::Never);
+    csi().open_cache(dir.path(), cluster, keys(), &Mounted::default());
     assert_eq!(files(), 0);
+}
+
+#[test]
+fn what_is_held_and_not_in_the_cache_is_not_taken_for_gone() {
+    let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let (cluster, binding): (_, BindingId) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let csi = csi();
+    assert!(!csi.is_settled());
+    let revision = Revision { epoch: Epoch::new(1), seq: Seq::new(1) };
+    csi.open_cache(dir.path(), cluster, keys(), &held(binding, revision));
+    assert!(csi.is_settled());
+    assert_eq!(csi.lacked(), BTreeSet::from([binding]));
+    csi.remove(binding);
+    assert_eq!(csi.lacked(), BTreeSet::new());
+}
+
+#[test]
+fn a_replica_that_follows_gives_nothing_before_it_was_told_how_fresh_that_is() {
+    let (leads, follows, text) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let (cluster, binding): (_, BindingId) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let leader = csi();
+    leader.open_cache(leads.path(), cluster, keys(), &Mounted::default());
+    let revision = hold(&leader, binding);
+    let sealed = leader.sealed(binding, revision).unwrap();
+
+    let standby = csi();
+    assert_eq!(standby.follow(follows.path(), cluster, keys()).unwrap(), BTreeMap::new());
+    standby.take(binding, &sealed).unwrap();
+    assert!(matches!(ask(&standby), Err(NotGiven::NotAtHand(_))));
+    standby.set_level(Level { is_linked: false, confirmed: Some(standby.clock.now()) });
+    assert!(ask(&standby).unwrap().is_stale);
+    standby.set_level(Level { is_linked: true, confirmed: None });
+    assert!(!ask(&standby).unwrap().is_stale);
+    let mut altered = sealed.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    assert!(standby.take(binding, &altered).is_err());
+    // Started again, it has it on disk, and says so; what that is worth it does not know.
+    let again = csi();
+    assert_eq!(again.follow(follows.path(), cluster, keys()).unwrap(), BTreeMap::from([(binding, revision)]));
+    assert!(matches!(ask(&again), Err(NotGiven::NotAtHand(_))));
 }
 
 #[test]
 fn a_revoked_cluster_has_nothing_left_in_memory_or_on_disk() {
     let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
     let csi = csi();
-    csi.open_cache(dir.path(), Uuid::from_u128(1).into(), CacheKeys::parse(&text).unwrap(), |_| Booked::Never);
+    csi.open_cache(dir.path(), Uuid::from_u128(1).into(), CacheKeys::parse(&text).unwrap(), &Mounted::default());
     hold(&csi, Uuid::from_u128(2).into());
     csi.set_linked(true);
     assert!(ask(&csi).is_ok() && std::fs::read_dir(dir.path()).unwrap().count() == 2);
