@@ -22,6 +22,7 @@ Lockstep's tasks.
   cargo xtask test [--quick]                 fetches what is missing and runs all tests; --quick leaves out what needs kube-apiserver
   cargo xtask bench propagation|first-sync   measures an optimised build against a bare loop in the same run
   cargo xtask bench memory                   measures what an optimised agent and server weigh with many Secrets
+  cargo xtask bench mount                    measures what a pod's mount costs, against a bare gRPC responder in the same run
   cargo xtask book                           makes docs/ into pages for a browser, with mdBook
   cargo xtask dashboards                     builds dashboards/*.json from dashboards/src
   cargo xtask fuzz TARGET SECONDS            searches with libFuzzer, which needs a C++ compiler; tests/fuzz/fuzz_targets has the targets

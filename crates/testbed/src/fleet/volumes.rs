@@ -55,6 +55,11 @@ impl Agent {
     /// Starts a node agent on a node of that name, which there must be, with what its pod would have: a token of its service account that is
     /// bound to it, and the published CA.
     pub async fn start_node(&self, node: &str) -> Result<NodeAgent> {
+        self.start_node_logging(node, "debug").await
+    }
+
+    /// The same, with what it logs.
+    pub async fn start_node_logging(&self, node: &str, log: &str) -> Result<NodeAgent> {
         let volumes = self.volumes.context("the agent serves no volumes")?;
         let kubernetes = self.kubernetes()?;
         let folder = self.folder.join(format!("node-{node}"));
@@ -79,7 +84,7 @@ impl Agent {
             .arg("--token-file")
             .arg(folder.join("token"))
             .args(["--metrics-listen", &metrics.to_string()])
-            .env("LOCKSTEP_LOG", "debug");
+            .env("LOCKSTEP_LOG", log);
         let process = Process::spawn("node", spec, &folder)?;
         let socket = providers.join("lockstep.sock");
         wait::until("the node agent to listen", START_LIMIT, async || {

@@ -11,6 +11,7 @@ mod figures;
 mod first_sync;
 mod many;
 mod memory;
+mod mount;
 mod observer;
 mod printing;
 mod process;
@@ -20,7 +21,7 @@ mod propagation;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --runs 1 --output json\n  cargo xtask bench first-sync\n  cargo xtask bench memory"
+    after_help = "Example:\n  cargo xtask bench propagation\n  cargo xtask bench propagation --clusters 5 --runs 1 --output json\n  cargo xtask bench first-sync\n  cargo xtask bench memory\n  cargo xtask bench mount\n  cargo xtask bench mount --pods 200 --runs 1 --output json"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -35,6 +36,8 @@ enum Bench {
     FirstSync(first_sync::Arguments),
     /// The memory of an agent that holds many Secrets beside large ones of others, and of its server.
     Memory(memory::Arguments),
+    /// What a pod's mount costs at a node agent, and a storm of pods; against a gRPC responder that asks for one TokenReview, nothing else.
+    Mount(mount::Arguments),
 }
 
 #[tokio::main]
@@ -55,6 +58,7 @@ async fn run(arguments: Arguments) -> Result<()> {
             Bench::Propagation(arguments) => propagation::run(&arguments).await,
             Bench::FirstSync(arguments) => first_sync::run(&arguments).await,
             Bench::Memory(arguments) => memory::run(&arguments).await,
+            Bench::Mount(arguments) => mount::run(&arguments).await,
         }
     };
     tokio::select! {

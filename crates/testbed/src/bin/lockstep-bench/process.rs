@@ -62,8 +62,8 @@ impl Cpu {
     }
 }
 
-/// As Linux counts it (proc_pid_stat(5)), in hundredths: user's and the system's.
-fn cpu_s(process: &Process) -> Result<f64> {
+/// What a process used of the processors so far, in seconds of one core: as Linux counts it (proc_pid_stat(5)), in hundredths, the system's too.
+pub(crate) fn cpu_s(process: &Process) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).context("reading a process's times")?;
     // The second field may have spaces in it, and ends with the last parenthesis.
     let fields = stat.rsplit_once(')').context("reading a process's times")?.1.split_whitespace();
