@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// Mounts under way at a time for throughput: by default as many as a node agent takes on.
     #[arg(long, default_value_t = 16)]
     in_flight: usize,
+    /// Bytes of the secret's password. A volume has it twice, as a file and within a JSON file of all keys.
+    #[arg(long, default_value_t = 32)]
+    value_bytes: usize,
     #[command(flatten)]
     printing: Printing,
 }
@@ -65,7 +68,7 @@ struct Round {
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let in_a_run = arguments.pods / arguments.runs.max(1) / 2;
     ensure!(in_a_run > 0 && arguments.per_second > 0 && arguments.in_flight > 0, "--pods: at least two for each of --runs");
-    let fleet = start().await?;
+    let fleet = start(arguments.value_bytes).await?;
     let pods = pods::make(&fleet, arguments.pods).await?;
     let node = fleet.agents[0].start_node_logging(NODE, "info").await?;
     let folder = Folder::new("bench")?;
@@ -101,6 +104,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
         plain("runs", number(rounds.len())),
         plain("mounts_per_run", number(in_a_run)),
         plain("in_flight", number(arguments.in_flight)),
+        plain("value_bytes", number(arguments.value_bytes)),
     ];
     figures.extend(latencies(&rounds));
     figures.extend([
@@ -137,10 +141,11 @@ impl Weight {
 }
 
 /// One cluster with volumes, and one secret that its pods may mount.
-async fn start() -> Result<Fleet> {
+async fn start(value_bytes: usize) -> Result<Fleet> {
     eprintln!("starting Postgres, OpenBao, a replica, a kube-apiserver with an agent and a node agent");
     let fleet = Fleet::start(Settings { volumes: true, ..Settings::as_shipped(Sink::Secret) }).await?;
-    fleet.bao.kv_put(KV, &format!("shop/{SECRET}"), &json!({ "username": "checkout", "password": "of a benchmark" })).await?;
+    let keys = json!({ "username": "checkout", "password": "x".repeat(value_bytes) });
+    fleet.bao.kv_put(KV, &format!("shop/{SECRET}"), &keys).await?;
     fleet.apply(&format!("{}---\n{}", fleet.basics(), pods::binding())).await?;
     fleet.await_delivery("cluster-1", SECRET, "InSync").await?;
     Ok(fleet)
