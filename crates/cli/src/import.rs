@@ -16,7 +16,7 @@ mod templates;
 mod vault_path;
 mod vso;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
 use lockstep_api::selector::Selector;
@@ -31,7 +31,7 @@ pub(crate) enum Tool {
     Eso,
     /// Vault Secrets Operator: VaultStaticSecret, VaultDynamicSecret of static roles
     Vso,
-    /// Secrets Store CSI driver with Vault's provider: SecretProviderClass
+    /// Secrets Store CSI driver with Vault's provider: SecretProviderClass, with what makes the pods that mount it
     Csi,
 }
 
@@ -44,6 +44,11 @@ impl Tool {
             Self::Vso => group == "secrets.hashicorp.com",
             Self::Csi => group == "secrets-store.csi.x-k8s.io",
         }
+    }
+
+    /// Whether it makes something of the object.
+    fn reads(self, object: &Object) -> bool {
+        self.owns(&object.api_version) || (self == Self::Csi && csi::mounts_classes(object))
     }
 
     /// What people call it.
@@ -69,6 +74,8 @@ pub(crate) struct Wanted {
     pub(crate) clusters: Selector,
     /// Where objects are that do not say.
     pub(crate) namespace: String,
+    /// Whose pods may mount what classes name. Empty: those of the workloads that mount them.
+    pub(crate) service_accounts: BTreeSet<String>,
     /// Only compare.
     pub(crate) observe: bool,
 }
@@ -83,7 +90,7 @@ impl Wanted {
 /// What becomes of each object, in the order they are in; the bindings have their names and are valid.
 pub(crate) fn import(tool: Tool, objects: Vec<(serde_json::Value, String)>, wanted: &Wanted) -> Vec<Outcome> {
     let objects: Vec<Object> = objects.into_iter().map(|(value, place)| Object::new(value, place, &wanted.namespace)).collect();
-    let (own, foreign): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| tool.owns(&object.api_version));
+    let (own, foreign): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| tool.reads(object));
     let mut outcomes = match tool {
         Tool::Eso => eso::import(&own, wanted),
         Tool::Vso => vso::import(&own, wanted),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use lockstep_core::name::{Namespace, ProjectName, SourceName};
+use lockstep_core::binding::EACH_SERVICE_ACCOUNT;
+use lockstep_core::name::{Namespace, ProjectName, ServiceAccountName, SourceName};
 use lockstep_core::selector::Selector;
 
 use crate::format::Format;
@@ -20,8 +21,8 @@ use crate::terminal;
 /// Writes bindings to standard output, and to standard error what became of each object: mapped, mapped in part, not mapped. Every field of an
 /// object is in a binding, or named with the reason why it is not. Nothing is sent to a server.
 ///
-/// The bindings take over the Secrets that are there (adopt); with --observe they only compare, and say what would change. Exits with 2 if
-/// anything was left out.
+/// The bindings take over the Secrets that are there (adopt); with --observe they only compare, and say what would change. What pods mount
+/// has nothing to compare with, and is left out then. Exits with 2 if anything was left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,6 +32,10 @@ pub(crate) struct Args {
     /// File, directory and those below it (*.yaml, *.yml, *.json), or - for standard input; may be repeated
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true)]
     filename: Vec<PathBuf>,
+    /// Of CSI: the service account whose pods may mount the files, or "*" for each; may be repeated. Otherwise those of the pods and
+    /// workloads that mount the class and are given with it
+    #[arg(long, value_name = "NAME", value_parser = service_account)]
+    service_account: Vec<String>,
     /// Only compare with the Secrets that are there, and write none
     #[arg(long)]
     observe: bool,
@@ -66,7 +71,8 @@ Examples:
   # Straight from a cluster
   kubectl get externalsecrets,secretstores -A -o yaml | lockstep import eso -f - --clusters env=prod
   lockstep import vso -f vso/ --store-map team-auth=corp
-  lockstep import csi -f classes.yaml --source corp
+  lockstep import csi -f classes.yaml --source corp --service-account checkout
+  kubectl get secretproviderclasses,pods -A -o yaml | lockstep import csi -f - --source corp
 
 Exit codes:
   0   every object is mapped
@@ -80,8 +86,18 @@ fn store(text: &str) -> Result<(String, String), String> {
     Ok((store.to_owned(), source.to_string()))
 }
 
+/// A name, or all.
+fn service_account(text: &str) -> Result<String, String> {
+    let is_all = text == EACH_SERVICE_ACCOUNT;
+    let name = if is_all { Ok(text.to_owned()) } else { text.parse::<ServiceAccountName>().map(|name| name.to_string()) };
+    name.map_err(|error| error.to_string())
+}
+
 impl Args {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        if self.tool != Tool::Csi && !self.service_account.is_empty() {
+            bail!("--service-account is for volumes, which only `lockstep import csi` makes: leave it out");
+        }
         let files = FileArgs { filename: self.filename.clone(), recursive: true };
         let outcomes = import::import(self.tool, manifest::read_foreign(&files)?, &self.wanted());
         if outcomes.iter().all(|outcome| outcome.verdict == Verdict::PassedOver) {
@@ -107,6 +123,7 @@ impl Args {
             stores: self.store_map.iter().cloned().collect::<BTreeMap<_, _>>(),
             clusters: (&self.clusters).into(),
             namespace: self.namespace.to_string(),
+            service_accounts: self.service_account.iter().cloned().collect(),
             observe: self.observe,
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// What became of a field and all that is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fate {
-    /// It is in a binding, or says what the object is.
+    /// It is in a binding, or says what the object is, or stays in an object that stays.
     Used,
     /// Nothing here needs it.
     NotNeeded(String),

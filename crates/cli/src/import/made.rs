@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_api::binding::{Binding, BindingSpec, SecretTarget, Target};
+use lockstep_api::binding::{Binding, BindingSpec, CsiTarget, Item, SecretTarget, Target};
 use lockstep_api::manifest::Metadata;
+use lockstep_api::selector::Selector;
 use lockstep_core::binding::NAMESPACES_MAX;
 use lockstep_core::name::NAME_MAX_BYTES;
 
@@ -26,25 +27,43 @@ pub(super) struct Made {
     joined: Option<(usize, usize)>,
     /// Other objects that it stands for, as in `externalsecret/shop/db (file.yaml:3)`.
     also: Vec<String>,
+    /// What is still to be done with the object, for the binding to be of use.
+    next: Option<String>,
 }
 
 impl Made {
     /// A binding called like `hint`, that delivers `items` to the object's namespace.
     pub(super) fn new(object: &Object, hint: &str, wanted: &Wanted, items: Items, target: SecretTarget) -> Self {
         let target = SecretTarget { namespaces: vec![object.namespace.clone()], adopt: true, ..target };
-        let spec = BindingSpec {
-            project: wanted.project.clone(),
-            clusters: wanted.clusters.clone(),
-            items: items.into_vec(),
-            target: Target { secret: Some(target), ..Target::default() },
-            mode: wanted.observe.then(|| "Observe".to_owned()),
-            templates: BTreeMap::new(),
-            templates_only: false,
-            deletion_policy: None,
-            source_deletion_policy: None,
-            restart: None,
-        };
-        Self { spec, hint: name_from(hint), namespace: object.namespace.clone(), name: None, joined: None, also: Vec::new() }
+        let target = Target { secret: Some(target), ..Target::default() };
+        let mode = wanted.observe.then(|| "Observe".to_owned());
+        Self::of(object, hint, wanted, BindingSpec { mode, ..bare_spec(items.into_vec(), target) })
+    }
+
+    /// A binding called like `hint`, that lets pods of the object's namespace mount `items`.
+    pub(super) fn volume(
+        object: &Object,
+        hint: &str,
+        wanted: &Wanted,
+        items: Vec<Item>,
+        accounts: &BTreeSet<String>,
+        next: &str,
+    ) -> Self {
+        let service_accounts = accounts.iter().cloned().collect();
+        let csi = CsiTarget { namespaces: vec![object.namespace.clone()], service_accounts };
+        let made = Self::of(object, hint, wanted, bare_spec(items, Target { csi: Some(csi), ..Target::default() }));
+        Self { next: Some(next.to_owned()), ..made }
+    }
+
+    fn of(object: &Object, hint: &str, wanted: &Wanted, spec: BindingSpec) -> Self {
+        let spec = BindingSpec { project: wanted.project.clone(), clusters: wanted.clusters.clone(), ..spec };
+        let namespace = object.namespace.clone();
+        Self { spec, hint: name_from(hint), namespace, name: None, joined: None, also: Vec::new(), next: None }
+    }
+
+    /// What is still to be done with the object.
+    pub(super) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 
     fn manifest(&self, name: &str) -> Binding {
@@ -64,16 +83,31 @@ impl Made {
         let from = std::iter::once(format!("From {} ({})", outcome.title(), outcome.place));
         let also = self.also.iter().map(|other| format!("and {other}"));
         let left = outcome.lines.left_out.iter().map(|line| format!("Left out: {}: {}", line.field, line.why));
-        let comments = terminal::lines(from.chain(also).chain(left).map(|line| format!("# {}", printable(&line))));
+        let next = self.next.iter().map(|next| format!("Next: {next}"));
+        let comments = terminal::lines(from.chain(also).chain(left).chain(next).map(|line| format!("# {}", printable(&line))));
         Some(format::yaml(&self.manifest(name)).map(|yaml| format!("{comments}{yaml}")))
     }
 
     fn without_namespaces(&self) -> BindingSpec {
         let mut spec = self.spec.clone();
-        if let Some(secret) = &mut spec.target.secret {
-            secret.namespaces.clear();
-        }
+        change_namespaces(&mut spec, Vec::clear);
         spec
+    }
+}
+
+/// A binding of nobody's, as it is without a policy.
+fn bare_spec(items: Vec<Item>, target: Target) -> BindingSpec {
+    BindingSpec {
+        project: String::new(),
+        clusters: Selector::default(),
+        items,
+        target,
+        mode: None,
+        templates: BTreeMap::new(),
+        templates_only: false,
+        deletion_policy: None,
+        source_deletion_policy: None,
+        restart: None,
     }
 }
 
@@ -112,7 +146,7 @@ fn refuse_invalid(outcome: &mut Outcome) {
     let judged = std::mem::take(&mut outcome.made).into_iter().map(|made| (made.mistakes(), made));
     let (good, bad): (Vec<_>, Vec<_>) = judged.partition(|(mistakes, _)| mistakes.is_ok());
     for (mistakes, made) in bad {
-        let target = made.spec.target.secret.as_ref().map_or("", |secret| &secret.name);
+        let target = made.spec.target.secret.map_or_else(|| "the volume".to_owned(), |secret| format!("Secret {}", secret.name));
         let why = mistakes.err().unwrap_or_default();
         outcome.refuse(target, format!("`lockstep apply` would refuse the binding: {why}"), good.is_empty());
     }
@@ -126,7 +160,11 @@ fn join_same(outcomes: &mut [Outcome]) {
     let mut first: Vec<(BindingSpec, (usize, usize))> = Vec::new();
     for (o, m) in all {
         let (spec, namespace) = (outcomes[o].made[m].without_namespaces(), outcomes[o].made[m].namespace.clone());
-        let takes = |made: &Made| namespaces(made).len() < NAMESPACES_MAX && !namespaces(made).contains(&namespace);
+        // A Secret has one binding. A volume that several classes name is in all of their pods.
+        let takes = |made: &Made| match namespaces(made).contains(&namespace) {
+            true => made.spec.target.csi.is_some(),
+            false => namespaces(made).len() < NAMESPACES_MAX,
+        };
         let same = first.iter().find(|(other, at)| *other == spec && takes(&outcomes[at.0].made[at.1]));
         let Some(&(_, at)) = same else {
             outcomes[o].made[m].name = Some(String::new());
@@ -137,14 +175,26 @@ fn join_same(outcomes: &mut [Outcome]) {
         outcomes[o].made[m].joined = Some(at);
         let one = &mut outcomes[at.0].made[at.1];
         one.also.push(also);
-        if let Some(secret) = &mut one.spec.target.secret {
-            secret.namespaces.push(namespace);
+        if !namespaces(one).contains(&namespace) {
+            change_namespaces(&mut one.spec, |namespaces| namespaces.push(namespace));
         }
     }
 }
 
+/// Where a binding delivers.
 fn namespaces(made: &Made) -> &[String] {
-    made.spec.target.secret.as_ref().map_or(&[], |secret| &secret.namespaces)
+    let Target { secret, csi, .. } = &made.spec.target;
+    let of_secret = secret.as_ref().map(|secret| &secret.namespaces);
+    of_secret.or(csi.as_ref().map(|csi| &csi.namespaces)).map_or(&[], Vec::as_slice)
+}
+
+/// Calls `change` with where a binding delivers.
+fn change_namespaces(spec: &mut BindingSpec, change: impl FnOnce(&mut Vec<String>)) {
+    let Target { secret, csi, .. } = &mut spec.target;
+    let of_secret = secret.as_mut().map(|secret| &mut secret.namespaces);
+    if let Some(namespaces) = of_secret.or(csi.as_mut().map(|csi| &mut csi.namespaces)) {
+        change(namespaces);
+    }
 }
 
 /// A hint that several have gets the namespace, and if that is not enough, a number.

@@ -102,19 +102,24 @@ impl Outcome {
     }
 
     /// One of its bindings would be refused; `is_last`: there is none besides.
-    pub(super) fn refuse(&mut self, target: &str, why: String, is_last: bool) {
+    pub(super) fn refuse(&mut self, target: String, why: String, is_last: bool) {
         if is_last {
             self.verdict = Verdict::NotMapped;
             self.why = Some(why);
         } else {
             self.verdict = Verdict::InPart;
-            self.lines.left_out.push(Line { field: format!("Secret {target}"), why });
+            self.lines.left_out.push(Line { field: target, why });
         }
     }
 
     /// Whether something that the object did has no place in a binding: of a store too, where a field is not known.
     pub(crate) fn is_incomplete(&self) -> bool {
         matches!(self.verdict, Verdict::InPart | Verdict::NotMapped) || !self.lines.left_out.is_empty()
+    }
+
+    /// What is still to be done with the object itself, for its bindings to be of use.
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.made.iter().find_map(Made::next)
     }
 
     /// As in `externalsecret/shop/db`; what is in no namespace has none.

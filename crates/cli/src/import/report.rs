@@ -28,7 +28,8 @@ fn details(outcome: &Outcome) -> Option<String> {
     let why = outcome.why.iter().map(|why| format!("  {}: {why}", outcome.verdict.as_str()));
     let left = outcome.lines.left_out.iter().map(|line| format!("  left out: {}: {}", line.field, line.why));
     let not_needed = outcome.lines.not_needed.iter().map(|line| format!("  not needed: {}: {}", line.field, line.why));
-    let lines: Vec<String> = why.chain(left).chain(not_needed).map(|line| printable(&line)).collect();
+    let next = outcome.next().map(|next| format!("  next: {next}"));
+    let lines: Vec<String> = why.chain(left).chain(not_needed).chain(next).map(|line| printable(&line)).collect();
     (!lines.is_empty()).then(|| format!("\n{} ({})\n{}", outcome.title(), printable(&outcome.place), terminal::lines(lines)))
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn data(outcomes: &[Outcome]) -> Value {
         json!({
             "kind": outcome.kind, "namespace": outcome.namespace, "name": outcome.name, "place": outcome.place,
             "result": outcome.verdict, "why": outcome.why, "bindings": outcome.bindings,
-            "leftOut": outcome.lines.left_out, "notNeeded": outcome.lines.not_needed,
+            "leftOut": outcome.lines.left_out, "notNeeded": outcome.lines.not_needed, "next": outcome.next(),
         })
     });
     json!({ "items": items.collect::<Vec<_>>() })

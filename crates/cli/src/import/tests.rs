@@ -8,13 +8,14 @@ use crate::manifest::read_foreign;
 
 const TOOLS: [(Tool, &str); 3] = [(Tool::Eso, "eso"), (Tool::Vso, "vso"), (Tool::Csi, "csi")];
 
-fn wanted() -> Wanted {
+pub(super) fn wanted() -> Wanted {
     Wanted {
         project: "shop".into(),
         source: Some("corp".into()),
         stores: BTreeMap::new(),
         clusters: Selector::default(),
         namespace: "default".into(),
+        service_accounts: BTreeSet::new(),
         observe: false,
     }
 }

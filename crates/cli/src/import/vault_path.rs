@@ -43,8 +43,7 @@ pub(super) fn split_first(path: &str) -> Option<(&str, &str)> {
 
 /// Of a static role's or KV secret's path in the HTTP API; `true`: where the mount ends is a guess.
 pub(super) fn of_api_path(path: &str) -> Result<(VaultPlace, bool), String> {
-    let path = trimmed(path);
-    let path = path.strip_prefix("v1/").unwrap_or(path);
+    let path = of_api(path);
     let cut = |word: &str| path.split_once(&format!("/{word}/"));
     if let Some((mount, role)) = cut("static-creds") {
         return Ok((VaultPlace::new(mount, role, Engine::StaticRole), false));
@@ -60,6 +59,19 @@ pub(super) fn of_api_path(path: &str) -> Result<(VaultPlace, bool), String> {
     }
     let (mount, path) = split_first(path).ok_or_else(|| format!("{path:?} has no mount before the path"))?;
     Ok((VaultPlace::new(mount, path, Engine::KvV1), true))
+}
+
+/// The static role that has the name of the role whose credentials a path of the HTTP API makes.
+pub(super) fn of_credentials(path: &str) -> Option<VaultPlace> {
+    let makes_some = of_api_path(path).is_err_and(|why| why == DYNAMIC);
+    let (mount, role) = of_api(path).split_once("/creds/").filter(|_| makes_some)?;
+    Some(VaultPlace::new(mount, role, Engine::StaticRole))
+}
+
+/// Without the API's version before it.
+fn of_api(path: &str) -> &str {
+    let path = trimmed(path);
+    path.strip_prefix("v1/").unwrap_or(path)
 }
 
 /// Credentials that are made for each reader.
@@ -84,6 +96,9 @@ mod tests {
             assert_eq!(((place.mount.as_str(), place.path.as_str(), place.engine), is_guess), (want, guessed), "{path}");
         }
         assert!(of_api_path("database/creds/app").unwrap_err().contains("dynamic"));
+        let role = of_credentials("/v1/team/database/creds/app").unwrap();
+        assert_eq!((role.mount.as_str(), role.path.as_str(), role.engine), ("team/database", "app", Engine::StaticRole));
+        assert_eq!(["kv/data/creds/app", "database/static-creds/app"].map(of_credentials), [None, None]);
         assert!(of_api_path("pki/issue/web").unwrap_err().contains("Rotation"));
         assert!(of_api_path("secret").is_err());
     }

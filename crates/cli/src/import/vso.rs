@@ -50,7 +50,7 @@ fn no_binding(kind: &str) -> &'static str {
         "VaultPKISecret" => CERTIFICATE,
         "SecretTransformation" => "write its templates into the destination of each object that refers to it, and import that",
         "HCPAuth" | "HCPVaultSecretsApp" => "sources are Vault and OpenBao, not HCP Vault Secrets",
-        "CSISecrets" => "CSI volumes are not there yet",
+        "CSISecrets" => "write a binding with the target csi, and a SecretProviderClass with `provider: lockstep` that names it",
         _ => "it has no equal",
     }
 }

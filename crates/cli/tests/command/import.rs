@@ -97,6 +97,28 @@ fn directories_are_searched_below_and_lists_unfolded() {
     assert!(done.code == 0 && done.stderr.contains(MAPPED), "{done:?}");
 }
 
+const CLASS: &str = "\
+apiVersion: secrets-store.csi.x-k8s.io/v1
+kind: SecretProviderClass
+metadata: {name: db, namespace: shop}
+spec: {provider: vault, parameters: {roleName: shop, objects: '[{objectName: p, secretPath: kv/data/shop/db, secretKey: password}]'}}
+";
+
+#[test]
+fn a_class_is_mounted_by_the_pods_that_the_flag_names_and_says_what_is_next() {
+    let place = Place::new();
+    place.write("class.yaml", CLASS);
+    let nobodys = place.run("import csi -f class.yaml");
+    assert!(nobodys.code == 2 && nobodys.stderr.contains("--service-account"), "{nobodys:?}");
+    let done = place.run("import csi -f class.yaml --service-account checkout --service-account cart");
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.stderr.contains("next: the class stays, with `provider: lockstep`"), "{done:?}");
+    place.write("bindings.yaml", &done.stdout);
+    let applied = place.run("apply -f bindings.yaml --dry-run=client");
+    assert_eq!((applied.code, applied.stdout.as_str()), (0, "binding/db checked (client dry run)\n"), "{applied:?}");
+    place.run("import eso -f class.yaml --service-account a").failed_with(1, "--service-account is for volumes");
+}
+
 #[test]
 fn what_cannot_be_begun_says_why() {
     let place = Place::new();
@@ -110,6 +132,7 @@ fn what_cannot_be_begun_says_why() {
         ("import eso", "--filename"),
         ("import eso -f x --store-map vault", "is not STORE=SOURCE"),
         ("import eso -f x --project Shop", "is not a valid name"),
+        ("import csi -f x --service-account Shop", "--service-account"),
     ] {
         let done = place.run(words);
         assert!(done.code == 2 && done.stderr.contains(why), "{words}: {done:?}");

@@ -32,6 +32,7 @@ fn table(tool: &str) -> String {
             "mapped" => (counts[0] += 1, "a binding").1,
             "inPart" => (counts[1] += 1, "a binding, in part").1,
             "notMapped" => (counts[2] += 1, "**nothing**").1,
+            _ if tool == "csi" => "leave to mount, for its service account",
             _ => "a source, which an administrator registers",
         };
         let left = item["leftOut"].as_array().unwrap().iter();
