@@ -160,10 +160,10 @@ fn join_same(outcomes: &mut [Outcome]) {
     let mut first: Vec<(BindingSpec, (usize, usize))> = Vec::new();
     for (o, m) in all {
         let (spec, namespace) = (outcomes[o].made[m].without_namespaces(), outcomes[o].made[m].namespace.clone());
-        // A Secret has one binding. A volume that several classes name is in all of their pods.
-        let takes = |made: &Made| match namespaces(made).contains(&namespace) {
-            true => made.spec.target.csi.is_some(),
-            false => namespaces(made).len() < NAMESPACES_MAX,
+        // Two objects for one Secret stay two bindings, which an operator has to look at. What classes of a namespace mount may be the same.
+        let takes = |made: &Made| {
+            let is_in = namespaces(made).contains(&namespace);
+            if is_in { made.spec.target.csi.is_some() } else { namespaces(made).len() < NAMESPACES_MAX }
         };
         let same = first.iter().find(|(other, at)| *other == spec && takes(&outcomes[at.0].made[at.1]));
         let Some(&(_, at)) = same else {
