@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use lockstep_testbed::csi_driver::PodVolume;
+use lockstep_testbed::fleet::STORY_LIMIT;
+use lockstep_testbed::wait;
 use serde_json::json;
 
-use crate::world::{ACCOUNT, World};
+use crate::world::{ACCOUNT, CLUSTER, World};
 
 /// Mounting fails, nothing is mounted, and this is in the pod's event.
 async fn is_refused(world: &World, case: &str, volume: &PodVolume, part: &str) -> Result<()> {
@@ -56,6 +58,33 @@ async fn who_is_not_named_by_a_binding_or_is_not_who_it_says_gets_nothing_and_re
     // And the one that may still reads it.
     world.driver.publish(&good).await?;
     assert_eq!(world.files(&good)?["password"].1, "canary");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_grant_no_new_pod_mounts_and_what_runs_keeps_its_files() -> Result<()> {
+    let world = World::start().await?;
+    world.write("db", json!({ "password": "canary" })).await?;
+    world.bind("db").await?;
+    world.class("db", "- {objectName: password, binding: db, secretKey: password}").await?;
+    let runs = world.pod("checkout-0", ACCOUNT, "db").await?;
+    world.driver.publish(&runs).await?;
+    world.fleet.cli(&["delete", "grant", "shop-prod"]).await?;
+    world.fleet.await_delivery(CLUSTER, "db", "Denied").await?;
+    let starts = world.pod("checkout-1", ACCOUNT, "db").await?;
+    wait::until("a new pod to be refused", STORY_LIMIT, async || {
+        let published = world.driver.publish(&starts).await;
+        if published.is_ok() {
+            world.driver.unpublish(&starts).await?;
+        }
+        let said = format!("{:#}", published.err().context("it is mounted")?);
+        ensure!(said.contains("no binding gives") && !said.contains("canary"), "{said}");
+        anyhow::Ok(())
+    })
+    .await?;
+    // The driver keeps the files of a pod that runs when it gets an error.
+    world.driver.publish(&runs).await?;
+    assert_eq!(world.files(&runs)?["password"].1, "canary");
     Ok(())
 }
 

@@ -89,6 +89,7 @@ fn stages(extent: Extent) -> Vec<(&'static str, Result<Command, String>)> {
         ));
         stages.push(("restarts", test(&["--package", "lockstep-agent", "--lib", "restart::tests"])));
         stages.push(("end to end in Kubernetes", test(&["--package", "lockstep-tests", "--test", "kubernetes"])));
+        stages.push(("volumes of pods", test(&["--package", "lockstep-tests", "--test", "volumes", "--", "--nocapture"])));
         stages
             .push(("dashboards and alerts", test(&["--package", "lockstep-tests", "--test", "dashboards", "--", "--nocapture"])));
         stages.push(("charts", test(&["--package", "lockstep-tests", "--test", "charts"])));
