@@ -108,7 +108,7 @@ fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
 }
 
 /// The agent's options of `run`, and the value of the chart that sets each, or why there is none.
-const OPTIONS: [(&str, Result<&str, &str>); 23] = [
+const OPTIONS: [(&str, Result<&str, &str>); 35] = [
     ("--kubernetes", Err("always")),
     ("--namespace", Err("the pod's")),
     ("--pod-name", Err("the pod's")),
@@ -132,6 +132,18 @@ const OPTIONS: [(&str, Result<&str, &str>); 23] = [
     ("--log-format", Ok("log.format")),
     ("--otlp-endpoint", Ok("tracing.otlpEndpoint")),
     ("--otlp-ca-file", Ok("tracing.ca.existingSecret")),
+    ("--node-listen", Ok("csi.enabled")),
+    ("--node-server-name", Ok("fullnameOverride")),
+    ("--node-service-account", Ok("fullnameOverride")),
+    ("--node-requests", Ok("csi.requestsPerNode")),
+    ("--node-ca-secret", Ok("fullnameOverride")),
+    ("--node-ca-config-map", Ok("fullnameOverride")),
+    ("--peer", Ok("csi.cache.enabled")),
+    ("--peer-token-file", Ok("csi.cache.enabled")),
+    ("--cache-dir", Ok("csi.cache.enabled")),
+    ("--cache-key-file", Ok("csi.cache.existingKeySecret")),
+    ("--cache-max-age-seconds", Ok("csi.cache.maxAgeSeconds")),
+    ("--help", Err("shows them")),
 ];
 
 /// The agent's arguments, from option to value.
@@ -148,7 +160,7 @@ fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to
     let help = String::from_utf8(Command::new(bin("lockstep-agent")?).args(["run", "--help"]).output()?.stdout)?;
     let named = help.lines().filter_map(|line| line.trim_start().strip_prefix("-h, ").or(Some(line.trim_start())));
     let options: BTreeSet<&str> = named.filter(|line| line.starts_with("--")).filter_map(|line| line.split(' ').next()).collect();
-    let known: BTreeSet<&str> = OPTIONS.iter().map(|(option, _)| *option).chain(["--help"]).collect();
+    let known: BTreeSet<&str> = OPTIONS.iter().map(|(option, _)| *option).collect();
     assert_eq!(options, known, "say which value of the chart sets it");
 
     let other = json!({
@@ -156,6 +168,7 @@ fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to
         "server": { "addresses": ["https://other:1"], "join": ["https://other:2"], "pin": "" }, "join": { "existingSecret": "", "cluster": "other" },
         "listenAddress": "[::]", "restarts": { "budget": 7 }, "immutableSecrets": { "keepOlderSeconds": 604_800 }, "log": { "format": "text" },
         "identityTokenAudiences": ["vault"], "tracing": { "otlpEndpoint": "https://otel:4317", "ca": { "existingSecret": "otel" } },
+        "csi": { "enabled": true, "requestsPerNode": 8, "cache": { "enabled": true, "maxAgeSeconds": 60, "existingKeySecret": "keys" } },
     });
     let (before, after) = (arguments(&changed(Chart::Agent, &json!({})))?, arguments(&changed(Chart::Agent, &other))?);
     let documented = std::fs::read_to_string(Chart::Agent.folder()?.join("values.yaml"))?;

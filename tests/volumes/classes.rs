@@ -74,8 +74,8 @@ fn documented() -> Vec<(&'static str, Value, &'static [&'static str])> {
         (
             "TLS and a namespace",
             json!({
-                "roleName": "database", "vaultNamespace": "team", "vaultCACertPath": "/mnt/tls/ca.crt", "vaultTLSServerName": "vault",
-                "vaultTLSClientCertPath": "/mnt/tls/client.crt", "vaultTLSClientKeyPath": "/mnt/tls/client.key",
+                "roleName": "database", "vaultNamespace": "team", "vaultCACertPath": "/vault/tls/ca.crt", "vaultTLSServerName": "vault",
+                "vaultTLSClientCertPath": "/vault/tls/client.crt", "vaultTLSClientKeyPath": "/vault/tls/client.key",
                 "vaultSkipTLSVerify": "false", "objects": of_kv,
             }),
             &["db-password"],
