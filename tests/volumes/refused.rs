@@ -69,7 +69,7 @@ async fn without_the_grant_no_new_pod_mounts_and_what_runs_keeps_its_files() -> 
     world.class("db", "- {objectName: password, binding: db, secretKey: password}").await?;
     let runs = world.pod("checkout-0", ACCOUNT, "db").await?;
     world.driver.publish(&runs).await?;
-    world.fleet.cli(&["delete", "grant", "shop-prod"]).await?;
+    world.fleet.cli(&["delete", "grant", "shop-prod", "--yes"]).await?;
     world.fleet.await_delivery(CLUSTER, "db", "Denied").await?;
     let starts = world.pod("checkout-1", ACCOUNT, "db").await?;
     wait::until("a new pod to be refused", STORY_LIMIT, async || {

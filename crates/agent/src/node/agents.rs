@@ -99,7 +99,8 @@ impl Agents {
         let token = self.token().await?;
         let bundle = Bundle::read(&self.ca_file).await?;
         let (link, first) = self.last(&bundle);
-        let (mut skipped, mut why, mut stale) = (None, None, None);
+        // What a replica that is there says tells more than that another one is away.
+        let (mut skipped, mut said, mut away, mut stale) = (None, None, None, None);
         if let Some(link) = link {
             match self.ask(&link, question, &token).await {
                 // It could not ask a server: another one may have been able to.
@@ -111,7 +112,7 @@ impl Agents {
                 Err(Failure { is_of_connection, refusal }) => {
                     self.forget(&link);
                     skipped = (!is_of_connection).then_some(link.to);
-                    why = Some(refusal);
+                    *(if is_of_connection { &mut away } else { &mut said }) = Some(refusal);
                 }
             }
         }
@@ -125,8 +126,7 @@ impl Agents {
             let link = match self.dial(replica, &bundle).await {
                 Ok(link) => link,
                 Err(refusal) => {
-                    // What a replica that is there says tells more.
-                    why = why.or(Some(refusal));
+                    away = Some(refusal);
                     continue;
                 }
             };
@@ -136,14 +136,18 @@ impl Agents {
                     self.keep(link);
                     return answer;
                 }
-                Err(failure) => why = Some(failure.refusal),
+                Err(Failure { is_of_connection, refusal }) => {
+                    *(if is_of_connection { &mut away } else { &mut said }) = Some(refusal);
+                }
             }
         }
         if let Some((link, answer)) = stale {
             self.keep(link);
             return Ok(answer);
         }
-        Err(why.unwrap_or_else(|| Refusal::unavailable(format!("{} has no address: does the agent run?", self.names()))))
+        Err(said
+            .or(away)
+            .unwrap_or_else(|| Refusal::unavailable(format!("{} has no address: does the agent run?", self.names()))))
     }
 
     /// The answer of this replica, also where that is a refusal; or why another one is to be asked.

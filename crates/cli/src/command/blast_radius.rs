@@ -48,7 +48,7 @@ fn targets(part: &Reached, kind: &str) -> String {
     let counted: Vec<String> = [
         (secrets, "Secret", "Secrets"),
         (part.directories, "directory", "directories"),
-        (part.mountable, "namespace whose pods may mount it", "namespaces whose pods may mount it"),
+        (part.mountable, "volume target", "volume targets"),
     ]
     .into_iter()
     .filter(|(count, _, _)| *count > 0)
@@ -101,6 +101,13 @@ pub(super) mod tests {
 
     pub(in crate::command) fn reached(targets: u64, clusters: &[&str]) -> Reached {
         Reached { targets, clusters: named(clusters), ..Reached::default() }
+    }
+
+    #[test]
+    fn targets_are_counted_by_what_they_are() {
+        let all = Reached { directories: 1, mountable: 2, ..reached(4, &["eu-1"]) };
+        assert_eq!(targets(&all, ""), "1 Secret and 1 directory and 2 volume targets");
+        assert_eq!(targets(&Reached { mountable: 1, ..reached(1, &["eu-1"]) }, "new "), "1 new volume target");
     }
 
     #[test]
