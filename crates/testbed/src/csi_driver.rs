@@ -94,6 +94,11 @@ impl CsiDriver {
         &self.node
     }
 
+    /// The folder with its log. What it mounts is not there, as seen from outside.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What it logs.
     pub fn log(&self) -> String {
         self.process.log()

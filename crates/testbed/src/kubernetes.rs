@@ -122,6 +122,11 @@ impl Kubernetes {
         &self.files.ca_pem
     }
 
+    /// The folder with etcd's data and all logs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The administrator's kubeconfig file.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig

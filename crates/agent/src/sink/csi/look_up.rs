@@ -23,7 +23,7 @@ pub(super) fn look_up<'a>(
     for entry in of_pod {
         match (of_entry(entry, wanted), &found) {
             (Ok(here), None) => found = Some((here, &entry.name)),
-            (Ok(here), Some((there, name))) if here.version != there.version => {
+            (Ok(here), Some((there, name))) if here.entries != there.entries => {
                 return Err(NotGiven::Ambiguous(format!(
                     "bindings {name:?} and {:?} both deliver {}, and not the same: name one of them with `binding:`",
                     entry.name, wanted.source
