@@ -8,7 +8,6 @@ use lockstep_core::history::{Mark, Standing, standing};
 use lockstep_core::id::{BindingId, ClusterId, InstanceId, SessionId};
 use lockstep_core::plan::Reported;
 use lockstep_core::spiffe::AgentIdentity;
-
 use lockstep_proto::{REFUSAL, REVOKED, convert, v1};
 use lockstep_store::change::{Entry, Writing};
 use lockstep_store::{PgPool, StoreError, change, cluster, pool, registry, session};
