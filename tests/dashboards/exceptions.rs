@@ -4,8 +4,14 @@
 pub(crate) const SHOWN_NOWHERE: [(&str, &str); 0] = [];
 
 /// Panels of which an expression has no data in the run: board, part of the expression, why.
-pub(crate) const SILENT: [(&str, &str, &str); 3] = [
+pub(crate) const SILENT: [(&str, &str, &str); 5] = [
     ("lockstep-fleet", "lockstep_node_", "no node agent runs in it"),
+    ("lockstep-fleet", "lockstep_agent_volume_read_seconds_bucket", "no node agent asks in it"),
+    (
+        "lockstep-fleet",
+        "lockstep_agent_volume_certificate_expiry_timestamp_seconds",
+        "its agents are on hosts, and serve no volumes",
+    ),
     ("lockstep-rotation", "lockstep_unexpected_rotations_total", "no source changes a password by itself"),
     (
         "lockstep-control-plane",
