@@ -29,7 +29,7 @@ Once it has joined, --token-file, --pin and --cluster are not used any more; --j
 
 const STATUS_EXAMPLE: &str = "Example:
   lockstep-agent status --state-dir /var/lib/lockstep
-  kubectl exec deploy/lockstep-agent -- lockstep-agent status --kubernetes";
+  kubectl exec deploy/lockstep-agent -- lockstep-agent status --kubernetes --cache-dir /var/cache/lockstep/volumes";
 
 const LOG_EXAMPLE: &str = "Example:
   kubectl exec deploy/lockstep-agent -- lockstep-agent log debug
@@ -176,6 +176,9 @@ pub struct StatusArguments {
     /// Where it runs, if in Kubernetes.
     #[command(flatten)]
     pub cluster: KubernetesArguments,
+    /// The folder of its cache, to say also how fresh what pods may mount is.
+    #[arg(long, env = "LOCKSTEP_AGENT_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
     /// For people or for programs.
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,

@@ -1,6 +1,7 @@
 //! `lockstep-agent status`: who this agent is and what it holds. No value, no key.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -12,8 +13,10 @@ use lockstep_core::revision::Revision;
 use serde::Serialize;
 
 use crate::agent::AgentError;
+use crate::clock::{Clock as _, SystemClock};
 use crate::command::{OutputFormat, StatusArguments};
 use crate::kubernetes::Kubernetes;
+use crate::sink::csi::Cached;
 use crate::state::ledger::{Holding, Ledger};
 use crate::state::secret::StateSecret;
 use crate::state::{State, StateDir, identity};
@@ -28,6 +31,9 @@ struct Status {
     registry: Option<RegistryId>,
     floor: Option<Mark>,
     bindings: Vec<BindingStatus>,
+    /// Where its cache was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volumes: Option<Cached>,
 }
 
 /// One binding that has content.
@@ -58,11 +64,17 @@ pub async fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
         registry: ledger.registry(),
         floor: ledger.floor(),
         bindings: bindings.collect(),
+        volumes: arguments.cache_dir.as_deref().map(volumes).transpose()?,
     };
     match arguments.output {
         OutputFormat::Json => Ok(serde_json::to_string_pretty(&status).context("writing the status as JSON")? + "\n"),
         OutputFormat::Table => Ok(table(&status)),
     }
+}
+
+fn volumes(cache: &Path) -> anyhow::Result<Cached> {
+    let now = SystemClock::start().now();
+    Cached::look(cache, now).with_context(|| format!("the cache {} cannot be looked at: correct --cache-dir", cache.display()))
 }
 
 async fn state(arguments: &StatusArguments) -> Result<State, AgentError> {
@@ -84,6 +96,11 @@ fn table(status: &Status) -> String {
     line("certificate", format!("until {}", status.certificate_not_after.to_rfc3339()));
     line("registry", or_none(status.registry.map(|r| r.to_string())));
     line("floor", or_none(status.floor.map(|f| format!("{}.{} {}", f.epoch, f.seq, f.hash))));
+    if let Some(Cached { bindings, confirmed, stale }) = &status.volumes {
+        let since = or_none(confirmed.map(|at| at.to_rfc3339()));
+        let standing = if *stale { "stale: no server is linked" } else { "fresh" };
+        line("volumes", format!("{bindings} in the cache, confirmed {since} ({standing})"));
+    }
     line("bindings", status.bindings.len().to_string());
     for binding in &status.bindings {
         let target = match &binding.target {

@@ -34,7 +34,7 @@ use crate::metrics::VolumesMetrics;
 use crate::state::keyring::Keys;
 use age::{Age, Standing};
 use cache::Cache;
-pub(crate) use cache::{CacheError, CacheKeys, Mounted};
+pub(crate) use cache::{CacheError, CacheKeys, Cached, Mounted};
 use entry::Entry;
 pub(crate) use replica::Level;
 pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};

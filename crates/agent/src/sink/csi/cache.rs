@@ -8,6 +8,7 @@
 //! An entry is good only if it is no older than what the ledger says is held, so an older file that is put back is refused.
 
 mod booked;
+mod cached;
 mod keys;
 mod sealed;
 mod stored;
@@ -26,6 +27,7 @@ use super::entry::Entry;
 use crate::durable;
 use booked::Booked;
 pub(crate) use booked::Mounted;
+pub(crate) use cached::Cached;
 pub(crate) use keys::CacheKeys;
 use sealed::Label;
 
