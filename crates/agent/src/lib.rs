@@ -6,7 +6,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`command`], [`run`], [`status`], [`logging`], [`memory`] | the command and its edges |
-//! | `join`, `tls`, `connect`, `key`, `certificate` | who the agent is, and the way to a server |
+//! | `join`, `tls`, `connect`, `bearer`, `key`, `certificate` | who the agent is, and the way to a server |
 //! | `link` | the one stream: greeting, work, drift, renewal |
 //! | `holdings` | what comes and goes, by which rules |
 //! | [`node`] | the program's other form: on each node, what a CSI driver mounts volumes by |
@@ -30,6 +30,7 @@ pub mod status;
 pub mod tls;
 
 mod backoff;
+mod bearer;
 mod blocking;
 mod certificate;
 mod connect;

@@ -191,14 +191,8 @@ async fn lead(
     };
     let Some(identity) = joined else { return Ok(()) };
     if let Some(dir) = arguments.cache.dir.clone() {
-        match cache_keys::open(&state, arguments.cache.key_file.as_deref()).await {
-            Ok(keys) => holdings.open_cache(dir, identity.cluster, keys).await,
-            // Everything else goes on.
-            Err(error) => {
-                surroundings.metrics.volumes.cache_failures.inc();
-                tracing::error!(%error, "what pods may mount is not cached: after a restart it comes from a server only");
-            }
-        }
+        let keys = cache_keys::open(&state, arguments.cache.key_file.as_deref()).await;
+        holdings.open_cache(dir, identity.cluster, keys).await;
     }
     let agent = Agent::new(arguments, state, surroundings, identity, holdings);
     let ended = Box::pin(link::run(&agent)).await;

@@ -42,6 +42,7 @@ use crate::sink::csi::Csi;
 use authority::Authority;
 use following::{FOLLOWERS_MAX, Following};
 use listener::Bounds;
+pub(crate) use review::AUDIENCE;
 use review::Reviewer;
 use service::{Knowledge, Service};
 use standby::Follower;

@@ -6,14 +6,19 @@ use lockstep_core::id::ClusterId;
 use lockstep_core::revision::Revision;
 
 use super::Holdings;
+use crate::agent::AgentError;
 use crate::blocking::blocking;
 use crate::sink::csi::{CacheKeys, Mounted};
 use crate::state::ledger::Holding;
 
 impl Holdings {
     /// Takes what the cache has of what is held, and keeps it from now on.
-    pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: CacheKeys) {
+    pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: Result<CacheKeys, AgentError>) {
         let Some(csi) = self.sinks.csi.clone() else { return };
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(error) => return csi.not_cached(&error),
+        };
         self.books_blocking(move |books| {
             let mut mounted = Mounted {
                 floor: books.ledger.floor().map(|mark| Revision { epoch: mark.epoch, seq: mark.seq }),

@@ -13,14 +13,13 @@ use lockstep_proto::node::volumes_client::VolumesClient;
 use lockstep_proto::node::{ReadRequest, ReadResponse};
 use tokio::net::lookup_host;
 use tokio::time::timeout;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
-use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::trust::Bundle;
 use crate::address::ServerAddress;
+use crate::bearer::{self, Bearer};
 use crate::connect::connect_at;
 
 /// How long the agents have, all tries together: kubelet asks again by itself.
@@ -210,14 +209,7 @@ impl Agents {
 
     /// Our own, for this one request: kubelet writes a new one before the old one ends.
     async fn token(&self) -> Result<Bearer, Refusal> {
-        let file = self.token_file.display();
-        let wrong = |why: &str| Refusal::unavailable(format!("the node agent's own token at {file}: {why}"));
-        let text = tokio::fs::read_to_string(&self.token_file).await.map_err(|error| wrong(&error.kind().to_string()))?;
-        let text = Zeroizing::new(text);
-        let bearer = Zeroizing::new(format!("Bearer {}", text.trim()));
-        let mut bearer = Bearer::try_from(bearer.as_str()).map_err(|_| wrong("it is no token"))?;
-        bearer.set_sensitive(true);
-        Ok(bearer)
+        bearer::read(&self.token_file).await.map_err(|why| Refusal::unavailable(format!("the node agent's own token {why}")))
     }
 
     fn last(&self, bundle: &Bundle) -> (Option<Link>, Option<Replica>) {
@@ -238,8 +230,6 @@ impl Agents {
         }
     }
 }
-
-type Bearer = MetadataValue<Ascii>;
 
 fn is_stale(answer: &ReadResponse) -> bool {
     answer.objects.iter().any(|object| object.stale)

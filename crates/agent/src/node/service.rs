@@ -15,6 +15,7 @@ use super::files::{Volume, volume};
 use super::metrics::{NodeMetrics, Outcome};
 use super::refusal::Refusal;
 use super::request::Mount;
+use crate::volumes::AUDIENCE;
 
 /// Of the driver's contract.
 const CONTRACT: &str = "v1alpha1";
@@ -30,9 +31,6 @@ pub(super) struct Provider {
     /// What was said already of classes that came from Vault's provider.
     told: Mutex<BTreeSet<&'static str>>,
 }
-
-/// Of the tokens that the agent takes.
-const AUDIENCE: &str = "lockstep";
 
 impl Provider {
     pub(super) fn new(agents: Arc<Agents>, concurrent: u16, metrics: NodeMetrics) -> Self {

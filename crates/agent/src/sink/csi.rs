@@ -74,11 +74,14 @@ impl Csi {
     pub(crate) fn open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) {
         match self.try_open_cache(dir, cluster, keys, booked) {
             Ok(()) => self.is_settled.store(true, Ordering::Release),
-            Err(error) => {
-                self.metrics.cache_failures.inc();
-                tracing::error!(%error, "what pods may mount is not cached: after a restart it comes from a server only");
-            }
+            Err(error) => self.not_cached(&error),
         }
+    }
+
+    /// There is no cache, and why; everything else goes on.
+    pub(crate) fn not_cached(&self, why: &dyn fmt::Display) {
+        self.metrics.cache_failures.inc();
+        tracing::error!(%why, "what pods may mount is not cached: after a restart it comes from a server only");
     }
 
     fn try_open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) -> Result<(), CacheError> {

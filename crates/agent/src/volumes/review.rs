@@ -24,7 +24,7 @@ use kept::Kept;
 use who::Who;
 
 /// Whom a token must be for; a token of the API server's own audience can do more than show who somebody is.
-pub(super) const AUDIENCE: &str = "lockstep";
+pub(crate) const AUDIENCE: &str = "lockstep";
 /// Reviews under way.
 const REVIEWS_MAX: usize = 64;
 /// How long to wait for a turn.

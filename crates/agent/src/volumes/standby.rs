@@ -22,11 +22,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Streaming};
-use zeroize::Zeroizing;
 
 use super::following::LEVEL_INTERVAL;
 use crate::address::ServerAddress;
 use crate::backoff::Backoff;
+use crate::bearer;
 use crate::blocking::blocking;
 use crate::connect::connect_at;
 use crate::kubernetes::Kubernetes;
@@ -126,10 +126,7 @@ impl Follower {
     async fn open(&self, known: &BTreeMap<BindingId, Revision>) -> anyhow::Result<Streaming<CacheChange>> {
         let roots: Vec<_> = CertificateDer::pem_slice_iter(self.trusted.borrow().as_bytes()).collect::<Result<_, _>>()?;
         let config = tls::for_join(Trust::Roots(&roots))?;
-        let token = Zeroizing::new(tokio::fs::read_to_string(&self.token_file).await.context("the token cannot be read")?);
-        let mut bearer = Zeroizing::new(format!("Bearer {}", token.trim())).parse::<tonic::metadata::AsciiMetadataValue>();
-        let bearer = bearer.as_mut().map_err(|_| anyhow!("the token file holds no token"))?;
-        bearer.set_sensitive(true);
+        let bearer = bearer::read(&self.token_file).await.map_err(|why| anyhow!("this agent's own token {why}"))?;
         let mut why = anyhow!("{} has no address", self.peer);
         for at in lookup_host(self.peer.authority()).await.with_context(|| format!("looking {} up", self.peer))? {
             let channel = match connect_at(&self.peer, at, config.clone(), CONNECT_LIMIT).await {
