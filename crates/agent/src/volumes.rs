@@ -7,11 +7,12 @@
 //! | `authority` | the CA that node agents trust, and this replica's certificate |
 //! | `listener` | connections |
 //! | `review` | whose a token is |
-//! | `turns` | how much at once |
+//! | `turns`, `carried` | how much at once, until it was sent |
 //! | `service` | the request itself |
 //! | `following`, `standby` | what the replica that works tells the one that stands by, sealed |
 
 mod authority;
+mod carried;
 mod following;
 mod listener;
 mod refusal;
@@ -33,6 +34,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::util::MapResponseLayer;
 
 use crate::agent::{AgentError, Surroundings};
 use crate::command::RunArguments;
@@ -162,6 +164,7 @@ async fn serve(
     let served = Server::builder()
         // Messages are read before anybody knows who sends them.
         .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_MAX))
+        .layer(MapResponseLayer::new(carried::carry))
         .timeout(MESSAGE_LIMIT)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::review::{Pod, Reviewer};
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use crate::clock::Clock;
 use crate::lease::Standing;
 use crate::metrics::VolumesMetrics;
@@ -27,7 +27,7 @@ use told::Told;
 /// How long a request may take, with its waiting.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 /// The most that one volume may hold: a message of the driver's has 4 MiB, and names and versions need some of it.
-const CONTENT_MAX_BYTES: usize = (4 << 20) - (64 << 10);
+pub(super) const CONTENT_MAX_BYTES: usize = (4 << 20) - (64 << 10);
 const BEARER: &str = "Bearer ";
 
 /// Answers node agents.
@@ -61,18 +61,19 @@ impl Knowledge {
 }
 
 impl Service {
-    async fn answer(&self, metadata: &MetadataMap, request: ReadRequest, told: &mut Told) -> Result<ReadResponse, Refusal> {
+    async fn answer(&self, metadata: &MetadataMap, request: ReadRequest, told: &mut Told) -> Result<Answer, Refusal> {
         let _entered = self.turns.enter()?;
         let node_token = bearer(metadata)?;
         let asked = Asked::parse(request)?;
         let node = self.reviewer.node(&node_token).await?;
         told.asks(&asked);
         told.node(&node);
-        let _turn = self.turns.take(&node).await?;
+        let mut turn = self.turns.take(&node).await?;
         self.reviewer.pod(&asked.token, &asked.pod, &node).await?;
         let found = self.find(&asked.pod, &asked.objects)?;
+        turn.carry(found.iter().map(Found::bytes).sum()).await?;
         told.gives(&found);
-        Ok(response(found))
+        Ok(Answer { response: response(&found), turn })
     }
 
     /// All of it, or an error.
@@ -87,7 +88,7 @@ impl Service {
             })
         };
         let found = objects.iter().map(look_up).collect::<Result<Vec<Found>, _>>()?;
-        let bytes: usize = found.iter().flat_map(|found| &found.entries).map(|(key, value)| key.len() + value.len()).sum();
+        let bytes: usize = found.iter().map(Found::bytes).sum();
         if bytes > CONTENT_MAX_BYTES {
             return Err(Refusal::Invalid(format!(
                 "the volume's objects have {bytes} bytes, and the driver takes no more than {CONTENT_MAX_BYTES}: name fewer, or keys of them"
@@ -97,13 +98,19 @@ impl Service {
     }
 }
 
-fn response(found: Vec<Found>) -> ReadResponse {
-    let content = |Found { version, entries, is_stale }| ObjectContent {
-        version,
-        entries: entries.into_iter().map(|(key, value)| Entry { key, value: value.expose().to_vec() }).collect(),
-        stale: is_stale,
+/// What is given, with the turn that ends when all of it was sent.
+struct Answer {
+    response: ReadResponse,
+    turn: Turn,
+}
+
+fn response(found: &[Found]) -> ReadResponse {
+    let content = |found: &Found| ObjectContent {
+        version: found.version.clone(),
+        entries: found.entries().map(|(key, value)| Entry { key: key.to_owned(), value: value.expose().to_vec() }).collect(),
+        stale: found.is_stale,
     };
-    ReadResponse { objects: found.into_iter().map(content).collect() }
+    ReadResponse { objects: found.iter().map(content).collect() }
 }
 
 #[tonic::async_trait]
@@ -115,8 +122,11 @@ impl Volumes for Service {
         let mut told = Told::new(self.metrics.clone());
         let answer = tokio::time::timeout(REQUEST_LIMIT, self.answer(&metadata, message, &mut told)).await;
         let answer = answer.unwrap_or_else(|_| Err(Refusal::Failed(format!("no answer within {REQUEST_LIMIT:?}: try again"))));
-        told.end(&answer, self.clock.uptime().saturating_sub(began));
-        Ok(Response::new(answer?))
+        told.end(answer.as_ref().map(|answer| &answer.response), self.clock.uptime().saturating_sub(began));
+        let Answer { response, turn } = answer?;
+        let mut response = Response::new(response);
+        response.extensions_mut().insert(Arc::new(turn));
+        Ok(response)
     }
 }
 

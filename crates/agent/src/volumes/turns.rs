@@ -1,5 +1,5 @@
-//! How many requests are answered at once: of one node, so that none takes the others' turns, and of all; and how many may wait, whoever
-//! sent them.
+//! How many requests are answered at once, and how much content is on its way: of one node, so that none takes the others' turns, and of all; and
+//! how many may wait, whoever sent them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,33 +9,60 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
+use super::service::CONTENT_MAX_BYTES;
 
-/// Of all nodes together.
+/// Requests of all nodes together.
 const REQUESTS_MAX: usize = 256;
 /// With those that wait, also those of whom it is not known yet whether they may ask.
 const ENTERED_MAX: usize = 1_024;
-/// How long a request waits for its turn, and for that among its node's.
+/// Content that is on its way to all nodes together, in bytes. A node that reads slowly keeps its part in memory here.
+const CARRIED_MAX_BYTES: usize = 32 << 20;
+/// And to one node: two of the largest volumes.
+const NODE_CARRIED_MAX_BYTES: usize = 8 << 20;
+const _: () = assert!(CONTENT_MAX_BYTES <= NODE_CARRIED_MAX_BYTES);
+/// How finely content is counted, in bytes: a semaphore counts to 2^32.
+const PIECE_BYTES: usize = 1 << 10;
+/// How long a request waits for its turn, for that among its node's, and as long again for room for its content.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Who may go on.
 pub(super) struct Turns {
     entered: Semaphore,
-    all: Arc<Semaphore>,
-    of_node: Mutex<HashMap<String, Arc<Semaphore>>>,
+    all: Arc<Places>,
+    of_node: Mutex<HashMap<String, Arc<Places>>>,
     node_max: usize,
     wait: Duration,
+}
+
+/// Room for requests, and for what they are answered with.
+#[derive(Debug)]
+struct Places {
+    requests: Arc<Semaphore>,
+    /// In pieces.
+    carried: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(requests: usize, carried_bytes: usize) -> Arc<Self> {
+        let carried = Arc::new(Semaphore::new(carried_bytes / PIECE_BYTES));
+        Arc::new(Self { requests: Arc::new(Semaphore::new(requests)), carried })
+    }
 }
 
 /// May go on until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
-    _of_node: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
+    node: String,
+    /// Of the node first, then of all: who waits for the others keeps nothing of theirs.
+    places: [Arc<Places>; 2],
+    _taken: [OwnedSemaphorePermit; 2],
+    carried: Vec<OwnedSemaphorePermit>,
+    wait: Duration,
 }
 
 impl Turns {
     pub(super) fn new(node_max: u16, wait: Duration) -> Self {
-        let all = Arc::new(Semaphore::new(REQUESTS_MAX));
+        let all = Places::new(REQUESTS_MAX, CARRIED_MAX_BYTES);
         Self { entered: Semaphore::new(ENTERED_MAX), all, of_node: Mutex::default(), node_max: node_max.into(), wait }
     }
 
@@ -46,26 +73,43 @@ impl Turns {
 
     /// A turn for a request of this node, after a wait at most.
     pub(super) async fn take(&self, node: &str) -> Result<Turn, Refusal> {
-        let places = self.places(node);
-        let busy = |whose: String| Refusal::Busy(format!("{whose} at once: try again"));
-        let of_node =
-            self.within(places).await.ok_or_else(|| busy(format!("node {node} asks for more than {}", self.node_max)))?;
-        let of_all =
-            self.within(self.all.clone()).await.ok_or_else(|| busy(format!("nodes ask for more than {REQUESTS_MAX}")))?;
-        Ok(Turn { _of_node: of_node, _of_all: of_all })
+        let places = [self.places(node), self.all.clone()];
+        let of_node = within(self.wait, &places[0].requests, 1).await;
+        let of_node = of_node.ok_or_else(|| busy(&format!("node {node} asks for more than {}", self.node_max)))?;
+        let of_all = within(self.wait, &places[1].requests, 1).await;
+        let of_all = of_all.ok_or_else(|| busy(&format!("nodes ask for more than {REQUESTS_MAX}")))?;
+        Ok(Turn { node: node.to_owned(), places, _taken: [of_node, of_all], carried: Vec::new(), wait: self.wait })
     }
 
     /// Of nodes that ask for nothing nothing is kept.
-    fn places(&self, node: &str) -> Arc<Semaphore> {
+    fn places(&self, node: &str) -> Arc<Places> {
         let mut nodes = self.of_node.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever has a turn or waits for one holds it too.
         nodes.retain(|name, places| name == node || Arc::strong_count(places) > 1);
-        nodes.entry(node.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.node_max))).clone()
+        nodes.entry(node.to_owned()).or_insert_with(|| Places::new(self.node_max, NODE_CARRIED_MAX_BYTES)).clone()
     }
+}
 
-    async fn within(&self, places: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-        timeout(self.wait, places.acquire_owned()).await.ok()?.ok()
+impl Turn {
+    /// Room for so much content, after a wait at most; it is free again when the turn ends.
+    pub(super) async fn carry(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).unwrap_or(u32::MAX);
+        let to_node = format!("more than {NODE_CARRIED_MAX_BYTES} bytes are on their way to node {}", self.node);
+        let to_all = format!("more than {CARRIED_MAX_BYTES} bytes are on their way to nodes");
+        for (places, too_much) in self.places.iter().zip([to_node, to_all]) {
+            let room = within(self.wait, &places.carried, pieces).await;
+            self.carried.push(room.ok_or_else(|| busy(&too_much))?);
+        }
+        Ok(())
     }
+}
+
+async fn within(wait: Duration, places: &Arc<Semaphore>, many: u32) -> Option<OwnedSemaphorePermit> {
+    timeout(wait, places.clone().acquire_many_owned(many)).await.ok()?.ok()
+}
+
+fn busy(what: &str) -> Refusal {
+    Refusal::Busy(format!("{what} at once: try again"))
 }
 
 #[cfg(test)]
@@ -120,6 +164,28 @@ mod tests {
         }
         let Err(Refusal::Busy(why)) = turns.take("n2").await else { panic!("one too many") };
         assert!(why.contains("256"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn so_much_is_on_its_way_to_a_node_and_to_all_and_who_waits_for_room_is_told_so() {
+        let turns = Turns::new(u16::MAX, SHORT);
+        let large = async |node: &str| {
+            let mut turn = turns.take(node).await.unwrap();
+            turn.carry(NODE_CARRIED_MAX_BYTES / 2).await.map(|()| turn)
+        };
+        let (first, _second) = (large("n1").await.unwrap(), large("n1").await.unwrap());
+        let Err(Refusal::Busy(why)) = large("n1").await else { panic!("more than there is room for") };
+        assert!(why.contains("on their way to node n1"), "{why}");
+        let mut others = Vec::new();
+        for node in 2..=CARRIED_MAX_BYTES / NODE_CARRIED_MAX_BYTES {
+            others.extend([large(&format!("n{node}")).await.unwrap(), large(&format!("n{node}")).await.unwrap()]);
+        }
+        let Err(Refusal::Busy(why)) = large("late").await else { panic!("more than there is room for") };
+        assert!(why.contains("on their way to nodes"), "{why}");
+        let mut small = turns.take("n1").await.unwrap();
+        assert!(small.carry(1).await.is_err(), "not even a byte");
+        drop(first);
+        large("n1").await.unwrap();
     }
 
     #[tokio::test]

@@ -16,4 +16,5 @@ mod refusing;
 #[path = "../link/server.rs"]
 mod server;
 mod site;
+mod stalling;
 mod trust;

@@ -1,7 +1,6 @@
 //! From what a pod asks for to what it may have. Pure.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use lockstep_core::material::Material;
 
 use super::entry::Entry;
 use super::wanted::{Asker, Found, NotGiven, Source, Wanted};
@@ -23,7 +22,7 @@ pub(super) fn look_up<'a>(
     for entry in of_pod {
         match (of_entry(entry, wanted), &found) {
             (Ok(here), None) => found = Some((here, &entry.name)),
-            (Ok(here), Some((there, name))) if here.entries != there.entries => {
+            (Ok(here), Some((there, name))) if !here.entries().eq(there.entries()) => {
                 return Err(NotGiven::Ambiguous(format!(
                     "bindings {name:?} and {:?} both deliver {}, and not the same: name one of them with `binding:`",
                     entry.name, wanted.source
@@ -58,17 +57,16 @@ fn of_entry(entry: &Entry, wanted: &Wanted) -> Result<Found, NotGiven> {
         Source::Binding(_) => of_content(entry, wanted),
         Source::Path(path) => of_path(entry, path, wanted),
     };
-    let pairs: Vec<(&str, &str, &Material)> =
-        pairs.into_iter().filter_map(|(asked, key)| entry.content.get(key).map(|material| (asked, key, material))).collect();
+    let pairs: Vec<(&str, &str)> = pairs.into_iter().filter(|(_, key)| entry.content.get(key).is_some()).collect();
     if pairs.is_empty() {
         return Err(no_such_key(entry, wanted));
     }
     let version = match pairs.as_slice() {
-        [(_, key, _)] if wanted.key.is_some() => entry.versions.get(*key).cloned().unwrap_or_default(),
-        several => together(several.iter().map(|(asked, key, _)| (*asked, entry.versions.get(*key)))),
+        [(_, key)] if wanted.key.is_some() => entry.versions.get(*key).cloned().unwrap_or_default(),
+        several => together(several.iter().map(|(asked, key)| (*asked, entry.versions.get(*key)))),
     };
-    let entries = pairs.into_iter().map(|(asked, _, material)| (asked.to_owned(), material.clone())).collect();
-    Ok(Found { version, entries, is_stale: false })
+    let keys = pairs.into_iter().map(|(asked, key)| (asked.to_owned(), key.to_owned())).collect();
+    Ok(Found { version, content: entry.content.clone(), keys, is_stale: false })
 }
 
 /// The names that were asked for, each with the content's key.

@@ -1,8 +1,10 @@
 //! What a node agent asks for, and the answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use lockstep_core::material::Material;
+use lockstep_core::render::Rendered;
 use thiserror::Error;
 
 /// The pod that mounts, as its token says.
@@ -44,10 +46,24 @@ pub(crate) struct Wanted {
 pub(crate) struct Found {
     /// The same for the same content; shows nothing of it.
     pub(crate) version: String,
-    /// By the names that were asked for.
-    pub(crate) entries: Vec<(String, Material)>,
+    /// A binding's, shared with what is held: nothing of it is copied before it is known that there is room.
+    pub(super) content: Arc<Rendered>,
+    /// The names that were asked for, each with the content's key.
+    pub(super) keys: Vec<(String, String)>,
     /// Nobody could be asked whether it is the newest.
     pub(crate) is_stale: bool,
+}
+
+impl Found {
+    /// By the names that were asked for.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Material)> {
+        self.keys.iter().filter_map(|(asked, key)| Some((asked.as_str(), self.content.get(key)?)))
+    }
+
+    /// What it holds in bytes, with its names.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries().map(|(name, value)| name.len() + value.len()).sum()
+    }
 }
 
 /// Why it is not given. The sentences are shown in the pod's events.

@@ -56,8 +56,8 @@ impl Told {
         }
     }
 
-    pub(super) fn end(mut self, answer: &Result<ReadResponse, Refusal>, took: Duration) {
-        let outcome = answer.as_ref().map_or_else(Refusal::outcome, |_| ReadOutcome::Given);
+    pub(super) fn end(mut self, answer: Result<&ReadResponse, &Refusal>, took: Duration) {
+        let outcome = answer.map_or_else(Refusal::outcome, |_| ReadOutcome::Given);
         let why = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
         self.metrics.count_read(outcome);
         self.metrics.seconds.observe(took.as_secs_f64());

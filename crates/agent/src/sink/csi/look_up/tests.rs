@@ -17,7 +17,7 @@ fn wanted(text: &str) -> Wanted {
 /// What is given, as text.
 fn given(entries: &[Entry], asker: Asker<'_>, text: &str) -> Result<BTreeMap<String, String>, NotGiven> {
     let found = look_up(entries.iter(), asker, &wanted(text))?;
-    Ok(found.entries.iter().map(|(key, value)| (key.clone(), String::from_utf8(value.expose().to_vec()).unwrap())).collect())
+    Ok(found.entries().map(|(key, value)| (key.to_owned(), String::from_utf8(value.expose().to_vec()).unwrap())).collect())
 }
 
 #[test]
