@@ -66,6 +66,11 @@ pub(crate) fn of_holders(holders: &[Value], width: Width) -> anyhow::Result<Tabl
     rows(holder::COLUMNS, holders, width)
 }
 
+/// What each of these deliveries draws, as a table.
+pub(crate) fn of_drawn(deliveries: &[Value]) -> anyhow::Result<Table> {
+    rows(delivery::DRAWN, deliveries, Width::Usual)
+}
+
 /// Conditions as a table.
 pub(crate) fn of_conditions(conditions: &[Value]) -> anyhow::Result<Table> {
     rows(condition::COLUMNS, conditions, Width::Usual)

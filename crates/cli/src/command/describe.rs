@@ -19,6 +19,7 @@ use crate::rest::missing::Missing;
 use crate::selection::{Selection, title};
 use crate::table::{self, Style, Table, Width};
 use crate::{progress, terminal};
+use deliveries::Deliveries;
 use sections::Sections;
 
 /// Show everything about one thing: what is wanted, how it is and why, and what changed last
@@ -90,13 +91,14 @@ async fn describe_registered(client: &Client, kind: Registered, name: &str) -> a
     let sections = Sections::default().manifest(&manifest).table("Conditions", &conditions(&manifest)?, None);
     let sections = match kind {
         Registered::Cluster | Registered::Binding => {
-            let (table, more) = deliveries::fetch(client, kind, &manifest).await?;
+            let Deliveries { table, drawn, more } = deliveries::fetch(client, kind, &manifest).await?;
             let sections = match observed(&manifest) {
                 Some(observed) => sections.line("Observed", &observed),
                 None => sections,
             };
             let sections = pinned::lines(&manifest).iter().fold(sections, |sections, line| sections.line("Pinned", line));
-            sections.table("Deliveries", &table, more)
+            let sections = sections.table("Deliveries", &table, more);
+            drawn.iter().fold(sections, |sections, drawn| sections.table("Drawn by cluster", drawn, None))
         }
         Registered::Project
         | Registered::Source

@@ -5,7 +5,7 @@ use lockstep_api::delivery::{Delivery, ItemVersion};
 use super::cell::{Cell, NOTHING};
 use super::column::Column;
 
-/// Versions that a cell tells; a binding has up to 64.
+/// Versions, or paths, that a cell tells; a binding has up to 64.
 const VERSIONS_SHOWN: usize = 3;
 
 pub(super) const COLUMNS: &[Column<Delivery>] = &[
@@ -24,9 +24,21 @@ pub(super) const COLUMNS: &[Column<Delivery>] = &[
     Column::usual("CAUSE", |d| Cell::optional(d.cause.as_ref())),
 ];
 
+/// Of a binding that draws other paths in each cluster.
+pub(super) const DRAWN: &[Column<Delivery>] =
+    &[Column::usual("CLUSTER", |d| Cell::text(&d.cluster)), Column::usual("DRAWS", |d| Cell::text(&paths(&d.versions)))];
+
+fn paths(items: &[ItemVersion]) -> String {
+    shortened(items, |item| format!("{}/{}/{}", item.source, item.mount, item.path))
+}
+
 /// The version of each secret that a cluster has, and the one it should have where that is another: as in `v3, v1 (v2 wanted)`.
 pub(crate) fn versions(items: &[ItemVersion]) -> String {
-    let mut texts: Vec<String> = items.iter().take(VERSIONS_SHOWN).map(version).collect();
+    shortened(items, version)
+}
+
+fn shortened(items: &[ItemVersion], one: impl Fn(&ItemVersion) -> String) -> String {
+    let mut texts: Vec<String> = items.iter().take(VERSIONS_SHOWN).map(one).collect();
     if let Some(more) = items.len().checked_sub(VERSIONS_SHOWN + 1) {
         texts.push(format!("… and {} more", more + 1));
     }
