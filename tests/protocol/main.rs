@@ -10,4 +10,5 @@ mod raw;
 mod rejoining;
 mod revoking;
 mod setting;
+mod sinks;
 mod tokens;

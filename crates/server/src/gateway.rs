@@ -25,6 +25,7 @@ mod renewal;
 mod service;
 mod session;
 mod sessions;
+mod sinks;
 
 pub use heartbeat::keep as keep_sessions;
 pub use sessions::{Command, Sessions};

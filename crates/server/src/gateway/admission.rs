@@ -23,6 +23,7 @@ use crate::gateway::Gateway;
 use crate::gateway::listener::Cut;
 use crate::gateway::session::Trusts;
 use crate::gateway::sessions::{Inbox, Stream};
+use crate::gateway::sinks::Sinks;
 
 /// The longest version that is kept.
 const VERSION_MAX_CHARS: usize = 64;
@@ -47,6 +48,8 @@ pub(super) struct Admitted {
     pub(super) held: Option<String>,
     /// The root of its certificate, and those it says it trusts.
     pub(super) trusts: Trusts,
+    /// Where it can put what it is sent.
+    pub(super) sinks: Sinks,
     pub(super) inbox: Inbox,
     /// Ends its connection.
     pub(super) cut: Cut,
@@ -129,6 +132,7 @@ pub(super) async fn admit(gateway: &Gateway, peer: &Peer, hello: v1::Hello) -> R
         reported,
         held,
         trusts: Trusts { root: app.authority.root_of(&peer.chain), roots: hello.roots },
+        sinks: Sinks::named(&hello.sinks),
         registry,
         inbox,
         cut: peer.cut.clone(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lockstep_core::binding::{CsiSource, DeletionPolicy, Item, Mode, Target};
+use lockstep_core::delivery::Outcome;
 use lockstep_core::digest::{ClusterKey, Digest};
 use lockstep_core::id::BindingId;
 use lockstep_core::namespaces::AllowedNamespaces;
@@ -78,6 +79,13 @@ pub(super) async fn make_ready(gateway: Gateway, cluster: String, key: ClusterKe
     let digest = prepared.as_ref().map(|p| p.digest.clone());
     let message = message(work, prepared);
     Ready::Send(Box::new(Delivery { report: blank, digest, message }))
+}
+
+/// The agent has no place for it: nothing is read, and no leave is asked.
+pub(super) async fn refuse(gateway: Gateway, why: &'static str, blank: Report) -> Ready {
+    let (id, revision) = (blank.binding, blank.revision);
+    gateway.reports.report(Report { outcome: Outcome::Failed, cause: Some(why.to_owned()), ..blank }).await;
+    Ready::Failed(id, revision)
 }
 
 fn message(work: Work, prepared: Option<Prepared>) -> server_message::Message {

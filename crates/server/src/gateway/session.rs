@@ -26,7 +26,7 @@ use crate::clock;
 use crate::gateway::Gateway;
 use crate::gateway::admission::Admitted;
 use crate::gateway::ledger::{Guard, Ledger};
-use crate::gateway::message::{NOTHING_REMOVED, REVOKED_TO_PURGE, Ready, STOPPING, drain, make_ready, revoked, welcome};
+use crate::gateway::message::{NOTHING_REMOVED, REVOKED_TO_PURGE, Ready, STOPPING, drain, make_ready, refuse, revoked, welcome};
 use crate::gateway::sessions::{Command, End, Inbox};
 use crate::propagation::Stage;
 use offers::is_before;
@@ -230,7 +230,10 @@ impl Session {
         while let Some(work) = self.ledger.next(Instant::now()) {
             let (gateway, name, key) = (self.gateway.clone(), self.admitted.name.clone(), self.key.clone());
             let blank = self.report(work.facts.binding.id, work.facts.desired.revision, Outcome::Sent);
-            self.preparing.push(make_ready(gateway, name, key, work, blank).boxed());
+            self.preparing.push(match self.admitted.sinks.refuse(&work.facts) {
+                Some(why) => refuse(gateway, why, blank).boxed(),
+                None => make_ready(gateway, name, key, work, blank).boxed(),
+            });
         }
     }
 
