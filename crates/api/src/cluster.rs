@@ -152,6 +152,9 @@ pub struct AgentStatus {
     pub heard_at: DateTime<Utc>,
     /// When its certificate ends.
     pub certificate_expires_at: DateTime<Utc>,
+    /// How long that lives from when it was signed, in seconds; it is renewed from one third of that on. Absent where it was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_life_seconds: Option<i64>,
 }
 
 /// Deletions that were confirmed, or would be.

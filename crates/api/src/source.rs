@@ -66,6 +66,9 @@ pub struct SourceStatus {
     /// When every bound secret had last been looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_swept_at: Option<DateTime<Utc>>,
+    /// How often it is looked at, as the replica that watches it is configured (`watch.intervalMs`), in milliseconds. Absent where it was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_interval_ms: Option<u64>,
     /// How many secrets are watched.
     pub secrets: u64,
     /// `Ready`.

@@ -111,5 +111,6 @@ fn own(app: &App, tls: &Tls) -> trust::Replica {
         root: trusted.own.clone(),
         roots: trusted.keys(),
         not_after: tls.not_after(),
+        certificate_life_s: Some(tls.life().num_seconds()),
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use lockstep_core::cluster::Life;
 use lockstep_core::id::{ClusterId, InstanceId, SessionId};
-use sqlx::PgConnection;
 use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::Result;
@@ -44,7 +44,14 @@ pub struct Shown {
     pub heard_at: DateTime<Utc>,
     /// When its newest certificate ends.
     pub certificate_not_after: DateTime<Utc>,
+    /// How long it lives from when it was signed, in seconds, if that was noted.
+    pub certificate_life_s: Option<i64>,
 }
+
+/// The columns of [`Shown`], of a session `s` and its agent's certificate `a`.
+const SHOWN: &str = "s.replica, s.agent_version, s.connected_at, s.heard_at, s.certificate_not_after, \
+    extract(epoch from a.not_after - a.signed_at)::bigint as certificate_life_s \
+    from session s left join agent_certificate a on a.instance_id = s.instance_id";
 
 /// Accepts the stream, unless one with a higher lease term is there. An older one is superseded: its replica finds out by [`touch`].
 ///
@@ -113,43 +120,22 @@ pub async fn forget_silent(connection: &mut PgConnection) -> Result<u64> {
 
 /// A cluster's stream, if it has one.
 pub async fn of_cluster(connection: &mut PgConnection, cluster: ClusterId) -> Result<Option<Shown>> {
-    Ok(sqlx::query_as(
-        "select replica, agent_version, connected_at, heard_at, certificate_not_after from session where cluster_id = $1",
-    )
-    .bind(cluster.uuid())
-    .fetch_optional(connection)
-    .await?)
+    let query = sqlx::query_as(AssertSqlSafe(format!("select {SHOWN} where s.cluster_id = $1")));
+    Ok(query.bind(cluster.uuid()).fetch_optional(connection).await?)
 }
 
 #[derive(sqlx::FromRow)]
 struct ShownRow {
     cluster_id: Uuid,
-    replica: String,
-    agent_version: String,
-    connected_at: DateTime<Utc>,
-    heard_at: DateTime<Utc>,
-    certificate_not_after: DateTime<Utc>,
+    #[sqlx(flatten)]
+    shown: Shown,
 }
 
 /// The streams of these clusters. One that has none is absent.
 pub async fn of_clusters(connection: &mut PgConnection, clusters: &[ClusterId]) -> Result<BTreeMap<ClusterId, Shown>> {
-    let rows: Vec<ShownRow> = sqlx::query_as(
-        "select cluster_id, replica, agent_version, connected_at, heard_at, certificate_not_after from session where cluster_id = any($1)",
-    )
-    .bind(clusters.iter().map(|c| c.uuid()).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
-    let shown = |row: ShownRow| {
-        let shown = Shown {
-            replica: row.replica,
-            agent_version: row.agent_version,
-            connected_at: row.connected_at,
-            heard_at: row.heard_at,
-            certificate_not_after: row.certificate_not_after,
-        };
-        (row.cluster_id.into(), shown)
-    };
-    Ok(rows.into_iter().map(shown).collect())
+    let query = sqlx::query_as(AssertSqlSafe(format!("select s.cluster_id, {SHOWN} where s.cluster_id = any($1)")));
+    let rows: Vec<ShownRow> = query.bind(clusters.iter().map(|c| c.uuid()).collect::<Vec<_>>()).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.cluster_id.into(), row.shown)).collect())
 }
 
 /// How one cluster's agent is, for the metrics.

@@ -1,5 +1,7 @@
 //! Sources, and how watching them goes.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use lockstep_core::id::SourceId;
 use lockstep_core::name::SourceName;
@@ -20,6 +22,8 @@ pub struct SourceRecord {
     pub spec: SourceSpec,
     /// When every bound secret had last been looked at.
     pub swept_at: Option<DateTime<Utc>>,
+    /// How often its watcher looks, if that was noted.
+    pub interval: Option<Duration>,
     /// Why it has not been for several intervals.
     pub failing: Option<String>,
     /// The replica that watches it.
@@ -34,6 +38,7 @@ struct Row {
     meta: MetaRow,
     spec: Json<SourceSpec>,
     swept_at: Option<DateTime<Utc>>,
+    interval_ms: Option<i64>,
     failing: Option<String>,
     watched_by: Option<String>,
     secrets: i64,
@@ -44,6 +49,7 @@ impl From<Row> for Registered<SourceRecord> {
         row.meta.with(SourceRecord {
             spec: row.spec.0,
             swept_at: row.swept_at,
+            interval: row.interval_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
             failing: row.failing,
             watched_by: row.watched_by,
             secrets: row.secrets.cast_unsigned(),
@@ -51,7 +57,7 @@ impl From<Row> for Registered<SourceRecord> {
     }
 }
 
-const SELECT: &str = "select s.*, w.swept_at, w.failing, \
+const SELECT: &str = "select s.*, w.swept_at, w.interval_ms, w.failing, \
     (select holder from lease where lease.name = 'watch/' || s.name and expires_at > clock_timestamp()) as watched_by, \
     (select count(distinct x.id) from secret x join binding_item i on i.secret_id = x.id where x.source_id = s.id) as secrets \
     from source s left join source_watch w on w.source_id = s.id";
@@ -129,15 +135,22 @@ pub async fn delete(connection: &mut PgConnection, name: &SourceName) -> Result<
     Ok(())
 }
 
-/// Notes how watching goes: swept, or failing and why.
-pub async fn note_watch(connection: &mut PgConnection, source: SourceId, failing: Option<&str>) -> Result<()> {
+/// Notes how watching goes, which is done every `interval`: swept, or failing and why.
+pub async fn note_watch(
+    connection: &mut PgConnection,
+    source: SourceId,
+    interval: Duration,
+    failing: Option<&str>,
+) -> Result<()> {
     sqlx::query(
-        "insert into source_watch as w (source_id, swept_at, failing) \
-         values ($1, case when $2::text is null then clock_timestamp() end, $2) \
-         on conflict (source_id) do update set swept_at = coalesce(excluded.swept_at, w.swept_at), failing = excluded.failing",
+        "insert into source_watch as w (source_id, swept_at, failing, interval_ms) \
+         values ($1, case when $2::text is null then clock_timestamp() end, $2, $3) \
+         on conflict (source_id) do update set swept_at = coalesce(excluded.swept_at, w.swept_at), failing = excluded.failing, \
+             interval_ms = excluded.interval_ms",
     )
     .bind(source.uuid())
     .bind(failing)
+    .bind(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX))
     .execute(connection)
     .await?;
     Ok(())

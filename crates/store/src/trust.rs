@@ -28,6 +28,8 @@ pub struct Replica {
     pub roots: Vec<Vec<u8>>,
     /// When its certificate ends.
     pub not_after: DateTime<Utc>,
+    /// How long that lives from when it was signed, in seconds, if that was noted.
+    pub certificate_life_s: Option<i64>,
 }
 
 /// Of one root.
@@ -68,14 +70,15 @@ pub async fn note_agent(
 pub async fn note_replica(connection: &mut PgConnection, replica: &Replica) -> Result<()> {
     sqlx::query(
         "with gone as (delete from replica_trust where replica <> $1 and seen_at < now() - make_interval(secs => $5)) \
-         insert into replica_trust (replica, root, roots, not_after) values ($1, $2, $3, $4) \
-         on conflict (replica) do update set root = $2, roots = $3, not_after = $4, seen_at = now()",
+         insert into replica_trust (replica, root, roots, not_after, certificate_life_s) values ($1, $2, $3, $4, $6) \
+         on conflict (replica) do update set root = $2, roots = $3, not_after = $4, certificate_life_s = $6, seen_at = now()",
     )
     .bind(&replica.replica)
     .bind(&replica.root)
     .bind(&replica.roots)
     .bind(replica.not_after)
     .bind(REPLICA_SILENCE_LIMIT.as_secs_f64())
+    .bind(replica.certificate_life_s)
     .execute(connection)
     .await?;
     Ok(())
@@ -90,7 +93,8 @@ pub async fn forget_replica(connection: &mut PgConnection, replica: &str) -> Res
 /// The replicas that run, by name.
 pub async fn replicas(connection: &mut PgConnection) -> Result<Vec<Replica>> {
     Ok(sqlx::query_as(
-        "select replica, root, roots, not_after from replica_trust where seen_at >= now() - make_interval(secs => $1) order by replica",
+        "select replica, root, roots, not_after, certificate_life_s from replica_trust \
+         where seen_at >= now() - make_interval(secs => $1) order by replica",
     )
     .bind(REPLICA_SILENCE_LIMIT.as_secs_f64())
     .fetch_all(connection)

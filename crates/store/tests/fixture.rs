@@ -31,6 +31,9 @@ use sqlx::Postgres as Driver;
 use sqlx::pool::PoolConnection;
 use uuid::Uuid;
 
+/// How often a watcher looks.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(5);
+
 /// How long to wait for something that should happen at once, on a machine that does other things too.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 

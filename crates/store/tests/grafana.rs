@@ -16,7 +16,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
-use crate::fixture::{Registry, report, secret_ref, spec};
+use crate::fixture::{INTERVAL, Registry, report, secret_ref, spec};
 use crate::rotations::{LIFE, begun, rotation, taken};
 
 const PATH: &str = "payments/db";
@@ -188,7 +188,7 @@ async fn clusters_and_sources_are_shown_as_the_registry_has_them() -> Result<()>
 
     let mut c = shop.registry.connection().await?;
     let corp = source::get(&mut c, "corp").await?.id.into();
-    source::note_watch(&mut c, corp, Some("sealed")).await?;
+    source::note_watch(&mut c, corp, INTERVAL, Some("sealed")).await?;
     let sources = rows(&mut grafana, "sources", "source").await?;
     assert_eq!(pick(&sources[0], &["source", "failing", "replica", "secrets", "problems"]), json!(["corp", "sealed", "-", 1, 0]));
     let changes = rows(&mut grafana, "changes", "seq desc").await?;

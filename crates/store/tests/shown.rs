@@ -8,7 +8,7 @@ use lockstep_store::change::{SEEN_BEFORE_MS, VERSIONS_OBSERVED, Verified, Walk, 
 use lockstep_store::{change, delivery, log_filter, rotation, session, source};
 use serde_json::json;
 
-use crate::fixture::{Registry, entry, report, spec};
+use crate::fixture::{INTERVAL, Registry, entry, report, spec};
 
 const PATH: &str = "payments/db";
 
@@ -113,8 +113,8 @@ async fn clusters_and_sources_show_when_they_were_heard_of_and_swept() -> Result
     let (source, _) = source::spec(&mut c, &"corp".parse()?).await?;
     let now = source::watched(&mut c).await?;
     assert!(now.len() == 1 && now[0].swept_at.is_none() && !now[0].is_failing, "{now:?}");
-    source::note_watch(&mut c, source, None).await?;
-    source::note_watch(&mut c, source, Some("it is sealed")).await?;
+    source::note_watch(&mut c, source, INTERVAL, None).await?;
+    source::note_watch(&mut c, source, INTERVAL, Some("it is sealed")).await?;
     let now = source::watched(&mut c).await?;
     assert!(now[0].swept_at.is_some() && now[0].is_failing, "{now:?}");
     Ok(())

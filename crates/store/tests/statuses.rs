@@ -12,7 +12,7 @@ use lockstep_core::version::SecretState;
 use lockstep_store::delivery::{Filter, Report};
 use lockstep_store::{cluster, delivery, registry, session, source};
 
-use crate::fixture::{Registry, report, spec};
+use crate::fixture::{INTERVAL, Registry, report, spec};
 
 const PATH: &str = "payments/db";
 
@@ -62,7 +62,7 @@ impl Situation {
     async fn failing(&self, why: Option<&str>) -> Result<()> {
         let mut c = self.registry.connection().await?;
         let corp = source::get(&mut c, "corp").await?.id.into();
-        Ok(source::note_watch(&mut c, corp, why).await?)
+        Ok(source::note_watch(&mut c, corp, INTERVAL, why).await?)
     }
 
     async fn follow_deletions(&self) -> Result<()> {

@@ -17,7 +17,7 @@ use lockstep_store::page::Page;
 use lockstep_store::secret::Bound;
 use lockstep_store::{StoreError, binding, cluster, delivery, grant, lease, placement, pool, project, secret, source};
 
-use crate::fixture::{Registry, instance, labels, secret_ref, source_spec, spec};
+use crate::fixture::{INTERVAL, Registry, instance, labels, secret_ref, source_spec, spec};
 
 fn written(name: &str) -> Result<Written> {
     let annotations = [("lockstep.dev/owner".to_owned(), "ü \"team\"".to_owned())].into();
@@ -45,12 +45,13 @@ async fn projects_sources_and_grants() -> Result<()> {
     assert_eq!(source::spec(&mut c, &"new".parse()?).await?, (source.id.into(), source.spec.spec.clone()));
     assert_eq!((&source.spec.spec, source.spec.swept_at, source.spec.secrets), (&spec, None, 0));
 
-    source::note_watch(&mut c, source.id.into(), Some("sealed")).await?;
+    source::note_watch(&mut c, source.id.into(), INTERVAL, Some("sealed")).await?;
     assert_eq!(source::get(&mut c, "new").await?.spec.failing.as_deref(), Some("sealed"));
-    source::note_watch(&mut c, source.id.into(), None).await?;
-    source::note_watch(&mut c, source.id.into(), Some("sealed again")).await?;
+    source::note_watch(&mut c, source.id.into(), INTERVAL, None).await?;
+    source::note_watch(&mut c, source.id.into(), INTERVAL, Some("sealed again")).await?;
     lease::acquire(&mut c, "watch/new", "replica-a", lease::Claim::Fresh, Duration::from_mins(1)).await?.context("it is free")?;
     let watched = source::get(&mut c, "new").await?.spec;
+    assert_eq!(watched.interval, Some(INTERVAL));
     assert!(watched.swept_at.is_some() && watched.failing.as_deref() == Some("sealed again"));
     assert_eq!(watched.watched_by.as_deref(), Some("replica-a"));
 

@@ -7,10 +7,10 @@ use lockstep_core::cluster::ClusterState;
 use lockstep_core::id::ClusterId;
 use lockstep_store::agent_certificate::{self, Recorded};
 use lockstep_store::join_token::{Claim, Refusal, Shown, claim, ensure, insert, look, revoke_all, revoke_open, tidy};
-use lockstep_store::{cluster, session};
+use lockstep_store::{PgConnection, cluster, session};
 use tokio::task::JoinSet;
 
-use crate::fixture::{Registry, instance, time};
+use crate::fixture::{Registry, instance, session_of, time};
 
 const LIFE: Duration = Duration::from_hours(1);
 
@@ -141,6 +141,13 @@ async fn of_a_thousand_keys_at_once_one_wins() -> Result<()> {
     Ok(())
 }
 
+/// How long the certificate of a cluster's agent lives, as its stream is shown.
+async fn shown_life(c: &mut PgConnection, cluster: ClusterId) -> Result<Option<i64>> {
+    let shown = session::of_cluster(c, cluster).await?.context("it has a stream")?;
+    assert_eq!(session::of_clusters(c, &[cluster]).await?, [(cluster, shown.clone())].into());
+    Ok(shown.certificate_life_s)
+}
+
 #[tokio::test]
 async fn the_newest_certificate_of_an_installation_is_on_record() -> Result<()> {
     let (registry, cluster) = registry().await?;
@@ -157,8 +164,11 @@ async fn the_newest_certificate_of_an_installation_is_on_record() -> Result<()> 
     assert!(agent_certificate::record(&mut c, cluster, instance(1), "01:02", &recorded).await?);
     let life_s = session::of_all_clusters(&mut c).await?[0].certificate_life_s.context("noted when it was signed")?;
     assert!((7 * 86_400 - 60..=7 * 86_400).contains(&life_s), "{life_s} s, by Postgres' clock");
+    assert!(session::open(&mut c, &session_of(cluster, instance(1), 1)).await?);
+    assert_eq!(shown_life(&mut c, cluster).await?, Some(life_s));
     registry.sql("update agent_certificate set signed_at = null").await?;
     assert_eq!(session::of_all_clusters(&mut c).await?[0].certificate_life_s, None, "of a version that did not note it");
+    assert_eq!(shown_life(&mut c, cluster).await?, None);
     Ok(())
 }
 

@@ -78,6 +78,7 @@ async fn a_replica_is_there_until_it_ends_or_falls_silent() -> Result<()> {
         root: Some(vec![root]),
         roots: vec![vec![1], vec![2]],
         not_after: time(2_000_000_000),
+        certificate_life_s: Some(604_800),
     };
     for name in ["a", "b", "c"] {
         note_replica(&mut c, &replica(name, 1)).await?;

@@ -187,6 +187,7 @@ fn status(record: &SourceRecord) -> SourceStatus {
     SourceStatus {
         watched_by: record.watched_by.clone(),
         last_swept_at: record.swept_at,
+        watch_interval_ms: record.interval.and_then(|interval| interval.as_millis().try_into().ok()),
         secrets: record.secrets,
         conditions: vec![ready],
     }

@@ -174,7 +174,8 @@ impl Watcher {
         let note = async {
             let mut fenced = lease::begin_fenced(&self.app.pool, lease).await?;
             let (id, _) = source::spec(&mut fenced, &self.name).await?;
-            source::note_watch(&mut fenced, id, failing).await?;
+            let interval = Duration::from_millis(self.app.config.watch.interval_ms);
+            source::note_watch(&mut fenced, id, interval, failing).await?;
             Ok(fenced.commit().await?)
         };
         if let Err(error) = pool::within(SWEEP_GRACE, note).await {

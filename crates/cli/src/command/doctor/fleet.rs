@@ -7,7 +7,7 @@ use lockstep_api::change::Epoch;
 use lockstep_core::delivery::DeliveryStatus;
 use serde_json::Value;
 
-use super::certificates::{LEAF_SOON, ends};
+use super::certificates::{ends, is_late};
 use super::finding::{Finding, Level};
 use crate::item;
 use crate::kind::{Kind, Registered};
@@ -16,8 +16,10 @@ use crate::kind::{Kind, Registered};
 const NAMED_MAX: usize = 10;
 /// Deliveries that are named with their cause.
 const CAUSES_MAX: usize = 3;
-/// A watcher that works looks every few seconds; a pause that a source asks for is shorter.
+/// A watcher that works looks every few seconds, or as it is configured; a pause that a source asks for is shorter than this.
 const SWEPT_LATELY: TimeDelta = TimeDelta::minutes(10);
+/// Looks that are missed before it is worth a word, where they are rarer than that.
+const LOOKS_MISSED: i32 = 5;
 
 /// Whether anything is held because the history was cut.
 pub(super) fn history(epoch: &Epoch) -> Vec<Finding> {
@@ -34,10 +36,12 @@ pub(super) fn sources(sources: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
         let name = name(Registered::Source, source);
         let (status, reason, message) = condition(source, "Ready")?;
         let swept = time(source.pointer("/status/lastSweptAt"));
+        let interval = source.pointer("/status/watchIntervalMs").and_then(Value::as_i64).and_then(TimeDelta::try_milliseconds);
+        let lately = SWEPT_LATELY.max(interval.unwrap_or_default() * LOOKS_MISSED);
         match status {
             "False" => Some(Finding::fail("sources", format!("{name}: {message}; more: `lockstep source check {name}`"))),
             _ if reason == "NotYetWatched" => Some(Finding::warn("sources", format!("{name}: {message}"))),
-            _ => swept.filter(|swept| now - *swept > SWEPT_LATELY).map(|swept| {
+            _ => swept.filter(|swept| now - *swept > lately).map(|swept| {
                 let ago = crate::age::ago(swept, now);
                 Finding::warn(
                     "sources",
@@ -78,7 +82,8 @@ pub(super) fn clusters(clusters: &[Value], now: DateTime<Utc>) -> Vec<Finding> {
         if is_out_of_use(cluster) {
             return None;
         }
-        let until = time(cluster.pointer("/status/agent/certificateExpiresAt")).filter(|until| *until - now < LEAF_SOON)?;
+        let life_s = cluster.pointer("/status/agent/certificateLifeSeconds").and_then(Value::as_i64);
+        let until = time(cluster.pointer("/status/agent/certificateExpiresAt")).filter(|until| is_late(*until, life_s, now))?;
         let name = name(Registered::Cluster, cluster);
         Some(Finding::warn(
             "certificates",

@@ -53,6 +53,7 @@ impl Standing<'_> {
             name: replica.replica.clone(),
             root: replica.root.as_deref().map(fingerprint),
             certificate_expires_at: replica.not_after,
+            certificate_life_seconds: replica.certificate_life_s,
         });
         CertificateAuthority { phase: phase.to_owned(), message, roots, replicas: replicas.collect(), agents: self.agents }
     }

@@ -97,6 +97,7 @@ fn agent(session: Shown) -> AgentStatus {
         connected_at: session.connected_at,
         heard_at: session.heard_at,
         certificate_expires_at: session.certificate_not_after,
+        certificate_life_seconds: session.certificate_life_s,
     }
 }
 

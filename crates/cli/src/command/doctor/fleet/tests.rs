@@ -29,6 +29,12 @@ fn a_source_that_fails_or_that_nobody_looks_at_is_told_with_what_to_do() {
     assert_eq!(told(&sources(std::slice::from_ref(&good), now())), [(Level::Ok, "the only one is watched and answering")]);
     let found = sources(&[good, stalled, failing], now());
     assert_eq!(told(&found)[0], (Level::Fail, "b: why; more: `lockstep source check b`"));
+    // Looked at once an hour: that is what was asked for.
+    let rarely = |minutes| {
+        thing("d", ("Ready", "True", "Watched"), &json!({"lastSweptAt": before(minutes), "watchIntervalMs": 3_600_000}))
+    };
+    assert_eq!(sources(&[rarely(299)], now())[0].level, Level::Ok);
+    assert_eq!(sources(&[rarely(301)], now())[0].level, Level::Warn);
     assert!(found.len() == 2 && found[1].level == Level::Warn && found[1].message.contains("looked at 60m ago"), "{found:?}");
 }
 
@@ -48,6 +54,10 @@ fn a_silent_cluster_is_a_fault_and_a_paused_one_is_not() {
     let ending = json!({"agent": {"certificateExpiresAt": (now() + TimeDelta::hours(3)).to_rfc3339()}});
     let found = clusters(&[thing("c", ("Ready", "True", "Connected"), &ending)], now());
     assert!(found[1].check == "certificates" && found[1].message.contains("ends in 3h and was not renewed"), "{found:?}");
+    let short =
+        json!({"agent": {"certificateExpiresAt": (now() + TimeDelta::hours(3)).to_rfc3339(), "certificateLifeSeconds": 21_600}});
+    let found = clusters(&[thing("c", ("Ready", "True", "Connected"), &short)], now());
+    assert_eq!(told(&found), [(Level::Ok, "the only one is connected, or out of use")], "half of its life is left");
     let guarded = clusters(&[thing("c", ("DeletionsHeld", "True", "DeleteGuard"), &json!({}))], now());
     assert_eq!(told(&guarded)[1], (Level::Warn, "c: why"));
 }

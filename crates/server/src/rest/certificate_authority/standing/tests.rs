@@ -21,7 +21,7 @@ fn root(n: u8, signs: bool, vouched_for_by: &[u8]) -> Root {
 
 fn replica(name: &str, root: u8, roots: &[u8]) -> Replica {
     let roots = roots.iter().map(|n| vec![*n]).collect();
-    Replica { replica: name.to_owned(), root: Some(vec![root]), roots, not_after: DateTime::UNIX_EPOCH }
+    Replica { replica: name.to_owned(), root: Some(vec![root]), roots, not_after: DateTime::UNIX_EPOCH, certificate_life_s: None }
 }
 
 /// Of two agents: how many trust it, and how many have certificates of it.
