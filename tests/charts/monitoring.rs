@@ -123,6 +123,33 @@ fn the_pod_monitor_finds_the_agents_pods_and_says_of_which_cluster_they_are() ->
     Ok(())
 }
 
+#[test]
+fn node_agents_are_scraped_too_where_there_are_any_and_named_by_their_node() -> Result<()> {
+    let mut values = everything(Chart::Agent);
+    let monitors = |values: &Value| -> Result<Vec<Value>> {
+        Ok(found(Chart::Agent, values)?.into_iter().filter(|object| object["kind"] == "PodMonitor").collect())
+    };
+    assert_eq!(monitors(&values)?.len(), 1, "without volumes there are no node agents");
+    values["csi"] = json!({ "enabled": true });
+    let objects = Chart::Agent.objects("monitoring", &values)?;
+    let pod = &objects.iter().find(|object| object["kind"] == "DaemonSet").context("no node agents")?["spec"]["template"];
+    let labels = &pod["metadata"]["labels"];
+    let (of_nodes, of_agent): (Vec<_>, Vec<_>) =
+        monitors(&values)?.into_iter().partition(|monitor| selects(&monitor["spec"]["selector"], labels));
+    assert_eq!((of_nodes.len(), of_agent.len()), (1, 1), "each pod is scraped once");
+    let (spec, endpoint) = (&of_nodes[0]["spec"], &of_nodes[0]["spec"]["podMetricsEndpoints"][0]);
+    assert_eq!(labels[spec["jobLabel"].as_str().context("no job")?], "lockstep-node");
+    let ports = pod["spec"]["containers"][0]["ports"].as_array().context("no ports")?;
+    ensure!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{ports:?}");
+    let node = json!({ "sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "instance" });
+    assert_eq!(endpoint["relabelings"], json!([node, { "targetLabel": "cluster", "replacement": "prod-eu" }]));
+    // For a Prometheus without the operator: a name of which DNS says every pod's address.
+    let service = objects.iter().find(|object| object["metadata"]["name"].as_str().is_some_and(|n| n.ends_with("-node-metrics")));
+    let spec = &service.context("no Service of node agents")?["spec"];
+    ensure!(selects(&json!({ "matchLabels": spec["selector"] }), labels) && spec["clusterIP"] == "None", "{spec}");
+    Ok(())
+}
+
 fn rules_file() -> PathBuf {
     root().join("deploy/prometheus/lockstep.rules.yaml")
 }
