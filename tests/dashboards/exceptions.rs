@@ -22,13 +22,14 @@ pub(crate) const SILENT: [(&str, &str, &str); 5] = [
 
 /// Alerts whose expression has no data there even without its comparison: what is asked in its place, and why. A series with labels begins with
 /// its first count, and a state that nothing is in has none.
-pub(crate) const SILENT_ALERTS: [(&str, Option<&str>, &str); 6] = [
+pub(crate) const SILENT_ALERTS: [(&str, Option<&str>, &str); 7] = [
     ("LockstepUnexpectedRotation", None, "no source changes a password by itself"),
     (
         "LockstepVaultSealed",
         Some("max(lockstep_source_state) + sum(increase(lockstep_vault_requests_total{source=\"home\"}[5m]))"),
         "no answer said so",
     ),
+    ("LockstepVolumeMountsFailing", None, "no node agent runs in it"),
     ("LockstepServerDown", Some("up{job=\"lockstep-server\"} == 1"), "a server runs"),
     ("LockstepRotationOverdue", Some("max(lockstep_rotations)"), "no rotation is overdue"),
     ("LockstepRotationHeld", Some("max(lockstep_rotations)"), "no rotation is held"),
