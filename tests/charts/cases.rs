@@ -61,7 +61,7 @@ fn volumes() -> Value {
     json!({ "csi": {
         "enabled": true,
         "cache": {
-            "maxAgeSeconds": 3600, "existingKeySecret": "keys", "key": "k",
+            "maxAgeSeconds": 3600, "maxBytes": 104_857_600, "existingKeySecret": "keys", "key": "k",
             "volume": { "emptyDir": Value::Null, "ephemeral": { "volumeClaimTemplate": { "spec": {
                 "accessModes": ["ReadWriteOncePod"], "resources": { "requests": { "storage": "1Gi" } },
             } } } },

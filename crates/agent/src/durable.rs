@@ -11,6 +11,9 @@ pub(crate) const FILE_MODE: u32 = 0o600;
 /// Mode of every directory the agent makes.
 pub(crate) const DIRECTORY_MODE: u32 = 0o700;
 
+/// What is behind a file's name while its replacement is written.
+pub(crate) const ASIDE: &str = ".tmp";
+
 /// Replaces the file at `path`, mode 0600. A reader sees the old bytes or the new ones.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = aside(path);
@@ -56,7 +59,7 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
 
 fn aside(path: &Path) -> PathBuf {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(".tmp");
+    name.push(ASIDE);
     path.with_file_name(name)
 }
 

@@ -93,7 +93,7 @@ impl Volumes {
         let volumes = metrics.volumes.clone();
         let authority = Authority::new(kubernetes, arguments, clock.clone(), volumes.certificate_expiry.clone());
         let config = authority.config().map_err(|e| failed(&e))?;
-        let csi = Arc::new(Csi::new(clock.clone(), cache.max_age(), volumes.clone()));
+        let csi = Arc::new(Csi::new(clock.clone(), cache.max_age(), cache.max_bytes, volumes.clone()));
         let reviewer = Reviewer::new(kubernetes, &arguments.node_service_account, clock.clone(), volumes.clone());
         let reviewer = Arc::new(reviewer);
         let following = Following {

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
 
 /// A week: longer than a weekend in which nobody sees to an outage.
 const MAX_AGE_SECONDS: u32 = 604_800;
+/// 48 MiB: the chart's volume has 64.
+const MAX_BYTES: u64 = 48 << 20;
+/// The largest content of one binding fits, with its names.
+const MAX_BYTES_LEAST: u64 = 4 << 20;
 
 /// Where what pods may mount is kept, for when neither a server nor a Vault is there.
 #[derive(Debug, Clone, Args)]
@@ -27,11 +31,21 @@ pub struct CacheArguments {
         default_value_t = MAX_AGE_SECONDS
     )]
     pub max_age_seconds: u32,
+    /// How much the cache may have on its disk, in whole blocks of 4 KiB for each binding; less than the limit of the volume. What does not fit is
+    /// not cached, and pods are given it as long as the agent runs.
+    #[arg(
+        long = "cache-max-bytes",
+        env = "LOCKSTEP_AGENT_CACHE_MAX_BYTES",
+        value_name = "BYTES",
+        default_value_t = MAX_BYTES,
+        value_parser = value_parser!(u64).range(MAX_BYTES_LEAST..)
+    )]
+    pub max_bytes: u64,
 }
 
 impl Default for CacheArguments {
     fn default() -> Self {
-        Self { dir: None, key_file: None, max_age_seconds: MAX_AGE_SECONDS }
+        Self { dir: None, key_file: None, max_age_seconds: MAX_AGE_SECONDS, max_bytes: MAX_BYTES }
     }
 }
 

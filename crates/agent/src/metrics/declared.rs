@@ -77,7 +77,7 @@ pub(super) const VOLUME_BINDINGS: Metric =
     Metric::gauge("lockstep_agent_volume_bindings", "bindings that pods may mount, and whose content this replica has", &[]);
 pub(super) const VOLUME_CACHE_FAILURES: Metric = Metric::counter(
     "lockstep_agent_volume_cache_failures_total",
-    "times that the cache could not be brought up to date, or held something that could not be used",
+    "times that the cache could not be brought up to date, had no room, or held something that could not be used",
     &[],
 );
 pub(super) const VOLUME_CERTIFICATE_EXPIRY: Metric = Metric::gauge(

@@ -6,12 +6,13 @@
 //! |---|---|
 //! | `entry`, `wanted`, `look_up` | what one binding gives, what a pod asks for, and what it is given: pure |
 //! | `age` | how long what nobody confirms may be used: pure |
-//! | `cache` | the sealed files |
+//! | `cache`, `loading` | the sealed files, and taking them up |
 //! | `replica` | the same in a replica that stands by |
 
 mod age;
 mod cache;
 mod entry;
+mod loading;
 mod look_up;
 mod replica;
 mod wanted;
@@ -33,7 +34,7 @@ use crate::delivery::Put;
 use crate::metrics::VolumesMetrics;
 use crate::state::keyring::Keys;
 use age::{Age, Standing};
-use cache::Cache;
+use cache::{Booked, Cache};
 pub(crate) use cache::{CacheError, CacheKeys, Cached, Mounted};
 use entry::Entry;
 pub(crate) use replica::Level;
@@ -45,6 +46,10 @@ pub(crate) struct Csi {
     clock: Arc<dyn Clock>,
     age: Age,
     cache: RwLock<Option<Arc<Cache>>>,
+    /// How much the cache's files may have.
+    cache_max_bytes: u64,
+    /// Whether it was said that something does not fit.
+    is_full_said: AtomicBool,
     /// Moves with every change of entries.
     changed: watch::Sender<()>,
     metrics: VolumesMetrics,
@@ -55,13 +60,15 @@ pub(crate) struct Csi {
 }
 
 impl Csi {
-    /// With nothing in it. What no server confirmed for `age_max` is not given any more.
-    pub(crate) fn new(clock: Arc<dyn Clock>, age_max: Duration, metrics: VolumesMetrics) -> Self {
+    /// With nothing in it. What no server confirmed for `age_max` is not given any more; a cache has no more than `cache_max_bytes`.
+    pub(crate) fn new(clock: Arc<dyn Clock>, age_max: Duration, cache_max_bytes: u64, metrics: VolumesMetrics) -> Self {
         Self {
             entries: RwLock::default(),
             clock,
             age: Age::new(age_max),
             cache: RwLock::default(),
+            cache_max_bytes,
+            is_full_said: AtomicBool::new(false),
             changed: watch::Sender::default(),
             metrics,
             lacked: Mutex::default(),
@@ -85,19 +92,13 @@ impl Csi {
     }
 
     fn try_open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) -> Result<(), CacheError> {
-        let cache = Cache::open(dir, cluster, keys)?;
+        let cache = Cache::open(dir, cluster, keys, self.cache_max_bytes)?;
+        let is_held = |binding| matches!(booked.of(binding), Booked::Held(_));
+        let load = |binding| cache.load(binding, booked.of(binding)).or_else(|why| cache.give_up(binding, why));
         // What it had while it stood by is on disk too, and the ledger has the last word on it.
         self.write(BTreeMap::clear);
-        for binding in cache.bindings()? {
-            match cache.load(binding, booked.of(binding)).or_else(|why| cache.give_up(binding, why)) {
-                Err(CacheError::GivenUp) => {}
-                Ok(entry) => self.write(|entries| drop(entries.insert(binding, entry))),
-                Err(why) => {
-                    self.metrics.cache_failures.inc();
-                    tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew from a server");
-                }
-            }
-        }
+        let there = self.load(&cache, is_held, load);
+        self.write(|entries| *entries = there);
         match cache.confirmed() {
             Ok(at) => self.age.confirmed_at(at),
             Err(why) => tracing::info!(%why, "the cache does not say when a server was last there"),
@@ -189,9 +190,18 @@ impl Csi {
 
     /// Work on the cache, if there is one. What fails there fails nothing else.
     fn in_cache(&self, work: impl FnOnce(&Cache) -> Result<(), CacheError>) {
-        if let Some(Err(error)) = self.cache().map(|cache| work(&cache)) {
-            self.metrics.cache_failures.inc();
-            tracing::warn!(%error, "the cache of what pods may mount is not up to date: after a restart it cannot be used for this");
+        let Some(Err(error)) = self.cache().map(|cache| work(&cache)) else { return };
+        self.metrics.cache_failures.inc();
+        match error {
+            // It is so for each delivery from now on.
+            CacheError::Full { .. } if self.is_full_said.swap(true, Ordering::Relaxed) => tracing::debug!(%error, "not cached"),
+            CacheError::Full { .. } => tracing::error!(
+                %error,
+                "what pods may mount is not all cached: after a restart the rest comes from a server only; raise --cache-max-bytes, and the limit of the cache's volume (said once; lockstep_agent_volume_cache_failures_total counts on)"
+            ),
+            error => {
+                tracing::warn!(%error, "the cache of what pods may mount is not up to date: after a restart it cannot be used for this")
+            }
         }
     }
 

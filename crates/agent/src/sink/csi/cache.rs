@@ -10,6 +10,7 @@
 mod booked;
 mod cached;
 mod keys;
+mod room;
 mod sealed;
 mod stored;
 
@@ -25,10 +26,11 @@ use uuid::Uuid;
 
 use super::entry::Entry;
 use crate::durable;
-use booked::Booked;
+pub(super) use booked::Booked;
 pub(crate) use booked::Mounted;
 pub(crate) use cached::Cached;
 pub(crate) use keys::CacheKeys;
+use room::Room;
 use sealed::Label;
 
 const SUFFIX: &str = ".sealed";
@@ -59,6 +61,14 @@ pub(crate) enum CacheError {
     /// Of what is not held any more.
     #[error("it is not held any more")]
     GivenUp,
+    /// There is no room for it.
+    #[error("with its {bytes} bytes the cache would have more than --cache-max-bytes allows, {max_bytes}")]
+    Full {
+        /// Its own.
+        bytes: u64,
+        /// The limit.
+        max_bytes: u64,
+    },
     /// It does not seal.
     #[error("it cannot be sealed")]
     Seal,
@@ -80,36 +90,49 @@ pub(super) struct Cache {
     dir: PathBuf,
     cluster: ClusterId,
     keys: CacheKeys,
+    room: Room,
 }
 
 impl Cache {
-    /// In `dir`, which is made with mode 0700 if it is not there.
-    pub(super) fn open(dir: &Path, cluster: ClusterId, keys: CacheKeys) -> Result<Self, CacheError> {
+    /// In `dir`, which is made with mode 0700 if it is not there. Its files have no more than `max_bytes`, but for what was there before.
+    pub(super) fn open(dir: &Path, cluster: ClusterId, keys: CacheKeys, max_bytes: u64) -> Result<Self, CacheError> {
         durable::ensure_directory(dir).map_err(refused("create", dir))?;
-        Ok(Self { dir: dir.to_owned(), cluster, keys })
+        let room = Room::new(max_bytes, files(dir)?);
+        Ok(Self { dir: dir.to_owned(), cluster, keys, room })
     }
 
-    /// Writes an entry over the one before.
+    /// Writes an entry over the one before. If there is no room for it, the one before is removed all the same: it is not the newest.
     pub(super) fn store(&self, binding: BindingId, entry: &Entry) -> Result<(), CacheError> {
         let label = Label { binding, revision: entry.stamp.revision };
-        self.write(&self.path(binding), label, &stored::encode(entry))
+        self.keep(binding, &self.seal(label, &stored::encode(entry))?)
+    }
+
+    /// The same with what is sealed already.
+    pub(super) fn keep(&self, binding: BindingId, sealed: &[u8]) -> Result<(), CacheError> {
+        let (path, bytes) = (self.path(binding), sealed.len() as u64);
+        if !self.room.reserve(bytes) {
+            self.remove(binding)?;
+            if !self.room.reserve(bytes) {
+                return Err(CacheError::Full { bytes, max_bytes: self.room.max_bytes() });
+            }
+        }
+        let written = durable::replace(&path, sealed).map_err(refused("write", &path));
+        self.room.settle(binding, bytes, written.is_ok());
+        written
     }
 
     /// Forgets an entry.
     pub(super) fn remove(&self, binding: BindingId) -> Result<(), CacheError> {
         let path = self.path(binding);
-        durable::remove(&path).map_err(refused("remove", &path))
+        durable::remove(&path).map_err(refused("remove", &path))?;
+        self.room.removed(binding);
+        Ok(())
     }
 
-    /// The bindings that there are files of, whatever is in them.
-    pub(super) fn bindings(&self) -> Result<Vec<BindingId>, CacheError> {
-        let mut bindings = Vec::new();
-        for file in fs::read_dir(&self.dir).map_err(refused("list", &self.dir))? {
-            let name = file.map_err(refused("list", &self.dir))?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)).and_then(|id| id.parse::<Uuid>().ok());
-            bindings.extend(id.map(BindingId::from));
-        }
-        Ok(bindings)
+    /// The bindings that there are files of, whatever is in them, as long as they have no more than they may have; and those beyond it, of
+    /// which nothing is read. What `is_first` says is the last to be left out.
+    pub(super) fn bindings(&self, is_first: impl Fn(BindingId) -> bool) -> (Vec<BindingId>, Vec<BindingId>) {
+        self.room.within(is_first)
     }
 
     /// The entry of a binding, if it is no older than what the ledger says. A newer one is good: the ledger is written behind, and an entry
@@ -130,12 +153,9 @@ impl Cache {
         self.opened(binding, &read(&self.path(binding))?)
     }
 
-    /// Keeps an entry that another replica sealed, if it opens here.
-    pub(super) fn take(&self, binding: BindingId, sealed: &[u8]) -> Result<Entry, CacheError> {
-        let entry = self.opened(binding, sealed)?;
-        let path = self.path(binding);
-        durable::replace(&path, sealed).map_err(refused("write", &path))?;
-        Ok(entry)
+    /// An entry that another replica sealed, if it opens here.
+    pub(super) fn open_sealed(&self, binding: BindingId, sealed: &[u8]) -> Result<Entry, CacheError> {
+        self.opened(binding, sealed)
     }
 
     /// The file of a binding, if it is of this revision.
@@ -156,7 +176,8 @@ impl Cache {
     pub(super) fn confirm(&self, now: DateTime<Utc>) -> Result<(), CacheError> {
         let seq = Seq::new(now.timestamp().try_into().unwrap_or_default());
         let label = Label { binding: Uuid::nil().into(), revision: Revision { epoch: Epoch::new(0), seq } };
-        self.write(&self.dir.join(CONFIRMED), label, &[])
+        let path = self.dir.join(CONFIRMED);
+        durable::replace(&path, &self.seal(label, &[])?).map_err(refused("write", &path))
     }
 
     /// When that was noted last.
@@ -180,20 +201,35 @@ impl Cache {
         // Without it nothing that is left counts after a restart.
         let path = self.dir.join(CONFIRMED);
         let mut done = durable::remove(&path).map_err(refused("remove", &path));
-        for binding in self.bindings()? {
+        for (binding, _) in files(&self.dir)? {
             done = done.and(self.remove(binding));
         }
         done
     }
 
-    fn write(&self, path: &Path, label: Label, plain: &[u8]) -> Result<(), CacheError> {
-        let sealed = sealed::seal(&self.keys, self.cluster, label, plain)?;
-        durable::replace(path, &sealed).map_err(refused("write", path))
+    fn seal(&self, label: Label, plain: &[u8]) -> Result<Vec<u8>, CacheError> {
+        sealed::seal(&self.keys, self.cluster, label, plain)
     }
 
     fn path(&self, binding: BindingId) -> PathBuf {
         self.dir.join(format!("{}{SUFFIX}", binding.uuid()))
     }
+}
+
+/// The entries' files in a folder, with their sizes. What a crash left of one that was being written is removed: it only takes room.
+fn files(dir: &Path) -> Result<Vec<(BindingId, u64)>, CacheError> {
+    let mut files = Vec::new();
+    for file in fs::read_dir(dir).map_err(refused("list", dir))? {
+        let file = file.map_err(refused("list", dir))?;
+        let name = file.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name.strip_suffix(durable::ASIDE).is_some_and(|of| of.ends_with(SUFFIX)) {
+            durable::remove(&file.path()).map_err(refused("remove", &file.path()))?;
+        } else if let Some(id) = name.strip_suffix(SUFFIX).and_then(|id| id.parse::<Uuid>().ok()) {
+            files.push((id.into(), file.metadata().map_err(refused("read", &file.path()))?.len()));
+        }
+    }
+    Ok(files)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CacheError> {

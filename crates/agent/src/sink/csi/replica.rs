@@ -30,18 +30,9 @@ impl Csi {
         cluster: ClusterId,
         keys: CacheKeys,
     ) -> Result<BTreeMap<BindingId, Revision>, CacheError> {
-        let cache = Cache::open(dir, cluster, keys)?;
+        let cache = Cache::open(dir, cluster, keys, self.cache_max_bytes)?;
         self.age.forget();
-        let mut there = BTreeMap::new();
-        for binding in cache.bindings()? {
-            match cache.load_any(binding) {
-                Ok(entry) => drop(there.insert(binding, entry)),
-                Err(why) => {
-                    self.metrics.cache_failures.inc();
-                    tracing::warn!(%binding, %why, "what the cache has of a binding is not used; it comes anew");
-                }
-            }
-        }
+        let there = self.load(&cache, |_| true, |binding| cache.load_any(binding));
         let known = there.iter().map(|(binding, entry)| (*binding, entry.stamp.revision)).collect();
         self.write(|entries| *entries = there);
         self.use_cache(cache);
@@ -53,10 +44,12 @@ impl Csi {
         self.cache().is_some()
     }
 
-    /// Takes an entry as it is sealed. What was sealed for another cluster, or with another key, is refused.
+    /// Takes an entry as it is sealed. What was sealed for another cluster, or with another key, is refused; what does not fit on disk is only
+    /// in memory.
     pub(crate) fn take(&self, binding: BindingId, sealed: &[u8]) -> Result<(), CacheError> {
         let Some(cache) = self.cache() else { return Ok(()) };
-        let entry = cache.take(binding, sealed)?;
+        let entry = cache.open_sealed(binding, sealed)?;
+        self.in_cache(|cache| cache.keep(binding, sealed));
         self.write(|entries| drop(entries.insert(binding, entry)));
         Ok(())
     }

@@ -40,6 +40,7 @@ pub(super) fn entry(name: &str, account: &str, keys: &[(&str, &str)], content: &
 }
 
 const CHECKOUT: Asker<'static> = Asker { namespace: "shop", service_account: "checkout" };
+const MAX: u64 = 1 << 19;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A clock that stands at a second.
@@ -55,9 +56,13 @@ impl Clock for Stopped {
 }
 
 fn csi_at(second: i64) -> Csi {
+    csi_with(second, MAX)
+}
+
+fn csi_with(second: i64, cache_max_bytes: u64) -> Csi {
     let clock = Arc::new(Stopped(second));
     let metrics = Metrics::register(&Registry::new(), clock.clone()).unwrap();
-    Csi::new(clock, DAY, metrics.volumes)
+    Csi::new(clock, DAY, cache_max_bytes, metrics.volumes)
 }
 
 fn csi() -> Csi {
@@ -158,6 +163,75 @@ fn a_replica_that_follows_gives_nothing_before_it_was_told_how_fresh_that_is() {
     let again = csi();
     assert_eq!(again.follow(follows.path(), cluster, keys()).unwrap(), BTreeMap::from([(binding, revision)]));
     assert!(matches!(ask(&again), Err(NotGiven::NotAtHand(_))));
+}
+
+/// Half of what content may be, so that few of them fill a cache.
+fn large() -> Entry {
+    entry("db", "checkout", &[], &[("password", &"p".repeat(1 << 19))])
+}
+
+#[test]
+fn what_does_not_fit_into_the_cache_is_given_from_memory_and_its_older_file_is_gone() {
+    let (leads, follows, text) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let (cluster, binding, other): (_, BindingId, BindingId) =
+        (Uuid::from_u128(1).into(), Uuid::from_u128(2).into(), Uuid::from_u128(3).into());
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let files = |dir: &Path| std::fs::read_dir(dir).unwrap().count();
+    // All that a pod may mount fits nowhere here, but what was there before did.
+    let (leader, standby, roomy) = (csi_with(0, MAX), csi_with(0, MAX), csi_with(0, 8 * MAX));
+    leader.open_cache(leads.path(), cluster, keys(), &Mounted::default());
+    standby.follow(follows.path(), cluster, keys()).unwrap();
+    hold(&leader, binding);
+    let revision = hold(&leader, other);
+    let sealed = leader.sealed(binding, revision).unwrap();
+    standby.take(binding, &sealed).unwrap();
+    assert_eq!((files(leads.path()), files(follows.path())), (2, 1));
+    for is_linked in [&leader, &standby] {
+        is_linked.set_linked(true);
+    }
+
+    leader.in_cache(|cache| cache.store(binding, &large()));
+    let elsewhere = tempfile::tempdir().unwrap();
+    roomy.open_cache(elsewhere.path(), cluster, keys(), &Mounted::default());
+    roomy.in_cache(|cache| cache.store(binding, &large()));
+    standby.take(binding, &roomy.sealed(binding, revision).unwrap()).unwrap();
+    // The other binding's, and when a server was last there.
+    assert_eq!((files(leads.path()), files(follows.path())), (2, 1));
+    for full in [&leader, &standby] {
+        assert_eq!(full.sealed(binding, revision), None);
+        assert!(!ask(full).unwrap().is_stale);
+        assert_eq!(full.metrics.cache_failures.get(), 1);
+    }
+    // Once it is small again it is cached again.
+    hold(&leader, binding);
+    assert!(leader.sealed(binding, revision).is_some());
+}
+
+#[test]
+fn a_cache_that_has_too_much_when_it_is_opened_is_used_as_far_as_it_may_and_keeps_what_is_held_first() {
+    let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let cluster = Uuid::from_u128(1).into();
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let roomy = csi_with(0, 8 * MAX);
+    roomy.open_cache(dir.path(), cluster, keys(), &Mounted::default());
+    let bindings = [2, 3, 4].map(|number| BindingId::from(Uuid::from_u128(number)));
+    for binding in bindings {
+        roomy.in_cache(|cache| cache.store(binding, &large()));
+    }
+    std::fs::write(dir.path().join(format!("{}.sealed.tmp", Uuid::from_u128(5))), "left by a crash").unwrap();
+    let files = || std::fs::read_dir(dir.path()).unwrap().count();
+    let revision = large().stamp.revision;
+    let mut booked = held(bindings[2], revision);
+    booked.held.insert(bindings[1], revision);
+    let two = csi_with(0, 5 * MAX / 2);
+    two.open_cache(dir.path(), cluster, keys(), &booked);
+    // What is beyond is left: with a higher limit it can be used again.
+    assert_eq!((two.revisions().into_keys().collect::<Vec<_>>(), files()), (bindings[1..].to_vec(), 3));
+    assert_eq!((two.lacked(), two.metrics.cache_failures.get()), (BTreeSet::new(), 1));
+    two.in_cache(|cache| cache.store(bindings[0], &large()));
+    assert_eq!((files(), two.metrics.cache_failures.get()), (2, 2), "there is no room for it");
+    let follows = csi_with(0, 3 * MAX / 2);
+    assert_eq!(follows.follow(dir.path(), cluster, keys()).unwrap().len(), 1);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 use super::*;
 use crate::sink::csi::tests::entry;
 
+/// Room for some entries.
+const MAX: u64 = 1 << 20;
+
 fn keys() -> CacheKeys {
     CacheKeys::parse(&CacheKeys::generate()).unwrap()
 }
@@ -27,7 +30,7 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn an_entry_comes_back_as_it_was_and_nothing_on_disk_shows_it() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = Cache::open(dir.path(), cluster(1), keys()).unwrap();
+    let cache = Cache::open(dir.path(), cluster(1), keys(), MAX).unwrap();
     let stored = entry("db", "checkout", &[("password", "PASSWORD")], &[("PASSWORD", "canary"), ("USER", "canary")]);
     cache.store(id(1), &stored).unwrap();
     for (name, bytes) in files(dir.path()) {
@@ -41,7 +44,7 @@ fn an_entry_comes_back_as_it_was_and_nothing_on_disk_shows_it() {
         (&stored.name, &stored.target, &stored.sources, &stored.stamp, &stored.versions)
     );
     assert!(loaded.content.iter().eq(stored.content.iter()));
-    assert_eq!(cache.bindings().unwrap(), [id(1)]);
+    assert_eq!(cache.bindings(|_| true), (vec![id(1)], vec![]));
     cache.purge().unwrap();
     assert_eq!(files(dir.path()), []);
 }
@@ -49,7 +52,7 @@ fn an_entry_comes_back_as_it_was_and_nothing_on_disk_shows_it() {
 #[test]
 fn a_file_of_another_cluster_another_binding_another_revision_or_with_a_bit_changed_is_refused() {
     let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
-    let open = |number| Cache::open(dir.path(), cluster(number), CacheKeys::parse(&text).unwrap()).unwrap();
+    let open = |number| Cache::open(dir.path(), cluster(number), CacheKeys::parse(&text).unwrap(), MAX).unwrap();
     let (cache, stored) = (open(1), entry("db", "checkout", &[], &[("password", "p")]));
     let revision = stored.stamp.revision;
     let held = Booked::Held(revision);
@@ -78,12 +81,12 @@ fn a_file_of_another_cluster_another_binding_another_revision_or_with_a_bit_chan
 #[test]
 fn when_a_server_was_last_there_cannot_be_made_up() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let cache = Cache::open(dir.path(), cluster(1), keys()).unwrap();
+    let cache = Cache::open(dir.path(), cluster(1), keys(), MAX).unwrap();
     assert!(matches!(cache.confirmed(), Err(CacheError::Io { .. })));
     let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     cache.confirm(at).unwrap();
     assert_eq!(cache.confirmed().unwrap(), at);
-    let foreign = Cache::open(other.path(), cluster(1), keys()).unwrap();
+    let foreign = Cache::open(other.path(), cluster(1), keys(), MAX).unwrap();
     foreign.confirm(at + chrono::Duration::days(1)).unwrap();
     fs::copy(other.path().join(CONFIRMED), dir.path().join(CONFIRMED)).unwrap();
     assert!(matches!(cache.confirmed(), Err(CacheError::UnknownKey(_))));
