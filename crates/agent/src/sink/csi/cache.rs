@@ -9,6 +9,7 @@
 
 mod booked;
 mod cached;
+mod exchange;
 mod keys;
 mod room;
 mod sealed;

@@ -36,6 +36,29 @@ impl Csi {
                 }
             }
         }
+        self.exchange_keys(cache, entries.keys().copied());
         entries
+    }
+
+    /// What an older key sealed is sealed with the first from now on. What cannot be is used all the same, and said.
+    fn exchange_keys(&self, cache: &Cache, bindings: impl Iterator<Item = BindingId>) {
+        let failed = |why: CacheError| {
+            self.metrics.cache_failures.inc();
+            tracing::warn!(%why, "a part of the cache is still sealed with an older key: do not drop that key yet; it is tried again at the next start");
+        };
+        let mut count = 0;
+        for binding in bindings {
+            match cache.exchange(binding) {
+                Ok(is_exchanged) => count += usize::from(is_exchanged),
+                Err(why) => failed(why),
+            }
+        }
+        // Whoever opens the cache says if there is none.
+        if let Err(why) = cache.confirmed().map_or(Ok(()), |at| cache.exchange_confirmed(at)) {
+            failed(why);
+        }
+        if count > 0 {
+            tracing::info!(entries = count, "sealed anew with the first of the cache's keys");
+        }
     }
 }

@@ -49,7 +49,7 @@ impl Csi {
     pub(crate) fn take(&self, binding: BindingId, sealed: &[u8]) -> Result<(), CacheError> {
         let Some(cache) = self.cache() else { return Ok(()) };
         let entry = cache.open_sealed(binding, sealed)?;
-        self.in_cache(|cache| cache.keep(binding, sealed));
+        self.in_cache(|cache| cache.keep(binding, &cache.with_first_key(sealed)?));
         self.write(|entries| drop(entries.insert(binding, entry)));
         Ok(())
     }

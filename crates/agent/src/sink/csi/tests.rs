@@ -235,6 +235,45 @@ fn a_cache_that_has_too_much_when_it_is_opened_is_used_as_far_as_it_may_and_keep
 }
 
 #[test]
+fn what_an_older_key_sealed_is_sealed_anew_when_it_is_opened_or_taken_so_that_the_older_one_can_be_dropped() {
+    let (leads, follows) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (older, newer) = (CacheKeys::generate(), CacheKeys::generate());
+    let (cluster, binding): (_, BindingId) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let keys = |text: &str| CacheKeys::parse(text).unwrap();
+    let both = format!("{}{}", *newer, *older);
+    let before = csi();
+    before.open_cache(leads.path(), cluster, keys(&older), &Mounted::default());
+    let revision = hold(&before, binding);
+    let sealed = before.sealed(binding, revision).unwrap();
+    let booked = held(binding, revision);
+    // Each with a file of when a server was last there, of the older key too.
+    before.set_linked(true);
+    let of_older = csi();
+    of_older.follow(follows.path(), cluster, keys(&older)).unwrap();
+    of_older.take(binding, &sealed).unwrap();
+    of_older.set_linked(true);
+
+    let modified = |dir: &Path| std::fs::metadata(dir.join("confirmed.sealed")).unwrap().modified().unwrap();
+    let second = csi_at(3600);
+    second.open_cache(leads.path(), cluster, keys(&both), &booked);
+    csi_at(3600).follow(follows.path(), cluster, keys(&both)).unwrap();
+    for dir in [leads.path(), follows.path()] {
+        assert_eq!(DateTime::<Utc>::from(modified(dir)), before.clock.now(), "no server was there since");
+        let third = csi_at(3600);
+        third.open_cache(dir, cluster, keys(&newer), &booked);
+        assert!(ask(&third).unwrap().is_stale);
+        assert_eq!(third.metrics.cache_failures.get(), 0);
+    }
+    // What another replica still sealed with the older one.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let standby = csi();
+    standby.follow(elsewhere.path(), cluster, keys(&both)).unwrap();
+    standby.take(binding, &sealed).unwrap();
+    assert_eq!(csi().follow(elsewhere.path(), cluster, keys(&newer)).unwrap(), BTreeMap::from([(binding, revision)]));
+    assert_eq!(csi().follow(elsewhere.path(), cluster, keys(&older)).unwrap(), BTreeMap::new());
+}
+
+#[test]
 fn a_revoked_cluster_has_nothing_left_in_memory_or_on_disk() {
     let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
     let csi = csi();

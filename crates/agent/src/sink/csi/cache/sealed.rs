@@ -44,6 +44,17 @@ pub(super) fn label(sealed: &[u8]) -> Result<Label, CacheError> {
     Ok(Label { binding, revision })
 }
 
+/// The same, sealed with the first key, if another one sealed it; so that the other can be dropped. It is as it was otherwise, also what only a newer
+/// agent knows of it.
+pub(super) fn exchange(keys: &CacheKeys, cluster: ClusterId, sealed: &[u8]) -> Result<Option<Vec<u8>>, CacheError> {
+    label(sealed)?;
+    if sealed[MAGIC.len()..][..ID_BYTES] == keys.sealing_id() {
+        return Ok(None);
+    }
+    let (label, plain) = open(keys, cluster, sealed)?;
+    seal(keys, cluster, label, &plain).map(Some)
+}
+
 /// Opens what was sealed for this cluster.
 pub(super) fn open(keys: &CacheKeys, cluster: ClusterId, sealed: &[u8]) -> Result<(Label, Zeroizing<Vec<u8>>), CacheError> {
     let label = label(sealed)?;
