@@ -95,7 +95,10 @@ def build():
         ))
         .with_panel(lines(
             "Drift", "Targets newly found changed or missing in their cluster. A few are somebody's hand; many are another tool's.",
-            {"{{cluster}}": 'sum by (cluster) (rate(lockstep_agent_drift_total{cluster=~"$cluster"}[$__rate_interval]))'}, "ops",
+            {
+                "{{cluster}}": 'sum by (cluster) (rate(lockstep_agent_drift_total{cluster=~"$cluster"}[$__rate_interval]))',
+                "{{cluster}}, restored from the cache": 'sum by (cluster) (rate(lockstep_agent_restored_from_cache_total{cluster=~"$cluster"}[$__rate_interval]))',
+            }, "ops",
         ))
         .with_panel(lines(
             "Links lost", "Links to a server that an agent lost and dialled again.",

@@ -61,7 +61,7 @@ fn volumes() -> Value {
     json!({ "csi": {
         "enabled": true,
         "cache": {
-            "maxAgeSeconds": 3600, "maxBytes": 104_857_600, "existingKeySecret": "keys", "key": "k",
+            "maxAgeSeconds": 3600, "maxBytes": 104_857_600, "secrets": true, "existingKeySecret": "keys", "key": "k",
             "volume": { "emptyDir": Value::Null, "ephemeral": { "volumeClaimTemplate": { "spec": {
                 "accessModes": ["ReadWriteOncePod"], "resources": { "requests": { "storage": "1Gi" } },
             } } } },
@@ -118,6 +118,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Chart, Value)> {
         ),
         ("agent: volumes", Chart::Agent, agent(json!({ "csi": { "enabled": true } }))),
         ("agent: volumes, no cache", Chart::Agent, agent(json!({ "csi": { "enabled": true, "cache": { "enabled": false } } }))),
+        ("agent: a cache of Secrets only", Chart::Agent, agent(json!({ "csi": { "cache": { "secrets": true } } }))),
         ("agent: volumes, all there is", Chart::Agent, agent(volumes())),
         ("agent: traces", Chart::Agent, agent(traces(&peers))),
         ("agent: own rights", Chart::Agent, agent(json!({ "rbac": { "create": false } }))),

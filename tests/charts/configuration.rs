@@ -108,7 +108,7 @@ fn the_agent_knows_the_arguments_that_its_chart_gives() -> Result<()> {
 }
 
 /// The agent's options of `run`, and the value of the chart that sets each, or why there is none.
-const OPTIONS: [(&str, Result<&str, &str>); 36] = [
+const OPTIONS: [(&str, Result<&str, &str>); 37] = [
     ("--kubernetes", Err("always")),
     ("--namespace", Err("the pod's")),
     ("--pod-name", Err("the pod's")),
@@ -144,6 +144,7 @@ const OPTIONS: [(&str, Result<&str, &str>); 36] = [
     ("--cache-key-file", Ok("csi.cache.existingKeySecret")),
     ("--cache-max-age-seconds", Ok("csi.cache.maxAgeSeconds")),
     ("--cache-max-bytes", Ok("csi.cache.maxBytes")),
+    ("--cache-secrets", Ok("csi.cache.secrets")),
     ("--help", Err("shows them")),
 ];
 
@@ -169,7 +170,7 @@ fn every_option_of_the_agent_can_be_set_through_its_chart_or_has_a_reason_not_to
         "server": { "addresses": ["https://other:1"], "join": ["https://other:2"], "pin": "" }, "join": { "existingSecret": "", "cluster": "other" },
         "listenAddress": "[::]", "restarts": { "budget": 7 }, "immutableSecrets": { "keepOlderSeconds": 604_800 }, "log": { "format": "text" },
         "identityTokenAudiences": ["vault"], "tracing": { "otlpEndpoint": "https://otel:4317", "ca": { "existingSecret": "otel" } },
-        "csi": { "enabled": true, "requestsPerNode": 8, "cache": { "enabled": true, "maxAgeSeconds": 60, "maxBytes": 8_388_608, "existingKeySecret": "keys" } },
+        "csi": { "enabled": true, "requestsPerNode": 8, "cache": { "enabled": true, "maxAgeSeconds": 60, "maxBytes": 8_388_608, "secrets": true, "existingKeySecret": "keys" } },
     });
     let (before, after) = (arguments(&changed(Chart::Agent, &json!({})))?, arguments(&changed(Chart::Agent, &other))?);
     let documented = std::fs::read_to_string(Chart::Agent.folder()?.join("values.yaml"))?;

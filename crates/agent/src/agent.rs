@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::CacheError;
 use crate::clock::Clock;
 use crate::command::RunArguments;
 use crate::holdings::Holdings;
@@ -18,7 +19,6 @@ use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::need::DriftMemory;
 use crate::sink::SinkError;
-use crate::sink::csi::CacheError;
 use crate::state::identity::Identity;
 use crate::state::{State, StateError};
 use crate::tracer::Tracer;
@@ -103,6 +103,7 @@ pub(crate) struct Agent {
     identity: Mutex<Arc<Identity>>,
     /// When a server wants the certificate renewed, whatever its age: another issuer signs now.
     renew_at: watch::Sender<Option<Instant>>,
+    is_linked: watch::Sender<bool>,
 }
 
 impl Agent {
@@ -123,6 +124,7 @@ impl Agent {
             drift: Mutex::default(),
             identity: Mutex::new(Arc::new(identity)),
             renew_at: watch::Sender::default(),
+            is_linked: watch::Sender::default(),
         }
     }
 
@@ -172,9 +174,15 @@ impl Agent {
         &self.holdings
     }
 
-    /// There is a link now, or none any more: what that means for pods that mount.
+    /// Whether there is a link, also to a server that holds this cluster.
+    pub(crate) fn linked(&self) -> watch::Receiver<bool> {
+        self.is_linked.subscribe()
+    }
+
+    /// There is a link now, or none any more: what that means for what is cached.
     pub(crate) async fn set_linked(&self, is_linked: bool, is_held: bool) {
         self.surroundings.metrics.connected.set(i64::from(is_linked));
+        self.is_linked.send_replace(is_linked);
         // To a cluster that is held nothing new is sent.
         self.holdings.set_linked(is_linked && !is_held).await;
     }

@@ -4,13 +4,14 @@
 //! as a file takes, never while a sink writes.
 
 mod books;
+mod caching;
 mod check;
 mod former;
 mod give_up;
 mod inventory;
-mod mounting;
 mod put;
 mod restarting;
+mod restore;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use lockstep_core::revision::Revision;
 use thiserror::Error;
 
 use crate::blocking::blocking;
+use crate::cache::Cache;
 use crate::delivery::{Refusal, RefusalKind};
 use crate::restart::Restarts;
 use crate::sink::{Observed, SinkError, Sinks};
@@ -34,6 +36,7 @@ use books::Books;
 
 pub(crate) use check::Checked;
 pub(crate) use inventory::Inventory;
+pub(crate) use restore::NotRestored;
 
 /// What this cluster holds.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub(crate) struct Holdings {
     sinks: Sinks,
     /// What restarts workloads, where there are any.
     restarts: Option<Restarts>,
+    /// What is cached, where anything is.
+    cache: Option<Arc<Cache>>,
     turns: Turns,
 }
 
@@ -69,7 +74,14 @@ impl Holdings {
     /// From what was loaded and opened.
     pub(crate) fn new(ledger: Ledger, ring: KeyRing, sinks: Sinks, restarts: Option<Restarts>) -> Self {
         let is_on_disk = ledger.is_on_disk();
-        Self { books: Arc::new(Mutex::new(Books { ledger, ring })), is_on_disk, sinks, restarts, turns: Turns::default() }
+        Self {
+            books: Arc::new(Mutex::new(Books { ledger, ring })),
+            is_on_disk,
+            sinks,
+            restarts,
+            cache: None,
+            turns: Turns::default(),
+        }
     }
 
     /// The sinks' names, as `Hello` tells them.

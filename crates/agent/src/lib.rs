@@ -12,7 +12,8 @@
 //! | [`node`] | the program's other form: on each node, what a CSI driver mounts volumes by |
 //! | `sink` | where content is written |
 //! | `restart` | new pods for workloads whose Secret changed |
-//! | `state`, `durable` | what survives a restart |
+//! | `state`, `durable`, `cache` | what survives a restart |
+//! | `restoring` | bringing Secrets back from the cache while there is no link |
 //! | `metrics`, `loops`, `probe` | what it shows, and which of its loops are judged |
 //! | `volumes` | what pods mount, for the node agents of the cluster |
 //! | `kubernetes`, `lease` | the API server of the agent's own cluster, and which replica works |
@@ -32,6 +33,7 @@ pub mod tls;
 mod backoff;
 mod bearer;
 mod blocking;
+mod cache;
 mod certificate;
 mod connect;
 mod delivery;
@@ -49,6 +51,7 @@ pub use metrics::all as declared_metrics;
 mod need;
 mod probe;
 mod restart;
+mod restoring;
 mod sink;
 mod tracer;
 mod turns;

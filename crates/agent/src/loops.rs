@@ -21,6 +21,8 @@ pub(crate) struct Judged {
 pub(crate) const LEASE: Judged = Judged { name: "lease", step_limit: Duration::from_mins(1) };
 /// Looking whether what was applied is still there, while linked. A step: one binding, of a thousand namespaces each of which is asked for in vain.
 pub(crate) const DRIFT: Judged = Judged { name: "drift", step_limit: Duration::from_mins(15) };
+/// The same while not linked, where the cache can restore Secrets. A step: one binding, as above, looked at twice and applied.
+pub(crate) const RESTORING: Judged = Judged { name: "restoring", step_limit: Duration::from_mins(30) };
 /// Restarts. A step: one request of at most ten seconds, and what its answer means for ten thousand workloads.
 pub(crate) const RESTARTS: Judged = Judged { name: "restarts", step_limit: Duration::from_mins(1) };
 /// Writing down what is held. A step: one write, of at most four requests of five seconds.

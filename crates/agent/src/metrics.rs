@@ -48,6 +48,8 @@ pub(crate) struct Metrics {
     pub(crate) spans_dropped: IntCounter,
     /// Workloads that were restarted and are not rolled out yet.
     pub(crate) restarts_in_motion: IntGauge,
+    /// Secrets that came back from the cache.
+    pub(crate) restored: IntCounter,
     /// Of what pods mount.
     pub(crate) volumes: VolumesMetrics,
 }
@@ -105,6 +107,7 @@ impl Metrics {
             )),
             spans_dropped: catalogue.add(declared::SPANS_DROPPED)?,
             restarts_in_motion: catalogue.add(declared::RESTARTS_IN_MOTION)?,
+            restored: catalogue.add(declared::RESTORED)?,
             volumes: VolumesMetrics::register_in(catalogue)?,
         };
         for outcome in RestartOutcome::ALL {

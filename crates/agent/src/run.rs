@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, AgentError, Surroundings};
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::command::{KubernetesArguments, RunArguments};
 use crate::holdings::Holdings;
@@ -22,6 +23,7 @@ use crate::link;
 use crate::metrics::Metrics;
 use crate::probe;
 use crate::restart::{self, Restarts};
+use crate::restoring;
 use crate::sink::Sinks;
 use crate::sink::csi::Csi;
 use crate::sink::directory::Directory;
@@ -34,6 +36,9 @@ use crate::state::object::Writer;
 use crate::state::secret::StateSecret;
 use crate::state::{State, StateDir, identity};
 use crate::volumes::Volumes;
+
+/// What is kept from before this replica leads: what pods may mount, and the cache.
+type Kept = (Option<Arc<Csi>>, Arc<Cache>);
 
 /// Runs until `stop` is cancelled, or until it makes no sense any more.
 pub async fn run(
@@ -91,7 +96,7 @@ async fn on_a_host(
     let _lock = dir.lock()?;
     let sinks = Sinks { directory: directory(&arguments)?, secrets: None, csi: None, touched: Arc::default() };
     leads(&surroundings, standing);
-    lead(arguments, surroundings, State::Directory(dir), sinks, None).await
+    lead(arguments, surroundings, State::Directory(dir), sinks, None, None).await
 }
 
 /// With a Secret for its state, and only while it holds the cluster's Lease.
@@ -102,9 +107,11 @@ async fn in_kubernetes(
 ) -> Result<(), AgentError> {
     let kubernetes = Kubernetes::connect(&arguments.cluster).await.map_err(AgentError::Kubernetes)?;
     // Who stands by serves too, so that node agents need not look for the one that leads.
-    let volumes = Volumes::start(&arguments, &kubernetes, &surroundings, standing.subscribe()).await?;
+    let Surroundings { clock, metrics, .. } = &surroundings;
+    let cache = Arc::new(Cache::new(clock.clone(), &arguments.cache, metrics.volumes.cache_failures.clone()));
+    let volumes = Volumes::start(&arguments, &kubernetes, &surroundings, standing.subscribe(), cache.clone()).await?;
     let csi = volumes.as_ref().map(|volumes| volumes.csi.clone());
-    let ended = Box::pin(in_its_turn(arguments, surroundings, &kubernetes, csi, standing)).await;
+    let ended = Box::pin(in_its_turn(arguments, surroundings, &kubernetes, (csi, cache), standing)).await;
     if let Some(volumes) = volumes {
         volumes.end().await;
     }
@@ -116,7 +123,7 @@ async fn in_its_turn(
     arguments: RunArguments,
     surroundings: Surroundings,
     kubernetes: &Kubernetes,
-    csi: Option<Arc<Csi>>,
+    kept: Kept,
     standing: &watch::Sender<Standing>,
 ) -> Result<(), AgentError> {
     let cluster = &arguments.cluster;
@@ -127,7 +134,7 @@ async fn in_its_turn(
     let us = lease.us().to_owned();
     // A lease that is lost ends everything in the middle, and nothing more is written.
     let ended = tokio::select! {
-        ended = with_lease(arguments, surroundings, kubernetes, us, csi, standing) => ended,
+        ended = with_lease(arguments, surroundings, kubernetes, us, kept, standing) => ended,
         why = lease.keep(&metrics) => Err(AgentError::LeaseLost(why)),
     };
     metrics.leader.set(0);
@@ -141,7 +148,7 @@ async fn with_lease(
     surroundings: Surroundings,
     kubernetes: &Kubernetes,
     us: String,
-    csi: Option<Arc<Csi>>,
+    (csi, cache): Kept,
     standing: &watch::Sender<Standing>,
 ) -> Result<(), AgentError> {
     leads(&surroundings, standing);
@@ -160,7 +167,7 @@ async fn with_lease(
     let restarting = restarts.clone().run(ended.clone());
     let leading = async {
         let _ended = ended.clone().drop_guard();
-        lead(arguments, surroundings, State::Secret(state.clone()), sinks, Some(restarts)).await
+        lead(arguments, surroundings, State::Secret(state.clone()), sinks, Some(restarts), Some(cache)).await
     };
     tokio::join!(leading, state.held.write_behind(&behind, &ended), restarting).0
 }
@@ -183,8 +190,9 @@ async fn lead(
     state: State,
     sinks: Sinks,
     restarts: Option<Restarts>,
+    cache: Option<Arc<Cache>>,
 ) -> Result<(), AgentError> {
-    let holdings = Holdings::new(Ledger::open(&state).await?, KeyRing::open(&state).await?, sinks, restarts);
+    let holdings = Holdings::new(Ledger::open(&state).await?, KeyRing::open(&state).await?, sinks, restarts).with_cache(cache);
     let joined = match identity::load(&state).await? {
         Some(identity) => Some(identity),
         None => joining::join(&state, &arguments, &surroundings.stop).await?,
@@ -195,9 +203,12 @@ async fn lead(
         holdings.open_cache(dir, identity.cluster, keys).await;
     }
     let agent = Agent::new(arguments, state, surroundings, identity, holdings);
-    let ended = Box::pin(link::run(&agent)).await;
+    let ended = tokio::select! {
+        ended = Box::pin(link::run(&agent)) => ended,
+        never = Box::pin(restoring::run(&agent)) => match never {},
+    };
     if let Err(AgentError::Revoked(_)) = &ended {
-        agent.holdings().purge_mounted().await;
+        agent.holdings().purge_cached().await;
     }
     ended
 }

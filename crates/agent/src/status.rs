@@ -13,10 +13,10 @@ use lockstep_core::revision::Revision;
 use serde::Serialize;
 
 use crate::agent::AgentError;
+use crate::cache::Cached;
 use crate::clock::{Clock as _, SystemClock};
 use crate::command::{OutputFormat, StatusArguments};
 use crate::kubernetes::Kubernetes;
-use crate::sink::csi::Cached;
 use crate::state::ledger::{Holding, Ledger};
 use crate::state::secret::StateSecret;
 use crate::state::{State, StateDir, identity};

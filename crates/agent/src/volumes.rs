@@ -37,6 +37,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::util::MapResponseLayer;
 
 use crate::agent::{AgentError, Surroundings};
+use crate::cache::Cache;
 use crate::command::RunArguments;
 use crate::kubernetes::Kubernetes;
 use crate::lease::Standing;
@@ -84,6 +85,7 @@ impl Volumes {
         kubernetes: &Kubernetes,
         surroundings: &Surroundings,
         standing: watch::Receiver<Standing>,
+        kept: Arc<Cache>,
     ) -> Result<Option<Self>, AgentError> {
         let RunArguments { volumes: arguments, cache, cluster, .. } = all;
         let Some(address) = arguments.listen else { return Ok(None) };
@@ -93,7 +95,7 @@ impl Volumes {
         let volumes = metrics.volumes.clone();
         let authority = Authority::new(kubernetes, arguments, clock.clone(), volumes.certificate_expiry.clone());
         let config = authority.config().map_err(|e| failed(&e))?;
-        let csi = Arc::new(Csi::new(clock.clone(), cache.max_age(), cache.max_bytes, volumes.clone()));
+        let csi = Arc::new(Csi::new(kept, volumes.clone()));
         let reviewer = Reviewer::new(kubernetes, &arguments.node_service_account, clock.clone(), volumes.clone());
         let reviewer = Arc::new(reviewer);
         let following = Following {

@@ -1,4 +1,4 @@
-//! The cache of what pods may mount.
+//! The cache of what pods may mount and, if asked for, of what is in Secrets.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,10 @@ pub struct CacheArguments {
     /// state Secret.
     #[arg(long = "cache-key-file", env = "LOCKSTEP_AGENT_CACHE_KEY_FILE", value_name = "FILE", requires = "dir")]
     pub key_file: Option<PathBuf>,
-    /// How long pods may mount what no server could be asked about.
+    /// Keeps the content of Kubernetes Secrets there too, so that one that is deleted or edited while no server is there comes back.
+    #[arg(long = "cache-secrets", env = "LOCKSTEP_AGENT_CACHE_SECRETS", requires = "dir")]
+    pub secrets: bool,
+    /// How long pods may mount, and Secrets are restored from, what no server could be asked about.
     #[arg(
         long = "cache-max-age-seconds",
         env = "LOCKSTEP_AGENT_CACHE_MAX_AGE_SECONDS",
@@ -45,7 +48,7 @@ pub struct CacheArguments {
 
 impl Default for CacheArguments {
     fn default() -> Self {
-        Self { dir: None, key_file: None, max_age_seconds: MAX_AGE_SECONDS, max_bytes: MAX_BYTES }
+        Self { dir: None, key_file: None, secrets: false, max_age_seconds: MAX_AGE_SECONDS, max_bytes: MAX_BYTES }
     }
 }
 

@@ -31,6 +31,7 @@ impl Holdings {
         }
         self.sinks.leave(binding);
         self.forget_restarts(binding);
+        self.forget_kept(binding).await;
         Ok(self.books(move |books| books.ledger.record(binding, Holding::GivenUp { revision }, Some(head))).await?)
     }
 }

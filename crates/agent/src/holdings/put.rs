@@ -19,10 +19,14 @@ impl Holdings {
     /// Applies content, or says why not. The same revision again is a repair.
     pub(crate) async fn put(&self, put: &Arc<Put>) -> Answer {
         let _turn = self.turns.take(put.binding).await;
-        Answer { binding: put.binding, revision: put.revision, trace: put.trace, result: self.try_put(put).await }
+        let result = self.try_put(put).await;
+        if result.is_ok() {
+            self.keep(put).await;
+        }
+        Answer { binding: put.binding, revision: put.revision, trace: put.trace, result }
     }
 
-    async fn try_put(&self, put: &Arc<Put>) -> Result<Applied, Refusal> {
+    pub(super) async fn try_put(&self, put: &Arc<Put>) -> Result<Applied, Refusal> {
         let asked = put.clone();
         let (owner, keys) = self.books(move |books| books.accept(&asked)).await?;
         let stamp = Stamp { revision: put.revision, digest: put.digest.clone() };

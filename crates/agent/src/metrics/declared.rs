@@ -2,6 +2,11 @@
 
 use lockstep_telemetry::metric::{Label, Metric};
 
+pub(super) const RESTORED: Metric = Metric::counter(
+    "lockstep_agent_restored_from_cache_total",
+    "bindings whose Secrets were changed or removed while no server was linked, and came back from the cache",
+    &[],
+);
 pub(super) const CONNECTED: Metric = Metric::gauge("lockstep_agent_connected", "1 while linked to a server", &[]);
 pub(super) const APPLIED: Metric = Metric::counter("lockstep_agent_applied_total", "Puts and Deletes applied", &[]);
 pub(super) const REJECTED: Metric =
@@ -34,7 +39,7 @@ pub(super) const RESTARTS_IN_MOTION: Metric =
     Metric::gauge("lockstep_agent_restarts_in_motion", "workloads restarted and not rolled out yet; never above the budget", &[]);
 const LOOP: Label = Label::of(
     "loop",
-    "`link`: dialling, and the heartbeats of a stream; `drift`: looking, while linked; in Kubernetes `lease`: standing by and keeping it, and while it leads `restarts` and `state`: writing down what is held",
+    "`link`: dialling, and the heartbeats of a stream; `drift`: looking, while linked; `restoring`: looking, while not linked, with --cache-secrets; in Kubernetes `lease`: standing by and keeping it, and while it leads `restarts` and `state`: writing down what is held",
 );
 pub(super) const LOOP_PROGRESS: Metric =
     Metric::gauge("lockstep_agent_loop_progress_timestamp_seconds", "when it last did what it is for", &[LOOP]);

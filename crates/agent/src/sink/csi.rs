@@ -5,37 +5,29 @@
 //! | module | what it is |
 //! |---|---|
 //! | `entry`, `wanted`, `look_up` | what one binding gives, what a pod asks for, and what it is given: pure |
-//! | `age` | how long what nobody confirms may be used: pure |
-//! | `cache`, `loading` | the sealed files, and taking them up |
+//! | `stored` | an entry in the [`crate::cache`] |
 //! | `replica` | the same in a replica that stands by |
 
-mod age;
-mod cache;
 mod entry;
-mod loading;
 mod look_up;
 mod replica;
+mod stored;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
 
 use lockstep_core::binding::CsiTarget;
-use lockstep_core::id::{BindingId, ClusterId};
+use lockstep_core::id::BindingId;
 use tokio::sync::watch;
 
 use super::{Observed, SinkError, Stamp};
-use crate::clock::Clock;
+use crate::cache::{Bookings, Cache, Files, Standing};
 use crate::delivery::Put;
 use crate::metrics::VolumesMetrics;
 use crate::state::keyring::Keys;
-use age::{Age, Standing};
-use cache::{Booked, Cache};
-pub(crate) use cache::{CacheError, CacheKeys, Cached, Mounted};
 use entry::Entry;
 pub(crate) use replica::Level;
 pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};
@@ -43,13 +35,7 @@ pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};
 /// What pods may mount.
 pub(crate) struct Csi {
     entries: RwLock<BTreeMap<BindingId, Entry>>,
-    clock: Arc<dyn Clock>,
-    age: Age,
-    cache: RwLock<Option<Arc<Cache>>>,
-    /// How much the cache's files may have.
-    cache_max_bytes: u64,
-    /// Whether it was said that something does not fit.
-    is_full_said: AtomicBool,
+    cache: Arc<Cache>,
     /// Moves with every change of entries.
     changed: watch::Sender<()>,
     metrics: VolumesMetrics,
@@ -60,15 +46,11 @@ pub(crate) struct Csi {
 }
 
 impl Csi {
-    /// With nothing in it. What no server confirmed for `age_max` is not given any more; a cache has no more than `cache_max_bytes`.
-    pub(crate) fn new(clock: Arc<dyn Clock>, age_max: Duration, cache_max_bytes: u64, metrics: VolumesMetrics) -> Self {
+    /// With nothing in it. What no server confirmed for as long as the cache says is not given any more.
+    pub(crate) fn new(cache: Arc<Cache>, metrics: VolumesMetrics) -> Self {
         Self {
             entries: RwLock::default(),
-            clock,
-            age: Age::new(age_max),
-            cache: RwLock::default(),
-            cache_max_bytes,
-            is_full_said: AtomicBool::new(false),
+            cache,
             changed: watch::Sender::default(),
             metrics,
             lacked: Mutex::default(),
@@ -76,38 +58,15 @@ impl Csi {
         }
     }
 
-    /// Takes what the cache in `dir` has of what is held, and keeps everything there from now on. What cannot be used is left out and said,
-    /// and what is not held any more is removed. A folder that cannot be used stops nothing else.
-    pub(crate) fn open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) {
-        match self.try_open_cache(dir, cluster, keys, booked) {
-            Ok(()) => self.is_settled.store(true, Ordering::Release),
-            Err(error) => self.not_cached(&error),
-        }
-    }
-
-    /// There is no cache, and why; everything else goes on.
-    pub(crate) fn not_cached(&self, why: &dyn fmt::Display) {
-        self.metrics.cache_failures.inc();
-        tracing::error!(%why, "what pods may mount is not cached: after a restart it comes from a server only");
-    }
-
-    fn try_open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) -> Result<(), CacheError> {
-        let cache = Cache::open(dir, cluster, keys, self.cache_max_bytes)?;
-        let is_held = |binding| matches!(booked.of(binding), Booked::Held(_));
-        let load = |binding| cache.load(binding, booked.of(binding)).or_else(|why| cache.give_up(binding, why));
-        // What it had while it stood by is on disk too, and the ledger has the last word on it.
-        self.write(BTreeMap::clear);
-        let there = self.load(&cache, is_held, load);
-        self.write(|entries| *entries = there);
-        match cache.confirmed() {
-            Ok(at) => self.age.confirmed_at(at),
-            Err(why) => tracing::info!(%why, "the cache does not say when a server was last there"),
-        }
-        let lacked: BTreeSet<BindingId> = self.read(|entries| booked.held().filter(|id| !entries.contains_key(id)).collect());
-        tracing::info!(entries = self.len(), lacked = lacked.len(), "opened the cache of what pods may mount");
+    /// Takes what the cache has of what is held. What it had while it stood by is on disk too, and the ledger has the last word on it.
+    pub(crate) fn open(&self, files: &Files, bookings: &Bookings) {
+        let there = self.cache.load(files, bookings, stored::decode);
+        let (held, kept) = (bookings.mounted.keys().chain(bookings.secrets.keys()), files.secrets());
+        let lacked: BTreeSet<BindingId> = held.filter(|id| !there.contains_key(id) && !kept.contains_key(id)).copied().collect();
+        tracing::info!(entries = there.len(), lacked = lacked.len(), "opened the cache of what pods may mount");
         self.with_lacked(|set| *set = lacked);
-        self.use_cache(cache);
-        Ok(())
+        self.write(|entries| *entries = there);
+        self.is_settled.store(true, Ordering::Release);
     }
 
     /// See [`super::Sinks::apply`].
@@ -115,7 +74,7 @@ impl Csi {
         let key = keys.get(&stamp.digest.key).ok_or_else(|| SinkError::UnknownKey(stamp.digest.key.as_str().to_owned()))?;
         let entry = Entry::new(put, target, stamp, key);
         // Pods get it even if the disk is full: an older file does not count, because the ledger says another revision.
-        self.in_cache(|cache| cache.store(put.binding, &entry));
+        self.store(put.binding, &entry);
         self.with_lacked(|set| set.remove(&put.binding));
         self.write(|entries| drop(entries.insert(put.binding, entry)));
         Ok(())
@@ -136,33 +95,23 @@ impl Csi {
             return;
         }
         self.write(|entries| drop(entries.remove(&binding)));
-        self.in_cache(|cache| cache.remove(binding));
+        self.cache.in_files(|files| files.remove(binding));
     }
 
     /// No pod mounts anything any more: the cluster was revoked.
     pub(crate) fn purge(&self) {
         let count = self.len();
-        self.age.forget();
         self.with_lacked(BTreeSet::clear);
         self.write(BTreeMap::clear);
-        self.in_cache(Cache::purge);
+        self.cache.purge();
         if count > 0 {
             tracing::warn!(count, "what pods may mount is forgotten, and its cache removed: the cluster is revoked");
         }
     }
 
-    /// A server is there to say what is newest, or is not any more. Said again while it lasts.
-    pub(crate) fn set_linked(&self, is_linked: bool) {
-        let now = self.clock.now();
-        self.age.set_linked(is_linked, now);
-        if is_linked {
-            self.in_cache(|cache| cache.confirm(now));
-        }
-    }
-
     /// What a pod may have of what it asks for.
     pub(crate) fn look_up(&self, asker: Asker<'_>, wanted: &Wanted) -> Result<Found, NotGiven> {
-        let standing = self.age.standing(self.clock.now());
+        let standing = self.cache.standing();
         let found = self.read(|entries| look_up::look_up(entries.values(), asker, wanted))?;
         match standing {
             Standing::Fresh => Ok(found),
@@ -180,29 +129,8 @@ impl Csi {
         work(&mut self.lacked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn use_cache(&self, cache: Cache) {
-        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(cache));
-    }
-
-    fn cache(&self) -> Option<Arc<Cache>> {
-        self.cache.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Work on the cache, if there is one. What fails there fails nothing else.
-    fn in_cache(&self, work: impl FnOnce(&Cache) -> Result<(), CacheError>) {
-        let Some(Err(error)) = self.cache().map(|cache| work(&cache)) else { return };
-        self.metrics.cache_failures.inc();
-        match error {
-            // It is so for each delivery from now on.
-            CacheError::Full { .. } if self.is_full_said.swap(true, Ordering::Relaxed) => tracing::debug!(%error, "not cached"),
-            CacheError::Full { .. } => tracing::error!(
-                %error,
-                "what pods may mount is not all cached: after a restart the rest comes from a server only; raise --cache-max-bytes, and the limit of the cache's volume (said once; lockstep_agent_volume_cache_failures_total counts on)"
-            ),
-            error => {
-                tracing::warn!(%error, "the cache of what pods may mount is not up to date: after a restart it cannot be used for this")
-            }
-        }
+    fn store(&self, binding: BindingId, entry: &Entry) {
+        self.cache.in_files(|files| files.store(binding, entry.stamp.revision, &stored::encode(entry)));
     }
 
     fn read<T>(&self, work: impl FnOnce(&BTreeMap<BindingId, Entry>) -> T) -> T {

@@ -1,4 +1,4 @@
-//! The key that seals what pods may mount, where no file has one: it is made once, and kept in the state Secret.
+//! The key that seals the cache, where no file has one: it is made once, and kept in the state Secret.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::State;
 use crate::agent::AgentError;
-use crate::sink::csi::CacheKeys;
+use crate::cache::CacheKeys;
 
 const NAME: &str = "cache-keys";
 

@@ -28,10 +28,11 @@ use crate::address::ServerAddress;
 use crate::backoff::Backoff;
 use crate::bearer;
 use crate::blocking::blocking;
+use crate::cache::CacheKeys;
 use crate::connect::connect_at;
 use crate::kubernetes::Kubernetes;
 use crate::lease::Standing;
-use crate::sink::csi::{CacheKeys, Csi, Level};
+use crate::sink::csi::{Csi, Level};
 use crate::state::secret::StateSecret;
 use crate::state::{State, cache_keys, identity};
 use crate::tls::{self, Trust};
@@ -162,10 +163,10 @@ fn take(csi: &Csi, change: CacheChange) -> anyhow::Result<()> {
             // What was there before is not the newest any more.
             if let Err(why) = csi.take(binding, &entry.sealed) {
                 tracing::warn!(%binding, %why, "what the other replica has of a binding cannot be used here");
-                csi.remove(binding);
+                csi.let_go(binding);
             }
         }
-        Some(Change::Removed(binding)) => csi.remove(binding_id(&binding)?),
+        Some(Change::Removed(binding)) => csi.let_go(binding_id(&binding)?),
         Some(Change::Level(level)) => {
             let confirmed = Some(level.confirmed_s).filter(|s| *s > 0).and_then(|s| DateTime::from_timestamp(s, 0));
             csi.set_level(Level { is_linked: level.linked, confirmed });

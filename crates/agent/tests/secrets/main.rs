@@ -20,6 +20,7 @@ mod ownership;
 mod places;
 mod rbac;
 mod restarting;
+mod restoring;
 mod scale;
 mod seniority;
 #[path = "../link/server.rs"]

@@ -248,6 +248,11 @@ impl Shop {
         lockstep_testbed::wait::until("the watch to begin", PATIENCE, async || seen().then_some(())).await.unwrap();
     }
 
+    /// Whether an agent of this process logged something.
+    pub(crate) fn logged(&self, text: &str) -> bool {
+        self.log.text().contains(text)
+    }
+
     fn log_of_watch(&self) -> bool {
         let scope = format!("{:?}", self.namespace);
         self.log.text().lines().any(|line| line.contains("watching") && line.contains(scope.trim_matches('"')))

@@ -132,6 +132,12 @@ pub struct CacheEntry {
     pub digest: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, repeated, tag = "7")]
     pub keys: ::prost::alloc::vec::Vec<CacheKey>,
+    /// It is the content of a Secret target: no pod is ever given it. Then only its digest and its keys' names and values are there, and:
+    #[prost(bool, tag = "8")]
+    pub secret: bool,
+    /// When the binding was registered, in microseconds since 1970. 0: not said.
+    #[prost(int64, tag = "9")]
+    pub registered_us: i64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CacheSource {

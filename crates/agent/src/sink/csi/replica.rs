@@ -9,8 +9,8 @@ use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::revision::Revision;
 use tokio::sync::watch;
 
-use super::cache::Cache;
-use super::{CacheError, CacheKeys, Csi};
+use super::{Csi, stored};
+use crate::cache::{Bookings, CacheError, CacheKeys, KeptSecret};
 
 /// How fresh everything is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,41 +30,57 @@ impl Csi {
         cluster: ClusterId,
         keys: CacheKeys,
     ) -> Result<BTreeMap<BindingId, Revision>, CacheError> {
-        let cache = Cache::open(dir, cluster, keys, self.cache_max_bytes)?;
-        self.age.forget();
-        let there = self.load(&cache, |_| true, |binding| cache.load_any(binding));
-        let known = there.iter().map(|(binding, entry)| (*binding, entry.stamp.revision)).collect();
+        let files = self.cache.open(dir, cluster, keys)?;
+        self.cache.forget_age();
+        let there = self.cache.load(&files, &Bookings::unknown(), stored::decode);
         self.write(|entries| *entries = there);
-        self.use_cache(cache);
-        Ok(known)
+        self.cache.use_files(files);
+        Ok(self.revisions())
     }
 
     /// Whether there is a cache already.
     pub(crate) fn has_cache(&self) -> bool {
-        self.cache().is_some()
+        self.cache.files().is_some()
     }
 
     /// Takes an entry as it is sealed. What was sealed for another cluster, or with another key, is refused; what does not fit on disk is only
-    /// in memory.
+    /// in memory. The content of a Secret target is on disk only: nobody mounts it.
     pub(crate) fn take(&self, binding: BindingId, sealed: &[u8]) -> Result<(), CacheError> {
-        let Some(cache) = self.cache() else { return Ok(()) };
-        let entry = cache.open_sealed(binding, sealed)?;
-        self.in_cache(|cache| cache.keep(binding, &cache.with_first_key(sealed)?));
+        let Some(files) = self.cache.files() else { return Ok(()) };
+        let opened = files.open_sealed(binding, sealed)?;
+        if KeptSecret::decode(&opened).is_some() {
+            self.remove(binding);
+            self.cache.take_secret(&opened, sealed);
+            return Ok(());
+        }
+        let entry = stored::decode(&opened).ok_or(CacheError::Altered)?;
+        self.cache.in_files(|files| files.keep(binding, &files.with_first_key(sealed)?));
         self.write(|entries| drop(entries.insert(binding, entry)));
         Ok(())
+    }
+
+    /// The other replica does not have it any more.
+    pub(crate) fn let_go(&self, binding: BindingId) {
+        self.remove(binding);
+        self.cache.forget_secret(binding);
+    }
+
+    /// A server is there to say what is newest, or is not any more. Said again while it lasts.
+    pub(crate) fn set_linked(&self, is_linked: bool) {
+        self.cache.set_linked(is_linked);
     }
 
     /// How fresh it is where this came from.
     pub(crate) fn set_level(&self, level: Level) {
         self.set_linked(level.is_linked);
         if let Some(at) = level.confirmed {
-            self.age.confirmed_at(at);
+            self.cache.confirmed_at(at);
         }
     }
 
     /// How fresh it is here.
     pub(crate) fn level(&self) -> Level {
-        let (is_linked, confirmed) = self.age.known();
+        let (is_linked, confirmed) = self.cache.known();
         Level { is_linked, confirmed }
     }
 
@@ -78,14 +94,18 @@ impl Csi {
         self.with_lacked(|set| set.clone())
     }
 
-    /// What there is, and of which revision.
+    /// What there is, and of which revision; also contents of Secret targets, which nobody is given here.
     pub(crate) fn revisions(&self) -> BTreeMap<BindingId, Revision> {
-        self.read(|entries| entries.iter().map(|(binding, entry)| (*binding, entry.stamp.revision)).collect())
+        let mut revisions = self.cache.secrets();
+        revisions.extend(
+            self.read(|entries| entries.iter().map(|(binding, entry)| (*binding, entry.stamp.revision)).collect::<Vec<_>>()),
+        );
+        revisions
     }
 
     /// An entry as it is sealed on disk, if that is of this revision.
     pub(crate) fn sealed(&self, binding: BindingId, revision: Revision) -> Option<Vec<u8>> {
-        self.cache()?.sealed(binding, revision)
+        self.cache.files()?.sealed(binding, revision)
     }
 
     /// Moves with every change.

@@ -59,11 +59,6 @@ impl Held {
         self.place_of(&self.target)
     }
 
-    /// Whether pods mount it.
-    pub(crate) fn is_mounted(&self) -> bool {
-        matches!(self.target, Target::Csi(_))
-    }
-
     /// Another target of the same binding.
     pub(crate) fn place_of<'a>(&'a self, target: &'a Target) -> Place<'a> {
         Place { target, allowed: &self.allowed }

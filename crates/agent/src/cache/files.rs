@@ -1,4 +1,4 @@
-//! The last known good content on disk, sealed: pods start while neither a server nor a Vault is there, also after a restart.
+//! The sealed files.
 //!
 //! ```text
 //! <cache dir>/<binding's id>.sealed   an entry
@@ -7,28 +7,27 @@
 //!
 //! An entry is good only if it is no older than what the ledger says is held, so an older file that is put back is refused.
 
-mod booked;
 mod cached;
 mod exchange;
 mod keys;
 mod room;
 mod sealed;
-mod stored;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::revision::{Epoch, Revision, Seq};
 use thiserror::Error;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use super::entry::Entry;
+use super::booked::Booked;
 use crate::durable;
-pub(super) use booked::Booked;
-pub(crate) use booked::Mounted;
 pub(crate) use cached::Cached;
 pub(crate) use keys::CacheKeys;
 use room::Room;
@@ -87,29 +86,38 @@ pub(crate) enum CacheError {
 
 /// A directory of sealed entries.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Files {
     dir: PathBuf,
     cluster: ClusterId,
     keys: CacheKeys,
     room: Room,
+    /// Which of them are contents of Secret targets, of which revision: nobody is given those, they are only kept.
+    secrets: Mutex<BTreeMap<BindingId, Revision>>,
 }
 
-impl Cache {
+/// What is inside an entry.
+pub(crate) struct Opened {
+    pub(crate) binding: BindingId,
+    pub(crate) revision: Revision,
+    pub(crate) plain: Zeroizing<Vec<u8>>,
+}
+
+impl Files {
     /// In `dir`, which is made with mode 0700 if it is not there. Its files have no more than `max_bytes`, but for what was there before.
     pub(super) fn open(dir: &Path, cluster: ClusterId, keys: CacheKeys, max_bytes: u64) -> Result<Self, CacheError> {
         durable::ensure_directory(dir).map_err(refused("create", dir))?;
         let room = Room::new(max_bytes, files(dir)?);
-        Ok(Self { dir: dir.to_owned(), cluster, keys, room })
+        Ok(Self { dir: dir.to_owned(), cluster, keys, room, secrets: Mutex::default() })
     }
 
     /// Writes an entry over the one before. If there is no room for it, the one before is removed all the same: it is not the newest.
-    pub(super) fn store(&self, binding: BindingId, entry: &Entry) -> Result<(), CacheError> {
-        let label = Label { binding, revision: entry.stamp.revision };
-        self.keep(binding, &self.seal(label, &stored::encode(entry))?)
+    pub(crate) fn store(&self, binding: BindingId, revision: Revision, plain: &[u8]) -> Result<(), CacheError> {
+        self.keep(binding, &self.seal(Label { binding, revision }, plain)?)
     }
 
     /// The same with what is sealed already.
-    pub(super) fn keep(&self, binding: BindingId, sealed: &[u8]) -> Result<(), CacheError> {
+    pub(crate) fn keep(&self, binding: BindingId, sealed: &[u8]) -> Result<(), CacheError> {
+        self.with_secrets(|secrets| secrets.remove(&binding));
         let (path, bytes) = (self.path(binding), sealed.len() as u64);
         if !self.room.reserve(bytes) {
             self.remove(binding)?;
@@ -122,10 +130,33 @@ impl Cache {
         written
     }
 
+    /// An entry with the content of a Secret target.
+    pub(super) fn store_secret(&self, binding: BindingId, revision: Revision, plain: &[u8]) -> Result<(), CacheError> {
+        self.keep_secret(binding, revision, &self.seal(Label { binding, revision }, plain)?)
+    }
+
+    /// The same with what is sealed already.
+    pub(super) fn keep_secret(&self, binding: BindingId, revision: Revision, sealed: &[u8]) -> Result<(), CacheError> {
+        self.keep(binding, sealed)?;
+        self.note_secret(binding, revision);
+        Ok(())
+    }
+
+    /// An entry that is there has the content of a Secret target.
+    pub(super) fn note_secret(&self, binding: BindingId, revision: Revision) {
+        self.with_secrets(|secrets| secrets.insert(binding, revision));
+    }
+
+    /// The entries with contents of Secret targets.
+    pub(crate) fn secrets(&self) -> BTreeMap<BindingId, Revision> {
+        self.with_secrets(|secrets| secrets.clone())
+    }
+
     /// Forgets an entry.
-    pub(super) fn remove(&self, binding: BindingId) -> Result<(), CacheError> {
+    pub(crate) fn remove(&self, binding: BindingId) -> Result<(), CacheError> {
         let path = self.path(binding);
         durable::remove(&path).map_err(refused("remove", &path))?;
+        self.with_secrets(|secrets| secrets.remove(&binding));
         self.room.removed(binding);
         Ok(())
     }
@@ -138,39 +169,35 @@ impl Cache {
 
     /// The entry of a binding, if it is no older than what the ledger says. A newer one is good: the ledger is written behind, and an entry
     /// before the delivery is acked.
-    pub(super) fn load(&self, binding: BindingId, booked: Booked) -> Result<Entry, CacheError> {
-        let entry = self.load_any(binding)?;
-        let there = entry.stamp.revision;
+    pub(super) fn load(&self, binding: BindingId, booked: Booked) -> Result<Opened, CacheError> {
+        let opened = self.load_any(binding)?;
+        let there = opened.revision;
         match booked {
             Booked::Held(held) if there < held => Err(CacheError::Older { there, held }),
             Booked::NotSince(at) if there <= at => Err(CacheError::GivenUp),
             Booked::Never => Err(CacheError::GivenUp),
-            Booked::Held(_) | Booked::NotSince(_) => Ok(entry),
+            Booked::Held(_) | Booked::NotSince(_) | Booked::Unknown => Ok(opened),
         }
     }
 
     /// The entry of a binding, of whatever revision.
-    pub(super) fn load_any(&self, binding: BindingId) -> Result<Entry, CacheError> {
-        self.opened(binding, &read(&self.path(binding))?)
+    pub(super) fn load_any(&self, binding: BindingId) -> Result<Opened, CacheError> {
+        self.open_sealed(binding, &read(&self.path(binding))?)
     }
 
     /// An entry that another replica sealed, if it opens here.
-    pub(super) fn open_sealed(&self, binding: BindingId, sealed: &[u8]) -> Result<Entry, CacheError> {
-        self.opened(binding, sealed)
-    }
-
-    /// The file of a binding, if it is of this revision.
-    pub(super) fn sealed(&self, binding: BindingId, revision: Revision) -> Option<Vec<u8>> {
-        let bytes = read(&self.path(binding)).ok()?;
-        (sealed::label(&bytes).ok()?.revision == revision).then_some(bytes)
-    }
-
-    fn opened(&self, binding: BindingId, sealed: &[u8]) -> Result<Entry, CacheError> {
+    pub(crate) fn open_sealed(&self, binding: BindingId, sealed: &[u8]) -> Result<Opened, CacheError> {
         let (label, plain) = sealed::open(&self.keys, self.cluster, sealed)?;
         if label.binding != binding {
             return Err(CacheError::Altered);
         }
-        stored::decode(&plain, label.revision).ok_or(CacheError::Altered)
+        Ok(Opened { binding, revision: label.revision, plain })
+    }
+
+    /// The file of a binding, if it is of this revision.
+    pub(crate) fn sealed(&self, binding: BindingId, revision: Revision) -> Option<Vec<u8>> {
+        let bytes = read(&self.path(binding)).ok()?;
+        (sealed::label(&bytes).ok()?.revision == revision).then_some(bytes)
     }
 
     /// Notes that a server was there to say what is newest.
@@ -182,19 +209,11 @@ impl Cache {
     }
 
     /// When that was noted last.
-    pub(super) fn confirmed(&self) -> Result<DateTime<Utc>, CacheError> {
+    pub(crate) fn confirmed(&self) -> Result<DateTime<Utc>, CacheError> {
         let bytes = read(&self.dir.join(CONFIRMED))?;
         let (label, _) = sealed::open(&self.keys, self.cluster, &bytes)?;
         let at = i64::try_from(label.revision.seq.get()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         at.filter(|_| label.binding.uuid().is_nil()).ok_or(CacheError::Altered)
-    }
-
-    /// Removes the file of what is not held any more, and answers why it was not loaded.
-    pub(super) fn give_up(&self, binding: BindingId, why: CacheError) -> Result<Entry, CacheError> {
-        match why {
-            CacheError::GivenUp => self.remove(binding).and(Err(CacheError::GivenUp)),
-            other => Err(other),
-        }
     }
 
     /// Removes everything, and of what cannot be removed says the first.
@@ -210,6 +229,10 @@ impl Cache {
 
     fn seal(&self, label: Label, plain: &[u8]) -> Result<Vec<u8>, CacheError> {
         sealed::seal(&self.keys, self.cluster, label, plain)
+    }
+
+    fn with_secrets<T>(&self, work: impl FnOnce(&mut BTreeMap<BindingId, Revision>) -> T) -> T {
+        work(&mut self.secrets.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn path(&self, binding: BindingId) -> PathBuf {

@@ -6,12 +6,12 @@ use std::fs::OpenOptions;
 use chrono::{DateTime, Utc};
 use lockstep_core::id::BindingId;
 
-use super::{CONFIRMED, Cache, CacheError, read, refused, sealed};
+use super::{CONFIRMED, CacheError, Files, read, refused, sealed};
 use crate::durable;
 
-impl Cache {
+impl Files {
     /// Seals an entry anew, if another key than the first sealed it; answers whether one did.
-    pub(in crate::sink::csi) fn exchange(&self, binding: BindingId) -> Result<bool, CacheError> {
+    pub(in crate::cache) fn exchange(&self, binding: BindingId) -> Result<bool, CacheError> {
         let path = self.path(binding);
         let Some(anew) = sealed::exchange(&self.keys, self.cluster, &read(&path)?)? else { return Ok(false) };
         // As large as the one before: the limit leaves room for both, and no entry may be lost for it.
@@ -20,7 +20,7 @@ impl Cache {
     }
 
     /// The same with when a server was last there, which is `at`.
-    pub(in crate::sink::csi) fn exchange_confirmed(&self, at: DateTime<Utc>) -> Result<(), CacheError> {
+    pub(in crate::cache) fn exchange_confirmed(&self, at: DateTime<Utc>) -> Result<(), CacheError> {
         let path = self.dir.join(CONFIRMED);
         if sealed::exchange(&self.keys, self.cluster, &read(&path)?)?.is_some() {
             self.confirm(at)?;
@@ -32,7 +32,7 @@ impl Cache {
     }
 
     /// An entry as another replica sealed it, with this one's first key.
-    pub(in crate::sink::csi) fn with_first_key<'a>(&self, sealed: &'a [u8]) -> Result<Cow<'a, [u8]>, CacheError> {
+    pub(crate) fn with_first_key<'a>(&self, sealed: &'a [u8]) -> Result<Cow<'a, [u8]>, CacheError> {
         Ok(sealed::exchange(&self.keys, self.cluster, sealed)?.map_or(Cow::Borrowed(sealed), Cow::Owned))
     }
 }

@@ -26,7 +26,7 @@ struct Known {
 
 /// How what is held may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// A server says at once when it changes.
     Fresh,
     /// Since then nobody could say.

@@ -6,12 +6,12 @@ use lockstep_core::binding::{CsiSource, CsiTarget};
 use lockstep_core::digest::{Digest, DigestKeyId};
 use lockstep_core::material::Material;
 use lockstep_core::render::Rendered;
-use lockstep_core::revision::Revision;
 use lockstep_proto::node::{CacheEntry, CacheKey, CacheSource};
 use prost::Message as _;
 use std::collections::BTreeSet;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::cache::Opened;
 use crate::sink::Stamp;
 use crate::sink::csi::entry::Entry;
 
@@ -31,6 +31,7 @@ pub(super) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
         digest_key: stamp.digest.key.as_str().to_owned(),
         digest: stamp.digest.hmac.to_vec(),
         keys: content.iter().map(key).collect(),
+        ..CacheEntry::default()
     };
     let bytes = Zeroizing::new(message.encode_to_vec());
     message.keys.iter_mut().for_each(|key| key.value.zeroize());
@@ -38,8 +39,13 @@ pub(super) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
 }
 
 /// `None`: it is none. No error says more, because it could quote what it saw.
-pub(super) fn decode(bytes: &[u8], revision: Revision) -> Option<Entry> {
-    let message = CacheEntry::decode(bytes).ok()?;
+pub(super) fn decode(opened: &Opened) -> Option<Entry> {
+    let mut message = CacheEntry::decode(opened.plain.as_slice()).ok()?;
+    if message.secret {
+        // No pod is ever given it.
+        message.keys.iter_mut().for_each(|key| key.value.zeroize());
+        return None;
+    }
     let accounts: BTreeSet<String> = message.service_accounts.into_iter().collect();
     let namespaces = message.namespaces.iter().map(|n| n.parse().ok()).collect::<Option<_>>()?;
     let target = CsiTarget { namespaces, service_accounts: accounts.try_into().ok()? };
@@ -50,8 +56,26 @@ pub(super) fn decode(bytes: &[u8], revision: Revision) -> Option<Entry> {
         name: message.name,
         target,
         sources: message.sources.into_iter().map(|s| CsiSource { paths: s.paths, keys: s.keys }).collect(),
-        stamp: Stamp { revision, digest },
+        stamp: Stamp { revision: opened.revision, digest },
         content: Arc::new(content),
         versions,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::csi::tests::entry;
+
+    #[test]
+    fn an_entry_comes_back_as_it_was() {
+        let stored = entry("db", "checkout", &[("password", "PASSWORD")], &[("PASSWORD", "canary"), ("USER", "canary")]);
+        let opened = Opened { binding: uuid::Uuid::nil().into(), revision: stored.stamp.revision, plain: encode(&stored) };
+        let loaded = decode(&opened).unwrap();
+        assert_eq!(
+            (&loaded.name, &loaded.target, &loaded.sources, &loaded.stamp, &loaded.versions),
+            (&stored.name, &stored.target, &stored.sources, &stored.stamp, &stored.versions)
+        );
+        assert!(loaded.content.iter().eq(stored.content.iter()));
+    }
 }

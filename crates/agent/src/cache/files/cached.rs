@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{CONFIRMED, SUFFIX};
-use crate::sink::csi::age::FRESH_MAX;
+use crate::cache::age::FRESH_MAX;
 
 /// What is in a cache.
 #[derive(Debug, PartialEq, Eq, Serialize)]
