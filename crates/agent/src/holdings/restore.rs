@@ -63,13 +63,13 @@ impl Holdings {
             return Err(NotRestored::Other);
         }
         // What is held came with a head.
-        let head = self.books(|books| books.ledger.floor()).await.ok_or(NotRestored::Other)?;
+        let newest = self.books(|books| books.ledger.floor()).await.ok_or(NotRestored::Other)?;
         let put = Arc::new(Put {
             binding,
             name: held.name,
             registered: kept.registered,
             revision,
-            head,
+            head: newest,
             target: held.target,
             sources: held.sources,
             allowed: held.allowed,
