@@ -10,10 +10,12 @@
 //! | `turns`, `carried` | how much at once, until it was sent |
 //! | `service` | the request itself |
 //! | `following`, `standby` | what the replica that works tells the one that stands by, sealed |
+//! | `handover` | whether that one has everything |
 
 mod authority;
 mod carried;
 mod following;
+mod handover;
 mod listener;
 mod refusal;
 mod review;
@@ -43,6 +45,7 @@ use crate::lease::Standing;
 use crate::sink::csi::Csi;
 use authority::Authority;
 use following::{FOLLOWERS_MAX, Following};
+pub(crate) use handover::Handover;
 use listener::Bounds;
 pub(crate) use review::AUDIENCE;
 use review::Reviewer;
@@ -78,12 +81,13 @@ pub(crate) struct Volumes {
 }
 
 impl Volumes {
-    /// Begins to serve, if there is an address for it.
+    /// Begins to serve, if there is an address for it. With a peer `handover` is told what is still awaited of it.
     pub(crate) async fn start(
         all: &RunArguments,
         kubernetes: &Kubernetes,
         surroundings: &Surroundings,
         standing: watch::Receiver<Standing>,
+        handover: watch::Sender<Handover>,
     ) -> Result<Option<Self>, AgentError> {
         let RunArguments { volumes: arguments, cache, cluster, .. } = all;
         let Some(address) = arguments.listen else { return Ok(None) };
@@ -103,17 +107,21 @@ impl Volumes {
             turns: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         };
         let follower = match (&arguments.peer, &arguments.peer_token_file, &cache.dir) {
-            (Some(peer), Some(token_file), Some(cache_dir)) => Some(Follower {
-                csi: csi.clone(),
-                kubernetes: kubernetes.clone(),
-                state_secret: cluster.state_secret.clone(),
-                cache_dir: cache_dir.clone(),
-                key_file: cache.key_file.clone(),
-                peer: peer.clone(),
-                token_file: token_file.clone(),
-                trusted: authority.trusted(),
-                standing: standing.clone(),
-            }),
+            (Some(peer), Some(token_file), Some(cache_dir)) => {
+                handover.send_replace(Handover::begin(clock.uptime()));
+                Some(Follower {
+                    csi: csi.clone(),
+                    kubernetes: kubernetes.clone(),
+                    state_secret: cluster.state_secret.clone(),
+                    cache_dir: cache_dir.clone(),
+                    key_file: cache.key_file.clone(),
+                    peer: peer.clone(),
+                    token_file: token_file.clone(),
+                    trusted: authority.trusted(),
+                    standing: standing.clone(),
+                    handover,
+                })
+            }
             _ => None,
         };
         let service = Service {

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Streaming};
 
 use super::following::LEVEL_INTERVAL;
+use super::handover::{self, Handover};
 use crate::address::ServerAddress;
 use crate::backoff::Backoff;
 use crate::bearer;
@@ -54,6 +55,8 @@ pub(super) struct Follower {
     /// The CAs to trust, as PEM.
     pub(super) trusted: watch::Receiver<String>,
     pub(super) standing: watch::Receiver<Standing>,
+    /// Whether this replica was told everything once.
+    pub(super) handover: watch::Sender<Handover>,
 }
 
 impl Follower {
@@ -79,6 +82,7 @@ impl Follower {
             // It leads now: what it has stays, and the ledger has the last word on it.
             let Some(ended) = ended else { continue };
             let why = ended.err().map_or_else(|| "the other replica ended it".to_owned(), |error| format!("{error:#}"));
+            handover::wait(&self.handover, &why);
             if why != said {
                 tracing::info!(why, "this replica does not follow the one that works; what it has is stale");
                 said = why;
@@ -93,10 +97,16 @@ impl Follower {
     async fn follow(&mut self) -> anyhow::Result<()> {
         let known = self.known().await?;
         let mut changes = self.open(&known).await?;
+        handover::wait(&self.handover, "the replica that works is telling it");
         tracing::info!("this replica follows the one that works");
         while let Some(change) = timeout(SILENCE_LIMIT, changes.message()).await.context("nothing was heard for too long")?? {
+            // It is said after everything else.
+            let is_all = matches!(change.change, Some(Change::Level(_)));
             let csi = self.csi.clone();
             blocking(move || take(&csi, change)).await?;
+            if is_all {
+                handover::done(&self.handover);
+            }
         }
         Ok(())
     }
