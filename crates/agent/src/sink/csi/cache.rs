@@ -163,8 +163,7 @@ impl Cache {
     pub(super) fn confirmed(&self) -> Result<DateTime<Utc>, CacheError> {
         let bytes = read(&self.dir.join(CONFIRMED))?;
         let (label, _) = sealed::open(&self.keys, self.cluster, &bytes)?;
-        let at = i64::try_from(label.revision.seq.get()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        at.filter(|_| label.binding.uuid().is_nil()).ok_or(CacheError::Altered)
+        label.confirmed().ok_or(CacheError::Altered)
     }
 
     /// Removes the file of what is not held any more, and answers why it was not loaded.
