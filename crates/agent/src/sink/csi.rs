@@ -19,7 +19,6 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -36,7 +35,7 @@ use age::{Age, Standing};
 use cache::Cache;
 pub(crate) use cache::{CacheError, CacheKeys, Cached, Mounted};
 use entry::Entry;
-pub(crate) use replica::Level;
+pub(crate) use replica::{Caching, Level};
 pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};
 
 /// What pods may mount.
@@ -50,8 +49,7 @@ pub(crate) struct Csi {
     metrics: VolumesMetrics,
     /// What is held and not here: the ledger says so, and the cache did not have it.
     lacked: Mutex<BTreeSet<BindingId>>,
-    /// Whether the ledger has had the last word on what is here.
-    is_settled: AtomicBool,
+    caching: Mutex<Caching>,
 }
 
 impl Csi {
@@ -65,7 +63,7 @@ impl Csi {
             changed: watch::Sender::default(),
             metrics,
             lacked: Mutex::default(),
-            is_settled: AtomicBool::new(false),
+            caching: Mutex::new(Caching::NotYet),
         }
     }
 
@@ -73,13 +71,14 @@ impl Csi {
     /// and what is not held any more is removed. A folder that cannot be used stops nothing else.
     pub(crate) fn open_cache(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys, booked: &Mounted) {
         match self.try_open_cache(dir, cluster, keys, booked) {
-            Ok(()) => self.is_settled.store(true, Ordering::Release),
+            Ok(()) => self.set_caching(Caching::Settled),
             Err(error) => self.not_cached(&error),
         }
     }
 
     /// There is no cache, and why; everything else goes on.
     pub(crate) fn not_cached(&self, why: &dyn fmt::Display) {
+        self.set_caching(Caching::Without);
         self.metrics.cache_failures.inc();
         tracing::error!(%why, "what pods may mount is not cached: after a restart it comes from a server only");
     }

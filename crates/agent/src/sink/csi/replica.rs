@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{BindingId, ClusterId};
@@ -19,6 +19,17 @@ pub(crate) struct Level {
     pub(crate) is_linked: bool,
     /// When one last could.
     pub(crate) confirmed: Option<DateTime<Utc>>,
+}
+
+/// Whether there is a cache that others may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caching {
+    /// It was not opened yet.
+    NotYet,
+    /// It was, and the ledger has had the last word on what is in it.
+    Settled,
+    /// There is none, and there will be none.
+    Without,
 }
 
 impl Csi {
@@ -48,6 +59,12 @@ impl Csi {
         Ok(known)
     }
 
+    /// Goes on with these keys. What is in memory stays: it is given also while nobody is there to send it anew.
+    pub(crate) fn exchange_keys(&self, dir: &Path, cluster: ClusterId, keys: CacheKeys) -> Result<(), CacheError> {
+        self.use_cache(Cache::open(dir, cluster, keys)?);
+        Ok(())
+    }
+
     /// Whether there is a cache already.
     pub(crate) fn has_cache(&self) -> bool {
         self.cache().is_some()
@@ -59,6 +76,12 @@ impl Csi {
         let entry = cache.take(binding, sealed)?;
         self.write(|entries| drop(entries.insert(binding, entry)));
         Ok(())
+    }
+
+    /// What the other replica has of a binding cannot be taken, and what was here before is not the newest any more.
+    pub(crate) fn refuse(&self, binding: BindingId) {
+        self.metrics.cache_failures.inc();
+        self.remove(binding);
     }
 
     /// How fresh it is where this came from.
@@ -75,9 +98,14 @@ impl Csi {
         Level { is_linked, confirmed }
     }
 
-    /// Whether the ledger has had the last word on what is here, so that others may follow.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.is_settled.load(Ordering::Acquire)
+    /// Whether others may follow.
+    pub(crate) fn caching(&self) -> Caching {
+        *self.caching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is so from now on.
+    pub(crate) fn set_caching(&self, now: Caching) {
+        *self.caching.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// What is held and not here: nobody may take it for gone.

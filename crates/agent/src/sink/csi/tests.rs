@@ -124,10 +124,10 @@ fn what_is_held_and_not_in_the_cache_is_not_taken_for_gone() {
     let (cluster, binding): (_, BindingId) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
     let keys = || CacheKeys::parse(&text).unwrap();
     let csi = csi();
-    assert!(!csi.is_settled());
+    assert_eq!(csi.caching(), Caching::NotYet);
     let revision = Revision { epoch: Epoch::new(1), seq: Seq::new(1) };
     csi.open_cache(dir.path(), cluster, keys(), &held(binding, revision));
-    assert!(csi.is_settled());
+    assert_eq!(csi.caching(), Caching::Settled);
     assert_eq!(csi.lacked(), BTreeSet::from([binding]));
     csi.remove(binding);
     assert_eq!(csi.lacked(), BTreeSet::new());
@@ -158,6 +158,26 @@ fn a_replica_that_follows_gives_nothing_before_it_was_told_how_fresh_that_is() {
     let again = csi();
     assert_eq!(again.follow(follows.path(), cluster, keys()).unwrap(), BTreeMap::from([(binding, revision)]));
     assert!(matches!(ask(&again), Err(NotGiven::NotAtHand(_))));
+}
+
+#[test]
+fn what_was_sealed_in_another_cluster_is_refused_and_nothing_older_of_it_stays() {
+    let (leads, follows, text) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let (cluster, binding): (ClusterId, BindingId) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let sealed = |number| {
+        let leader = csi();
+        leader.open_cache(leads.path(), Uuid::from_u128(number).into(), keys(), &Mounted::default());
+        let revision = hold(&leader, binding);
+        leader.sealed(binding, revision).unwrap()
+    };
+    let standby = csi();
+    standby.follow(follows.path(), cluster, keys()).unwrap();
+    standby.take(binding, &sealed(1)).unwrap();
+    assert_eq!((standby.len(), std::fs::read_dir(follows.path()).unwrap().count()), (1, 1));
+    assert!(matches!(standby.take(binding, &sealed(9)), Err(CacheError::Altered)));
+    standby.refuse(binding);
+    assert_eq!((standby.len(), std::fs::read_dir(follows.path()).unwrap().count()), (0, 0));
 }
 
 #[test]
