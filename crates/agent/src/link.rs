@@ -106,7 +106,7 @@ pub(crate) async fn run(agent: &Agent) -> Result<(), AgentError> {
                 Err(error) => {
                     refused |= matches!(error, LinkError::Certificate);
                     if error.is_revoked() {
-                        agent.holdings().purge_mounted().await;
+                        agent.holdings().purge_mounted(agent.arguments.cache.dir.clone()).await;
                     }
                     tracing::warn!(%server, %error, "no link");
                     continue;

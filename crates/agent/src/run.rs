@@ -199,7 +199,7 @@ async fn lead(
     let agent = Agent::new(arguments, state, surroundings, identity, holdings);
     let ended = Box::pin(link::run(&agent)).await;
     if let Err(AgentError::Revoked(_)) = &ended {
-        agent.holdings().purge_mounted().await;
+        agent.holdings().purge_mounted(agent.arguments.cache.dir.clone()).await;
     }
     ended
 }

@@ -41,10 +41,10 @@ impl Holdings {
         }
     }
 
-    /// The cluster was revoked.
-    pub(crate) async fn purge_mounted(&self) {
+    /// The cluster was revoked. `dir`: where the cache is.
+    pub(crate) async fn purge_mounted(&self, dir: Option<PathBuf>) {
         if let Some(csi) = self.sinks.csi.clone() {
-            blocking(move || csi.purge()).await;
+            blocking(move || csi.purge(dir.as_deref())).await;
         }
     }
 }

@@ -137,14 +137,20 @@ impl Csi {
         self.in_cache(|cache| cache.remove(binding));
     }
 
-    /// No pod mounts anything any more: the cluster was revoked.
-    pub(crate) fn purge(&self) {
+    /// No pod mounts anything any more: the cluster was revoked. `dir`: where the cache is.
+    pub(crate) fn purge(&self, dir: Option<&Path>) {
         let count = self.len();
         self.age.forget();
         self.with_lacked(BTreeSet::clear);
         self.write(BTreeMap::clear);
         self.in_cache(Cache::purge);
-        if count > 0 {
+        // Also where it was never opened, or its keys could not be read.
+        let left = dir.map_or(Ok(0), cache::purge).unwrap_or_else(|error| {
+            self.metrics.cache_failures.inc();
+            tracing::error!(%error, "the cluster is revoked, and its cache cannot be removed: remove it");
+            0
+        });
+        if count + left > 0 {
             tracing::warn!(count, "what pods may mount is forgotten, and its cache removed: the cluster is revoked");
         }
     }

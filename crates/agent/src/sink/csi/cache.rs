@@ -113,9 +113,15 @@ impl Cache {
     }
 
     /// The entry of a binding, if it is no older than what the ledger says. A newer one is good: the ledger is written behind, and an entry
-    /// before the delivery is acked.
+    /// before the delivery is acked. What does not open and is not held is removed: nobody will ever write over it.
     pub(super) fn load(&self, binding: BindingId, booked: Booked) -> Result<Entry, CacheError> {
-        let entry = self.load_any(binding)?;
+        let entry = match (self.load_any(binding), booked) {
+            (Err(why @ (CacheError::Altered | CacheError::UnknownKey(_))), Booked::NotSince(_) | Booked::Never) => {
+                self.remove(binding)?;
+                return Err(why);
+            }
+            (loaded, _) => loaded?,
+        };
         let there = entry.stamp.revision;
         match booked {
             Booked::Held(held) if there < held => Err(CacheError::Older { there, held }),
@@ -193,6 +199,29 @@ impl Cache {
     fn path(&self, binding: BindingId) -> PathBuf {
         self.dir.join(format!("{}{SUFFIX}", binding.uuid()))
     }
+}
+
+/// Removes the files of a cache, which need not have been opened: that takes no key. Answers how many there were; of
+/// what cannot be removed says the first.
+pub(super) fn purge(dir: &Path) -> Result<usize, CacheError> {
+    let files = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        listed => listed.map_err(refused("list", dir))?,
+    };
+    // Without it nothing that is left counts after a restart.
+    let confirmed = dir.join(CONFIRMED);
+    let mut done = durable::remove(&confirmed).map_err(refused("remove", &confirmed));
+    let mut count = 0;
+    for file in files {
+        let path = file.map_err(refused("list", dir))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // What a crash left of one that was being written, too.
+        if name.ends_with(SUFFIX) || name.ends_with(&format!("{SUFFIX}.tmp")) {
+            count += 1;
+            done = done.and(durable::remove(&path).map_err(refused("remove", &path)));
+        }
+    }
+    done.map(|()| count)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CacheError> {

@@ -188,7 +188,54 @@ fn a_revoked_cluster_has_nothing_left_in_memory_or_on_disk() {
     hold(&csi, Uuid::from_u128(2).into());
     csi.set_linked(true);
     assert!(ask(&csi).is_ok() && std::fs::read_dir(dir.path()).unwrap().count() == 2);
-    csi.purge();
+    csi.purge(Some(dir.path()));
     assert!(matches!(ask(&csi), Err(NotGiven::Denied(_))));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_revoked_cluster_has_nothing_left_on_disk_where_its_cache_was_never_opened_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = csi();
+    first.open_cache(
+        dir.path(),
+        Uuid::from_u128(1).into(),
+        CacheKeys::parse(&CacheKeys::generate()).unwrap(),
+        &Mounted::default(),
+    );
+    hold(&first, Uuid::from_u128(2).into());
+    first.set_linked(true);
+    std::fs::write(dir.path().join("left.sealed.tmp"), "by a crash").unwrap();
+    std::fs::write(dir.path().join("another's"), "stays").unwrap();
+    let again = csi();
+    again.not_cached(&"the keys cannot be read");
+    assert_eq!(again.caching(), Caching::Without);
+    again.purge(Some(dir.path()));
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["another's"]);
+    again.purge(Some(&dir.path().join("never made")));
+}
+
+#[test]
+fn a_damaged_file_is_removed_at_open_unless_its_binding_is_held() {
+    let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
+    let cluster = Uuid::from_u128(1).into();
+    let (one, another): (BindingId, BindingId) = (Uuid::from_u128(2).into(), Uuid::from_u128(3).into());
+    let keys = || CacheKeys::parse(&text).unwrap();
+    let path = |binding: BindingId| dir.path().join(format!("{}.sealed", binding.uuid()));
+    let first = csi();
+    first.open_cache(dir.path(), cluster, keys(), &Mounted::default());
+    let revision = hold(&first, one);
+    hold(&first, another);
+    for binding in [one, another] {
+        let mut bytes = std::fs::read(path(binding)).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(path(binding), bytes).unwrap();
+    }
+    let again = csi();
+    // Newer than what the ledger knows of, by what it says of itself; but it does not open.
+    let floor = Some(Revision { seq: Seq::new(0), ..revision });
+    again.open_cache(dir.path(), cluster, keys(), &Mounted { floor, ..held(one, revision) });
+    assert_eq!((again.len(), path(one).exists(), path(another).exists()), (0, true, false));
+    assert_eq!(again.lacked(), BTreeSet::from([one]));
 }
