@@ -92,7 +92,10 @@ mod tests {
             (&unknown, false, Some("why"), 503, "not standing by: no Lease"),
         ] {
             let (found, text) = readiness(standing, linked, lacks);
-            assert!(found == code && text.contains(part) && text.ends_with('\n'), "{standing:?} {linked} {lacks:?}: {found} {text}");
+            assert!(
+                found == code && text.contains(part) && text.ends_with('\n'),
+                "{standing:?} {linked} {lacks:?}: {found} {text}"
+            );
         }
     }
 }
