@@ -68,13 +68,13 @@ async fn what_was_damaged_on_the_others_disk_is_refused_and_said_until_it_is_who
 
 #[tokio::test]
 async fn of_one_that_works_without_a_cache_a_standby_says_so_and_asks_again() {
-    let mut two = Two::start(|arguments| {
-        (arguments.cache.dir, arguments.volumes.peer, arguments.volumes.peer_token_file) = (None, None, None);
-    })
-    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["wrong", "right"].map(|name| folder.path().join(name));
+    write_private(&files[0], "no key\n");
+    write_private(&files[1], FIRST_KEY);
+    let mut two = Two::start(|arguments| arguments.cache.key_file = Some(files[0].clone())).await;
     two.site.deliver(&mut two.link, 1, "one").await;
-    let token_file = two.site.fixture.folder.path().join("peer.token");
-    let standby = two.beside(|arguments| arguments.volumes.peer_token_file = Some(token_file)).await;
+    let standby = two.beside(|arguments| arguments.cache.key_file = Some(files[1].clone())).await;
     standby.answers(503, "the replica that works has no cache, so there is nothing to follow").await;
     let asked = || two.site.fixture.metric("lockstep_agent_token_reviews_total").parse::<f64>().unwrap();
     let before = asked();
