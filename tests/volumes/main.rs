@@ -5,5 +5,6 @@ mod mounting;
 mod outage;
 mod refused;
 mod replicas;
+mod rollout;
 mod storm;
 mod world;

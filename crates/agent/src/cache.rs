@@ -15,7 +15,7 @@ mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -37,7 +37,9 @@ pub(crate) use secret::KeptSecret;
 pub(crate) struct Cache {
     clock: Arc<dyn Clock>,
     age: Age,
-    /// How much its files may have.
+    /// Where its files are to be.
+    dir: Option<PathBuf>,
+    /// How much they may have.
     max_bytes: u64,
     /// Whether the content of Secret targets is kept too.
     keeps_secrets: bool,
@@ -53,6 +55,7 @@ impl Cache {
         Self {
             clock,
             age: Age::new(arguments.max_age()),
+            dir: arguments.dir.clone(),
             max_bytes: arguments.max_bytes,
             keeps_secrets: arguments.secrets,
             files: RwLock::default(),
@@ -253,10 +256,17 @@ impl Cache {
         self.age.forget();
     }
 
-    /// Removes everything: the cluster was revoked.
-    pub(crate) fn purge(&self) {
+    /// Removes everything, also where it was never opened or its keys could not be read: the cluster was revoked. Answers how many files there
+    /// were.
+    pub(crate) fn purge(&self) -> usize {
         self.age.forget();
+        let removed = self.dir.as_deref().map_or(Ok(0), files::purge).unwrap_or_else(|error| {
+            self.failures.inc();
+            tracing::error!(%error, "the cluster is revoked, and its cache cannot be removed: remove it");
+            0
+        });
         self.in_files(Files::purge);
+        removed
     }
 }
 

@@ -27,11 +27,22 @@ pub(crate) const RESTORING: Judged = Judged { name: "restoring", step_limit: Dur
 pub(crate) const RESTARTS: Judged = Judged { name: "restarts", step_limit: Duration::from_mins(1) };
 /// Writing down what is held. A step: one write, of at most four requests of five seconds.
 pub(crate) const STATE: Judged = Judged { name: "state", step_limit: Duration::from_mins(1) };
+/// Accepting node agents' connections, for as long as they are served: it ends with what serves them, and then turns no more. A step: the place of
+/// a handshake of at most ten seconds.
+pub(crate) const VOLUMES: Judged = Judged { name: "volumes", step_limit: Duration::from_mins(1) };
+/// Following the replica that works, with a peer. A step: opening the cache, or one try of at most half a minute.
+pub(crate) const FOLLOW: Judged = Judged { name: "follow", step_limit: Duration::from_mins(2) };
 
 impl Judged {
     /// It begins, and ends when what this returns is dropped.
     pub(crate) fn begin(self, metrics: &Metrics) -> Turning {
         Turning::begin(&metrics.loops, self.name, self.step_limit)
+    }
+
+    /// How long a step of it may take.
+    #[cfg(test)]
+    pub(crate) const fn step_limit(self) -> Duration {
+        self.step_limit
     }
 
     /// A step of it ended, where [`begin`](Self::begin)'s answer is not at hand.

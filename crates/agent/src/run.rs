@@ -21,7 +21,7 @@ use crate::kubernetes::Kubernetes;
 use crate::lease::{self, Leadership, Standing};
 use crate::link;
 use crate::metrics::Metrics;
-use crate::probe;
+use crate::probe::{self, Shown};
 use crate::restart::{self, Restarts};
 use crate::restoring;
 use crate::sink::Sinks;
@@ -35,7 +35,7 @@ use crate::state::ledger::Ledger;
 use crate::state::object::Writer;
 use crate::state::secret::StateSecret;
 use crate::state::{State, StateDir, identity};
-use crate::volumes::Volumes;
+use crate::volumes::{Handover, Volumes};
 
 /// What is kept from before this replica leads: what pods may mount, and the cache.
 type Kept = (Option<Arc<Csi>>, Arc<Cache>);
@@ -53,9 +53,10 @@ pub async fn run(
         Some(address) => Some(probe::bind(address).await.map_err(|e| AgentError::Metrics(format!("{address}: {e}")))?),
     };
     let (standing, stands) = watch::channel(Standing::Unknown("it has just begun".to_owned()));
+    let (handover, handed) = watch::channel(Handover::Done);
     let probe_stop = CancellationToken::new();
-    let serving =
-        probe.map(|listener| tokio::spawn(probe::serve(listener, registry, metrics.clone(), stands, probe_stop.clone())));
+    let shown = Shown { metrics: metrics.clone(), standing: stands, handover: handed, clock: clock.clone() };
+    let serving = probe.map(|listener| tokio::spawn(probe::serve(listener, registry, shown, probe_stop.clone())));
     let lease_term = arguments.lease_term;
     let (renewal_jitter, leadership) = (rand::rng().random(), Leadership::always());
     let (traces, exporting) = tracing(&arguments, &metrics, &probe_stop)?;
@@ -63,7 +64,7 @@ pub async fn run(
     let ended = match arguments.state_dir.clone() {
         Some(dir) => on_a_host(&dir, arguments, surroundings, &standing).await,
         // Boxed: it is large, and on the stack of everything that awaits it.
-        None => Box::pin(in_kubernetes(arguments, surroundings, &standing)).await,
+        None => Box::pin(in_kubernetes(arguments, surroundings, &standing, handover)).await,
     };
     probe_stop.cancel();
     for task in serving.into_iter().chain(exporting) {
@@ -104,12 +105,13 @@ async fn in_kubernetes(
     arguments: RunArguments,
     surroundings: Surroundings,
     standing: &watch::Sender<Standing>,
+    handover: watch::Sender<Handover>,
 ) -> Result<(), AgentError> {
     let kubernetes = Kubernetes::connect(&arguments.cluster).await.map_err(AgentError::Kubernetes)?;
     // Who stands by serves too, so that node agents need not look for the one that leads.
     let Surroundings { clock, metrics, .. } = &surroundings;
     let cache = Arc::new(Cache::new(clock.clone(), &arguments.cache, metrics.volumes.cache_failures.clone()));
-    let volumes = Volumes::start(&arguments, &kubernetes, &surroundings, standing.subscribe(), cache.clone()).await?;
+    let volumes = Volumes::start(&arguments, &kubernetes, &surroundings, standing.subscribe(), (cache.clone(), handover)).await?;
     let csi = volumes.as_ref().map(|volumes| volumes.csi.clone());
     let ended = Box::pin(in_its_turn(arguments, surroundings, &kubernetes, (csi, cache), standing)).await;
     if let Some(volumes) = volumes {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use lockstep_core::binding::Target;
 use lockstep_core::history::Mark;
 use lockstep_core::id::{BindingId, ClusterId, InstanceId, RegistryId};
@@ -68,13 +68,12 @@ pub async fn status(arguments: &StatusArguments) -> anyhow::Result<String> {
     };
     match arguments.output {
         OutputFormat::Json => Ok(serde_json::to_string_pretty(&status).context("writing the status as JSON")? + "\n"),
-        OutputFormat::Table => Ok(table(&status)),
+        OutputFormat::Table => Ok(table(&status, SystemClock::start().now())),
     }
 }
 
 fn volumes(cache: &Path) -> anyhow::Result<Cached> {
-    let now = SystemClock::start().now();
-    Cached::look(cache, now).with_context(|| format!("the cache {} cannot be looked at: correct --cache-dir", cache.display()))
+    Cached::look(cache).with_context(|| format!("the cache {} cannot be looked at: correct --cache-dir", cache.display()))
 }
 
 async fn state(arguments: &StatusArguments) -> Result<State, AgentError> {
@@ -85,7 +84,7 @@ async fn state(arguments: &StatusArguments) -> Result<State, AgentError> {
     Ok(State::Secret(StateSecret::look(&kubernetes, &arguments.cluster.state_secret).await?.into()))
 }
 
-fn table(status: &Status) -> String {
+fn table(status: &Status, now: DateTime<Utc>) -> String {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none yet".to_owned());
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
@@ -96,10 +95,12 @@ fn table(status: &Status) -> String {
     line("certificate", format!("until {}", status.certificate_not_after.to_rfc3339()));
     line("registry", or_none(status.registry.map(|r| r.to_string())));
     line("floor", or_none(status.floor.map(|f| format!("{}.{} {}", f.epoch, f.seq, f.hash))));
-    if let Some(Cached { bindings, confirmed, stale }) = &status.volumes {
-        let since = or_none(confirmed.map(|at| at.to_rfc3339()));
-        let standing = if *stale { "stale: no server is linked" } else { "fresh" };
-        line("volumes", format!("{bindings} in the cache, confirmed {since} ({standing})"));
+    if let Some(Cached { bindings, confirmed }) = &status.volumes {
+        let last = confirmed.map_or_else(
+            || "no server was there yet".to_owned(),
+            |at| format!("a server was last there {} ago, {}", rough(now - at), at.to_rfc3339()),
+        );
+        line("volumes", format!("{bindings} in the cache; {last}"));
     }
     line("bindings", status.bindings.len().to_string());
     for binding in &status.bindings {
@@ -113,4 +114,27 @@ fn table(status: &Status) -> String {
         let _ = writeln!(text, "  {:<24} {:<12} {target}", binding.name, binding.revision.to_string());
     }
     text
+}
+
+/// How long, in the largest unit of which there are two.
+fn rough(time: TimeDelta) -> String {
+    let seconds = time.num_seconds().max(0);
+    match [(86_400, "days"), (3_600, "h"), (60, "min")].into_iter().find(|(unit, _)| seconds >= 2 * unit) {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_the_largest_unit_of_which_there_are_two() {
+        for (seconds, want) in
+            [(-5, "0 s"), (40, "40 s"), (119, "119 s"), (120, "2 min"), (7_199, "119 min"), (200_000, "2 days")]
+        {
+            assert_eq!(rough(TimeDelta::seconds(seconds)), want);
+        }
+    }
 }

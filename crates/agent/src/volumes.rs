@@ -10,10 +10,12 @@
 //! | `turns`, `carried` | how much at once, until it was sent |
 //! | `service` | the request itself |
 //! | `following`, `standby` | what the replica that works tells the one that stands by, sealed |
+//! | `handover` | whether that one has everything |
 
 mod authority;
 mod carried;
 mod following;
+mod handover;
 mod listener;
 mod refusal;
 mod review;
@@ -27,7 +29,7 @@ use std::time::Duration;
 use lockstep_proto::MESSAGE_MAX_BYTES;
 use lockstep_proto::node::standby_server::StandbyServer;
 use lockstep_proto::node::volumes_server::VolumesServer;
-use rustls::ServerConfig;
+use lockstep_telemetry::loops::Turning;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -41,14 +43,18 @@ use crate::cache::Cache;
 use crate::command::RunArguments;
 use crate::kubernetes::Kubernetes;
 use crate::lease::Standing;
-use crate::sink::csi::Csi;
+use crate::loops::VOLUMES;
+use crate::sink::csi::{Caching, Csi};
 use authority::Authority;
 use following::{FOLLOWERS_MAX, Following};
-use listener::Bounds;
+pub(crate) use handover::Handover;
+use listener::{Bounds, Incoming};
 pub(crate) use review::AUDIENCE;
 use review::Reviewer;
 use service::{Knowledge, Service};
-use standby::Follower;
+#[cfg(test)]
+pub(crate) use standby::STEP_MAX as FOLLOW_STEP_MAX;
+use standby::{Follower, Seen};
 use turns::{Turns, WAIT_LIMIT};
 
 /// The largest clusters have 5,000 nodes, and a node agent that was started again may have two connections for a moment.
@@ -76,18 +82,20 @@ pub(crate) struct Volumes {
     pub(crate) csi: Arc<Csi>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    /// Here rather than with what serves: should that end by itself, it is still judged, and found to be stuck.
+    _judged: Turning,
 }
 
 impl Volumes {
-    /// Begins to serve, if there is an address for it.
+    /// Begins to serve, if there is an address for it. With a peer `handover` is told what is still awaited of it.
     pub(crate) async fn start(
         all: &RunArguments,
         kubernetes: &Kubernetes,
         surroundings: &Surroundings,
         standing: watch::Receiver<Standing>,
-        kept: Arc<Cache>,
+        (kept, handover): (Arc<Cache>, watch::Sender<Handover>),
     ) -> Result<Option<Self>, AgentError> {
-        let RunArguments { volumes: arguments, cache, cluster, .. } = all;
+        let RunArguments { volumes: arguments, cache, .. } = all;
         let Some(address) = arguments.listen else { return Ok(None) };
         let failed = |e: &dyn std::fmt::Display| AgentError::Volumes(format!("{address}: {e}"));
         let listener = TcpListener::bind(address).await.map_err(|e| failed(&e))?;
@@ -96,6 +104,9 @@ impl Volumes {
         let authority = Authority::new(kubernetes, arguments, clock.clone(), volumes.certificate_expiry.clone());
         let config = authority.config().map_err(|e| failed(&e))?;
         let csi = Arc::new(Csi::new(kept, volumes.clone()));
+        if cache.dir.is_none() {
+            csi.set_caching(Caching::Without);
+        }
         let reviewer = Reviewer::new(kubernetes, &arguments.node_service_account, clock.clone(), volumes.clone());
         let reviewer = Arc::new(reviewer);
         let following = Following {
@@ -104,20 +115,12 @@ impl Volumes {
             standing: standing.clone(),
             turns: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         };
-        let follower = match (&arguments.peer, &arguments.peer_token_file, &cache.dir) {
-            (Some(peer), Some(token_file), Some(cache_dir)) => Some(Follower {
-                csi: csi.clone(),
-                kubernetes: kubernetes.clone(),
-                state_secret: cluster.state_secret.clone(),
-                cache_dir: cache_dir.clone(),
-                key_file: cache.key_file.clone(),
-                peer: peer.clone(),
-                token_file: token_file.clone(),
-                trusted: authority.trusted(),
-                standing: standing.clone(),
-            }),
-            _ => None,
-        };
+        let seen =
+            Seen { standing: standing.clone(), trusted: authority.trusted(), clock: clock.clone(), metrics: metrics.clone() };
+        let follower = Follower::new(all, kubernetes, csi.clone(), seen, handover);
+        let bounds = Bounds { handshakes: HANDSHAKES_MAX, open: CONNECTIONS_MAX, silence: KEEPALIVE_INTERVAL * 3 };
+        let judged = VOLUMES.begin(&metrics);
+        let incoming = listener::incoming(listener, config, bounds, metrics.clone());
         let service = Service {
             csi: csi.clone(),
             reviewer,
@@ -136,10 +139,10 @@ impl Volumes {
                     follower.keep(&ended).await;
                 }
             };
-            tokio::join!(authority.keep(&ended), serve(listener, config, service, following, streams_max, &ended), follow);
+            tokio::join!(authority.keep(&ended), serve(incoming, service, following, streams_max, &ended), follow);
         });
         tracing::info!(%address, "serving volumes to node agents");
-        Ok(Some(Self { csi, stop, serving }))
+        Ok(Some(Self { csi, stop, serving, _judged: judged }))
     }
 
     /// Ends it; what is under way is answered, if that is soon.
@@ -151,16 +154,7 @@ impl Volumes {
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    config: Arc<ServerConfig>,
-    service: Service,
-    following: Following,
-    streams_max: u32,
-    stop: &CancellationToken,
-) {
-    let bounds = Bounds { handshakes: HANDSHAKES_MAX, open: CONNECTIONS_MAX, silence: KEEPALIVE_INTERVAL * 3 };
-    let incoming = listener::incoming(listener, config, bounds);
+async fn serve(incoming: Incoming, service: Service, following: Following, streams_max: u32, stop: &CancellationToken) {
     let service =
         VolumesServer::new(service).max_decoding_message_size(REQUEST_MAX_BYTES).max_encoding_message_size(MESSAGE_MAX_BYTES);
     let served = Server::builder()
@@ -180,7 +174,9 @@ async fn serve(
         )
         .serve_with_incoming_shutdown(incoming, stop.cancelled())
         .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "volumes are not served any more");
+    match served {
+        Err(error) => tracing::error!(%error, "volumes are not served any more: only a restart helps"),
+        Ok(()) if !stop.is_cancelled() => tracing::error!("volumes are not served any more: only a restart helps"),
+        Ok(()) => {}
     }
 }

@@ -21,7 +21,7 @@ mod replica;
 mod site;
 mod volumes;
 
-pub use agent::Agent;
+pub use agent::{Agent, Beside};
 pub use cli::Output;
 pub use look::STORY_LIMIT;
 pub use replica::Replica;

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 const SET_BACK_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// How long a link counts without being said again, which it is every half minute.
-pub(super) const FRESH_MAX: TimeDelta = TimeDelta::minutes(2);
+const FRESH_MAX: TimeDelta = TimeDelta::minutes(2);
 
 /// What is known of the age of everything that is held.
 #[derive(Debug)]

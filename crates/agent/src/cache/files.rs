@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{BindingId, ClusterId};
@@ -89,7 +89,7 @@ pub(crate) enum CacheError {
 pub(crate) struct Files {
     dir: PathBuf,
     cluster: ClusterId,
-    keys: CacheKeys,
+    keys: RwLock<CacheKeys>,
     room: Room,
     /// Which of them are contents of Secret targets, of which revision: nobody is given those, they are only kept.
     secrets: Mutex<BTreeMap<BindingId, Revision>>,
@@ -107,7 +107,12 @@ impl Files {
     pub(super) fn open(dir: &Path, cluster: ClusterId, keys: CacheKeys, max_bytes: u64) -> Result<Self, CacheError> {
         durable::ensure_directory(dir).map_err(refused("create", dir))?;
         let room = Room::new(max_bytes, files(dir)?);
-        Ok(Self { dir: dir.to_owned(), cluster, keys, room, secrets: Mutex::default() })
+        Ok(Self { dir: dir.to_owned(), cluster, keys: RwLock::new(keys), room, secrets: Mutex::default() })
+    }
+
+    /// Goes on with these keys.
+    pub(crate) fn use_keys(&self, keys: CacheKeys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// Writes an entry over the one before. If there is no room for it, the one before is removed all the same: it is not the newest.
@@ -187,7 +192,7 @@ impl Files {
 
     /// An entry that another replica sealed, if it opens here.
     pub(crate) fn open_sealed(&self, binding: BindingId, sealed: &[u8]) -> Result<Opened, CacheError> {
-        let (label, plain) = sealed::open(&self.keys, self.cluster, sealed)?;
+        let (label, plain) = sealed::open(&self.keys(), self.cluster, sealed)?;
         if label.binding != binding {
             return Err(CacheError::Altered);
         }
@@ -211,9 +216,8 @@ impl Files {
     /// When that was noted last.
     pub(crate) fn confirmed(&self) -> Result<DateTime<Utc>, CacheError> {
         let bytes = read(&self.dir.join(CONFIRMED))?;
-        let (label, _) = sealed::open(&self.keys, self.cluster, &bytes)?;
-        let at = i64::try_from(label.revision.seq.get()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        at.filter(|_| label.binding.uuid().is_nil()).ok_or(CacheError::Altered)
+        let (label, _) = sealed::open(&self.keys(), self.cluster, &bytes)?;
+        label.confirmed().ok_or(CacheError::Altered)
     }
 
     /// Removes everything, and of what cannot be removed says the first.
@@ -228,7 +232,11 @@ impl Files {
     }
 
     fn seal(&self, label: Label, plain: &[u8]) -> Result<Vec<u8>, CacheError> {
-        sealed::seal(&self.keys, self.cluster, label, plain)
+        sealed::seal(&self.keys(), self.cluster, label, plain)
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, CacheKeys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_secrets<T>(&self, work: impl FnOnce(&mut BTreeMap<BindingId, Revision>) -> T) -> T {
@@ -254,6 +262,29 @@ fn files(dir: &Path) -> Result<Vec<(BindingId, u64)>, CacheError> {
         }
     }
     Ok(files)
+}
+
+/// Removes the files of a cache, which need not have been opened: that takes no key. Answers how many there were; of
+/// what cannot be removed says the first.
+pub(super) fn purge(dir: &Path) -> Result<usize, CacheError> {
+    let there = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        listed => listed.map_err(refused("list", dir))?,
+    };
+    // Without it nothing that is left counts after a restart.
+    let confirmed = dir.join(CONFIRMED);
+    let mut done = durable::remove(&confirmed).map_err(refused("remove", &confirmed));
+    let mut count = 0;
+    for file in there {
+        let path = file.map_err(refused("list", dir))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // What a crash left of one that was being written, too.
+        if name.strip_suffix(durable::ASIDE).unwrap_or(name).ends_with(SUFFIX) {
+            count += 1;
+            done = done.and(durable::remove(&path).map_err(refused("remove", &path)));
+        }
+    }
+    done.map(|()| count)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CacheError> {

@@ -11,8 +11,9 @@ use super::Holdings;
 use super::books::Books;
 use crate::agent::AgentError;
 use crate::blocking::blocking;
-use crate::cache::{Bookings, Cache, CacheKeys, KeptSecret};
+use crate::cache::{Bookings, Cache, CacheKeys, Files, KeptSecret};
 use crate::delivery::Put;
+use crate::sink::csi::{Caching, Csi};
 use crate::state::ledger::{Holding, Ledger};
 
 impl Holdings {
@@ -24,26 +25,23 @@ impl Holdings {
     /// Takes what the cache has of what is held, and keeps it from now on. A folder that cannot be used stops nothing else.
     pub(crate) async fn open_cache(&self, dir: PathBuf, cluster: ClusterId, keys: Result<CacheKeys, AgentError>) {
         let Some(cache) = self.cache.clone() else { return };
-        let keys = match keys {
-            Ok(keys) => keys,
-            Err(error) => return cache.unusable(&error),
-        };
         let csi = self.sinks.csi.clone();
         self.books_blocking(move |books| {
-            let files = match cache.open(&dir, cluster, keys) {
-                Ok(files) => files,
-                Err(error) => return cache.unusable(&error),
+            let opened = keys.map_err(|error| error.to_string());
+            let opened = opened.and_then(|keys| cache.open(&dir, cluster, keys).map_err(|error| error.to_string()));
+            let caching = match opened {
+                Ok(files) => {
+                    take(&cache, csi.as_deref(), files, books);
+                    Caching::Settled
+                }
+                Err(why) => {
+                    cache.unusable(&why);
+                    Caching::Without
+                }
             };
-            let bookings = books.bookings(cache.keeps_secrets());
-            match csi {
-                Some(csi) => csi.open(&files, &bookings),
-                None => drop(cache.load(&files, &bookings, |_| None::<()>)),
+            if let Some(csi) = csi {
+                csi.set_caching(caching);
             }
-            match files.confirmed() {
-                Ok(at) => cache.confirmed_at(at),
-                Err(why) => tracing::info!(%why, "the cache does not say when a server was last there"),
-            }
-            cache.use_files(files);
         })
         .await;
     }
@@ -60,7 +58,7 @@ impl Holdings {
         let (cache, csi) = (self.cache.clone(), self.sinks.csi.clone());
         blocking(move || match (csi, cache) {
             (Some(csi), _) => csi.purge(),
-            (None, Some(cache)) => cache.purge(),
+            (None, Some(cache)) => drop(cache.purge()),
             (None, None) => {}
         })
         .await;
@@ -89,6 +87,20 @@ impl Holdings {
             blocking(move || cache.forget_secret(binding)).await;
         }
     }
+}
+
+/// Takes what there is as the ledger says, and goes on with those files.
+fn take(cache: &Cache, csi: Option<&Csi>, files: Arc<Files>, books: &Books) {
+    let bookings = books.bookings(cache.keeps_secrets());
+    match csi {
+        Some(csi) => csi.open(&files, &bookings),
+        None => drop(cache.load(&files, &bookings, |_| None::<()>)),
+    }
+    match files.confirmed() {
+        Ok(at) => cache.confirmed_at(at),
+        Err(why) => tracing::info!(%why, "the cache does not say when a server was last there"),
+    }
+    cache.use_files(files);
 }
 
 impl Books {

@@ -106,13 +106,15 @@ async fn restarts_without_their_api_server_come_round_and_are_judged_no_more_onc
 
 #[test]
 fn no_loop_is_judged_before_the_longest_of_its_steps_could_have_ended() {
-    let (requests, restart_request) = (Duration::from_secs(5), Duration::from_secs(10));
+    let (requests, restart_request, handshake) = (Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(10));
     for (judged, longest) in [
         (LEASE, requests * 4),
         (STATE, requests * 4),
         (RESTARTS, restart_request),
         (DRIFT, requests * 1000 / 8),
         (RESTORING, requests * 1000 / 4),
+        (VOLUMES, handshake * 2),
+        (FOLLOW, crate::volumes::FOLLOW_STEP_MAX * 2),
     ] {
         assert!(judged.step_limit > longest, "{judged:?} may take {longest:?}");
     }

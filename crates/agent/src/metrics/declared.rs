@@ -39,7 +39,7 @@ pub(super) const RESTARTS_IN_MOTION: Metric =
     Metric::gauge("lockstep_agent_restarts_in_motion", "workloads restarted and not rolled out yet; never above the budget", &[]);
 const LOOP: Label = Label::of(
     "loop",
-    "`link`: dialling, and the heartbeats of a stream; `drift`: looking, while linked; `restoring`: looking, while not linked, with --cache-secrets; in Kubernetes `lease`: standing by and keeping it, and while it leads `restarts` and `state`: writing down what is held",
+    "`link`: dialling, and the heartbeats of a stream; `drift`: looking, while linked; `restoring`: looking, while not linked, with --cache-secrets; in Kubernetes `lease`: standing by and keeping it, and while it leads `restarts` and `state`: writing down what is held; where pods mount `volumes`: accepting node agents, and `follow`: following the replica that works",
 );
 pub(super) const LOOP_PROGRESS: Metric =
     Metric::gauge("lockstep_agent_loop_progress_timestamp_seconds", "when it last did what it is for", &[LOOP]);

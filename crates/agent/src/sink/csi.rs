@@ -16,7 +16,6 @@ mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lockstep_core::binding::CsiTarget;
@@ -29,7 +28,7 @@ use crate::delivery::Put;
 use crate::metrics::VolumesMetrics;
 use crate::state::keyring::Keys;
 use entry::Entry;
-pub(crate) use replica::Level;
+pub(crate) use replica::{Caching, Level};
 pub(crate) use wanted::{Asker, Found, NotGiven, Source, Wanted};
 
 /// What pods may mount.
@@ -41,8 +40,7 @@ pub(crate) struct Csi {
     metrics: VolumesMetrics,
     /// What is held and not here: the ledger says so, and the cache did not have it.
     lacked: Mutex<BTreeSet<BindingId>>,
-    /// Whether the ledger has had the last word on what is here.
-    is_settled: AtomicBool,
+    caching: Mutex<Caching>,
 }
 
 impl Csi {
@@ -54,7 +52,7 @@ impl Csi {
             changed: watch::Sender::default(),
             metrics,
             lacked: Mutex::default(),
-            is_settled: AtomicBool::new(false),
+            caching: Mutex::new(Caching::NotYet),
         }
     }
 
@@ -66,7 +64,6 @@ impl Csi {
         tracing::info!(entries = there.len(), lacked = lacked.len(), "opened the cache of what pods may mount");
         self.with_lacked(|set| *set = lacked);
         self.write(|entries| *entries = there);
-        self.is_settled.store(true, Ordering::Release);
     }
 
     /// See [`super::Sinks::apply`].
@@ -103,8 +100,8 @@ impl Csi {
         let count = self.len();
         self.with_lacked(BTreeSet::clear);
         self.write(BTreeMap::clear);
-        self.cache.purge();
-        if count > 0 {
+        let left = self.cache.purge();
+        if count + left > 0 {
             tracing::warn!(count, "what pods may mount is forgotten, and its cache removed: the cluster is revoked");
         }
     }

@@ -20,7 +20,7 @@ use super::review::Reviewer;
 use super::service::bearer;
 use crate::blocking::blocking;
 use crate::lease::Standing;
-use crate::sink::csi::{Csi, Level};
+use crate::sink::csi::{Caching, Csi, Level};
 
 /// How often it is said how fresh all of it is.
 pub(super) const LEVEL_INTERVAL: Duration = Duration::from_secs(5);
@@ -45,10 +45,7 @@ impl Standby for Following {
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
         let (metadata, _, FollowRequest { known }) = request.into_parts();
         self.reviewer.replica(&bearer(&metadata)?).await?;
-        // What it has counts only once its ledger has had the last word.
-        if *self.standing.borrow() != Standing::Leader || !self.csi.is_settled() {
-            return Err(Status::failed_precondition("this replica stands by, or has just begun: follow the one that works"));
-        }
+        may_be_followed(&self.standing.borrow(), self.csi.caching())?;
         let following = self.turns.clone().try_acquire_owned();
         let following = following.map_err(|_| Status::resource_exhausted("other replicas follow already"))?;
         let mut parsed = BTreeMap::new();
@@ -63,6 +60,21 @@ impl Standby for Following {
             drop(following);
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+/// Whoever looks for the replica that works takes [`Code::FailedPrecondition`](tonic::Code) for "another one", and everything else for its answer.
+fn may_be_followed(standing: &Standing, caching: Caching) -> Result<(), Status> {
+    match (standing, caching) {
+        (Standing::Leader, Caching::Settled) => Ok(()),
+        // What it has counts only once its ledger has had the last word.
+        (Standing::Leader, Caching::NotYet) => Err(Status::unavailable("the replica that works has not opened its cache yet")),
+        (Standing::Leader, Caching::Without) => Err(Status::unavailable(
+            "the replica that works has no cache, so there is nothing to follow: see its log, and --cache-dir",
+        )),
+        (Standing::Standby | Standing::Unknown(_), _) => {
+            Err(Status::failed_precondition("this replica stands by: follow the one that works"))
+        }
     }
 }
 
@@ -113,4 +125,26 @@ async fn tell(csi: Arc<Csi>, mut known: BTreeMap<BindingId, Revision>, out: mpsc
 
 async fn say(out: &mpsc::Sender<Result<CacheChange, Status>>, change: Change) -> Option<()> {
     out.send(Ok(CacheChange { change: Some(change) })).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn only_who_works_and_has_a_cache_that_the_ledger_has_looked_through_is_followed_and_the_others_say_why_not() {
+        for (standing, caching, code, part) in [
+            (Standing::Leader, Caching::Settled, Code::Ok, ""),
+            (Standing::Leader, Caching::NotYet, Code::Unavailable, "not opened its cache yet"),
+            (Standing::Leader, Caching::Without, Code::Unavailable, "has no cache"),
+            (Standing::Standby, Caching::Settled, Code::FailedPrecondition, "stands by"),
+            (Standing::Unknown(String::new()), Caching::NotYet, Code::FailedPrecondition, "stands by"),
+        ] {
+            let refusal = may_be_followed(&standing, caching).err();
+            assert_eq!(refusal.as_ref().map_or(Code::Ok, Status::code), code, "{standing:?} {caching:?}");
+            assert!(refusal.is_none_or(|status| status.message().contains(part)), "{standing:?} {caching:?}");
+        }
+    }
 }

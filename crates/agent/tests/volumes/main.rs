@@ -10,6 +10,7 @@ mod capture;
 #[expect(dead_code, reason = "the link's tests use all of it")]
 #[path = "../link/fixture.rs"]
 mod fixture;
+mod following;
 mod outage;
 mod reading;
 mod refusing;
@@ -18,3 +19,4 @@ mod server;
 mod site;
 mod stalling;
 mod trust;
+mod two;

@@ -17,7 +17,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use crate::capture::{self, Lines};
-use crate::fixture::{Fixture, Running, content, put};
+use crate::fixture::{BINDING, Fixture, Running, content, put};
 use crate::server::Link;
 
 /// Ten times what anything here should take.
@@ -105,6 +105,11 @@ impl Site {
 
     /// What `link` sends for service account `web`: `USER` and `PASSWORD` of `kv/db`, and waits until it is there.
     pub(crate) async fn deliver(&self, link: &mut Link, seq: u64, password: &str) {
+        self.deliver_as(link, BINDING, "checkout-db", seq, password).await;
+    }
+
+    /// The same as another binding.
+    pub(crate) async fn deliver_as(&self, link: &mut Link, binding: Uuid, name: &str, seq: u64, password: &str) {
         let password = format!("{CANARY}-{password}");
         let content = content(&[("USER", "canary-7a2e-app"), ("PASSWORD", &password)]);
         let keys = [("user", "USER"), ("password", "PASSWORD")].map(|(a, b)| (a.to_owned(), b.to_owned()));
@@ -112,7 +117,8 @@ impl Site {
         let target =
             CsiTarget { namespaces: vec![self.shop.clone()], service_accounts: vec!["web".to_owned()], sources: vec![source] };
         let target = Some(v1::Target { target: Some(v1::target::Target::Csi(target)) });
-        link.say(FromServer::Put(Put { target, ..put(seq, "", &content) }));
+        let (binding, binding_name) = (binding.as_bytes().to_vec(), name.to_owned());
+        link.say(FromServer::Put(Put { target, binding, binding_name, ..put(seq, "", &content) }));
         let heard = tokio::time::timeout(PATIENCE, link.hear()).await.expect("an answer");
         assert!(matches!(heard, FromAgent::Ack(_)), "{heard:?}");
     }

@@ -12,6 +12,9 @@ use crate::kubernetes::SecretData;
 use crate::process::Spec;
 use crate::{Kubernetes, Process, bin, port};
 
+/// What its replicas are called.
+const REPLICAS: [&str; 4] = ["first", "second", "third", "fourth"];
+
 /// A `lockstep-agent` with its folders.
 pub struct Agent {
     name: String,
@@ -23,11 +26,26 @@ pub struct Agent {
     otlp: Option<String>,
     metrics: SocketAddr,
     identity_tokens: Vec<PathBuf>,
-    /// Where it and a second replica serve volumes, if they do.
-    pub(super) volumes: Option<[SocketAddr; 2]>,
+    /// Where its replicas serve volumes, if they do.
+    pub(super) volumes: Option<[SocketAddr; 3]>,
     process: Option<Process>,
     /// Dropped after the process.
     site: Site,
+}
+
+/// A further replica of it.
+pub struct Beside {
+    /// Its process.
+    pub process: Process,
+    metrics: SocketAddr,
+}
+
+impl Beside {
+    /// What it answers at `/readyz`: HTTP's code and the text.
+    pub async fn readiness(&self) -> Result<(u16, String)> {
+        let answer = reqwest::get(format!("http://{}/readyz", self.metrics)).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
 }
 
 impl Agent {
@@ -49,7 +67,7 @@ impl Agent {
             otlp: settings.otlp.clone(),
             metrics: local()?,
             identity_tokens: Vec::new(),
-            volumes: if settings.volumes { Some([local()?, local()?]) } else { None },
+            volumes: if settings.volumes { Some([local()?, local()?, local()?]) } else { None },
             process: None,
             site: Site::Folder,
         })
@@ -69,16 +87,24 @@ impl Agent {
     pub fn start(&mut self) -> Result<()> {
         self.process = None;
         let spec = self.spec(&self.name, self.metrics)?;
-        let spec = self.volumes_arguments(spec, 0);
+        let spec = self.volumes_arguments(spec, 0, 1);
         self.process = Some(Process::spawn("agent", spec, &self.folder)?);
         Ok(())
     }
 
     /// Starts a second replica beside it, in the same cluster, with the same rights and the same Lease.
     pub fn start_second(&self) -> Result<Process> {
-        let spec = self.spec(&format!("{}-second", self.name), local()?)?;
-        let spec = self.volumes_arguments(spec, 1);
-        Process::spawn("agent-second", spec, &self.folder)
+        Ok(self.start_beside(1, 0)?.process)
+    }
+
+    /// Starts a further replica, the first one being 0. It looks for the one that works where `peer` serves; the fourth one serves where the first did.
+    pub fn start_beside(&self, replica: usize, peer: usize) -> Result<Beside> {
+        let metrics = local()?;
+        let which = REPLICAS.get(replica).with_context(|| format!("there is no name for replica {replica}"))?;
+        let spec = self.spec(&format!("{}-{which}", self.name), metrics)?;
+        let spec = self.volumes_arguments(spec, replica, peer);
+        let process = Process::spawn(&format!("agent-{which}"), spec, &self.folder)?;
+        Ok(Beside { process, metrics })
     }
 
     fn spec(&self, pod: &str, metrics: SocketAddr) -> Result<Spec> {

@@ -27,18 +27,19 @@ pub struct NodeAgent {
 }
 
 impl Agent {
-    pub(super) fn volumes_arguments(&self, spec: Spec, replica: usize) -> Spec {
+    pub(super) fn volumes_arguments(&self, spec: Spec, replica: usize, peer: usize) -> Spec {
         let Some(volumes) = self.volumes else { return spec };
-        spec.args(["--node-listen", &volumes[replica].to_string(), "--node-server-name", "localhost"])
+        let at = |replica: usize| volumes[replica % volumes.len()];
+        spec.args(["--node-listen", &at(replica).to_string(), "--node-server-name", "localhost"])
             .args(["--node-service-account", NODE_ACCOUNT, "--node-ca-secret", CA_SECRET, "--node-ca-config-map", CONFIG_MAP])
-            .args(["--peer", &format!("https://localhost:{}", volumes[1 - replica].port())])
+            .args(["--peer", &format!("https://localhost:{}", at(peer).port())])
             .arg("--peer-token-file")
             .arg(self.peer_token())
             .arg("--cache-dir")
             .arg(self.cache(replica))
     }
 
-    /// The cache's folder: of the first replica, or of the second one.
+    /// The cache's folder of a replica, the first one being 0.
     pub fn cache(&self, replica: usize) -> PathBuf {
         self.folder.join(format!("cache-{replica}"))
     }
@@ -46,6 +47,11 @@ impl Agent {
     /// Gives its replicas the token that they show each other.
     pub async fn project_peer_token(&self) -> Result<()> {
         write(&self.peer_token(), &self.service_account_token(&["lockstep"]).await?)
+    }
+
+    /// Takes it away again.
+    pub fn withdraw_peer_token(&self) -> Result<()> {
+        Ok(fs::remove_file(self.peer_token())?)
     }
 
     fn peer_token(&self) -> PathBuf {

@@ -1,7 +1,6 @@
 //! Keys are exchanged: what an older key sealed is sealed anew with the first, so that the older one can be dropped.
 
 use std::borrow::Cow;
-use std::fs::OpenOptions;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::id::BindingId;
@@ -13,7 +12,7 @@ impl Files {
     /// Seals an entry anew, if another key than the first sealed it; answers whether one did.
     pub(in crate::cache) fn exchange(&self, binding: BindingId) -> Result<bool, CacheError> {
         let path = self.path(binding);
-        let Some(anew) = sealed::exchange(&self.keys, self.cluster, &read(&path)?)? else { return Ok(false) };
+        let Some(anew) = sealed::exchange(&self.keys(), self.cluster, &read(&path)?)? else { return Ok(false) };
         // As large as the one before: the limit leaves room for both, and no entry may be lost for it.
         durable::replace(&path, &anew).map_err(refused("write", &path))?;
         Ok(true)
@@ -22,17 +21,14 @@ impl Files {
     /// The same with when a server was last there, which is `at`.
     pub(in crate::cache) fn exchange_confirmed(&self, at: DateTime<Utc>) -> Result<(), CacheError> {
         let path = self.dir.join(CONFIRMED);
-        if sealed::exchange(&self.keys, self.cluster, &read(&path)?)?.is_some() {
+        if sealed::exchange(&self.keys(), self.cluster, &read(&path)?)?.is_some() {
             self.confirm(at)?;
-            // Who looks at the cache without its keys goes by this time.
-            let file = OpenOptions::new().write(true).open(&path);
-            file.and_then(|file| file.set_modified(at.into())).map_err(refused("write", &path))?;
         }
         Ok(())
     }
 
     /// An entry as another replica sealed it, with this one's first key.
     pub(crate) fn with_first_key<'a>(&self, sealed: &'a [u8]) -> Result<Cow<'a, [u8]>, CacheError> {
-        Ok(sealed::exchange(&self.keys, self.cluster, sealed)?.map_or(Cow::Borrowed(sealed), Cow::Owned))
+        Ok(sealed::exchange(&self.keys(), self.cluster, sealed)?.map_or(Cow::Borrowed(sealed), Cow::Owned))
     }
 }

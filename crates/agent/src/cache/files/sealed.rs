@@ -8,6 +8,7 @@
 //! open, nor does one binding's entry under another's name, nor an older revision's under a newer one's.
 
 use aws_lc_rs::aead::NONCE_LEN;
+use chrono::{DateTime, Utc};
 use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::revision::{Epoch, Revision, Seq};
 use uuid::Uuid;
@@ -24,6 +25,14 @@ const HEADER_BYTES: usize = MAGIC.len() + ID_BYTES + 16 + 8 + 8;
 pub(super) struct Label {
     pub(super) binding: BindingId,
     pub(super) revision: Revision,
+}
+
+impl Label {
+    /// If it is not of an entry: when a server was there.
+    pub(super) fn confirmed(self) -> Option<DateTime<Utc>> {
+        let seconds = i64::try_from(self.revision.seq.get()).ok().filter(|_| self.binding.uuid().is_nil())?;
+        DateTime::from_timestamp(seconds, 0)
+    }
 }
 
 /// Seals `plain`, which is wiped.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{BindingId, ClusterId};
@@ -21,6 +21,17 @@ pub(crate) struct Level {
     pub(crate) confirmed: Option<DateTime<Utc>>,
 }
 
+/// Whether there is a cache that others may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caching {
+    /// It was not opened yet.
+    NotYet,
+    /// It was, and the ledger has had the last word on what is in it.
+    Settled,
+    /// There is none, and there will be none.
+    Without,
+}
+
 impl Csi {
     /// Begins to follow with what is in the cache. Nobody is given it before the first [`Level`]: it may be from long ago. Answers with what is
     /// there; what cannot be opened is left out, and comes anew.
@@ -36,6 +47,13 @@ impl Csi {
         self.write(|entries| *entries = there);
         self.cache.use_files(files);
         Ok(self.revisions())
+    }
+
+    /// Goes on with these keys. What is in memory stays: it is given also while nobody is there to send it anew.
+    pub(crate) fn exchange_keys(&self, keys: CacheKeys) {
+        if let Some(files) = self.cache.files() {
+            files.use_keys(keys);
+        }
     }
 
     /// Whether there is a cache already.
@@ -65,6 +83,12 @@ impl Csi {
         self.cache.forget_secret(binding);
     }
 
+    /// What the other replica has of a binding cannot be taken, and what was here before is not the newest any more.
+    pub(crate) fn refuse(&self, binding: BindingId) {
+        self.metrics.cache_failures.inc();
+        self.let_go(binding);
+    }
+
     /// A server is there to say what is newest, or is not any more. Said again while it lasts.
     pub(crate) fn set_linked(&self, is_linked: bool) {
         self.cache.set_linked(is_linked);
@@ -84,9 +108,14 @@ impl Csi {
         Level { is_linked, confirmed }
     }
 
-    /// Whether the ledger has had the last word on what is here, so that others may follow.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.is_settled.load(Ordering::Acquire)
+    /// Whether others may follow.
+    pub(crate) fn caching(&self) -> Caching {
+        *self.caching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is so from now on.
+    pub(crate) fn set_caching(&self, now: Caching) {
+        *self.caching.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// What is held and not here: nobody may take it for gone.

@@ -1,3 +1,5 @@
+mod removing;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use uuid::Uuid;
 
 use super::wanted::Source;
 use super::*;
-use crate::cache::{CacheKeys, KeptSecret};
+use crate::cache::{CacheError, CacheKeys, Cached, KeptSecret};
 use crate::clock::Clock;
 use crate::command::CacheArguments;
 use crate::metrics::Metrics;
@@ -153,10 +155,9 @@ fn what_is_held_and_not_in_the_cache_is_not_taken_for_gone() {
     let (cluster, binding): (_, BindingId) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
     let keys = || CacheKeys::parse(&text).unwrap();
     let csi = csi();
-    assert!(!csi.is_settled());
+    assert_eq!(csi.caching(), Caching::NotYet);
     let revision = Revision { epoch: Epoch::new(1), seq: Seq::new(1) };
     csi.open_cache(dir.path(), cluster, keys(), &held(binding, revision));
-    assert!(csi.is_settled());
     assert_eq!(csi.lacked(), BTreeSet::from([binding]));
     csi.remove(binding);
     assert_eq!(csi.lacked(), BTreeSet::new());
@@ -288,12 +289,11 @@ fn what_an_older_key_sealed_is_sealed_anew_when_it_is_opened_or_taken_so_that_th
     of_older.take(binding, &sealed).unwrap();
     of_older.set_linked(true);
 
-    let modified = |dir: &Path| std::fs::metadata(dir.join("confirmed.sealed")).unwrap().modified().unwrap();
     let second = csi_at(3600);
     second.open_cache(leads.path(), cluster, keys(&both), &booked);
     csi_at(3600).follow(follows.path(), cluster, keys(&both)).unwrap();
     for dir in [leads.path(), follows.path()] {
-        assert_eq!(DateTime::<Utc>::from(modified(dir)), Stopped(0).now(), "no server was there since");
+        assert_eq!(Cached::look(dir).unwrap().confirmed, Some(Stopped(0).now()), "no server was there since");
         let third = csi_at(3600);
         third.open_cache(dir, cluster, keys(&newer), &booked);
         assert!(ask(&third).unwrap().is_stale);
@@ -306,19 +306,6 @@ fn what_an_older_key_sealed_is_sealed_anew_when_it_is_opened_or_taken_so_that_th
     standby.take(binding, &sealed).unwrap();
     assert_eq!(csi().follow(elsewhere.path(), cluster, keys(&newer)).unwrap(), BTreeMap::from([(binding, revision)]));
     assert_eq!(csi().follow(elsewhere.path(), cluster, keys(&older)).unwrap(), BTreeMap::new());
-}
-
-#[test]
-fn a_revoked_cluster_has_nothing_left_in_memory_or_on_disk() {
-    let (dir, text) = (tempfile::tempdir().unwrap(), CacheKeys::generate());
-    let csi = csi();
-    csi.open_cache(dir.path(), Uuid::from_u128(1).into(), CacheKeys::parse(&text).unwrap(), &Bookings::default());
-    hold(&csi, Uuid::from_u128(2).into());
-    csi.set_linked(true);
-    assert!(ask(&csi).is_ok() && std::fs::read_dir(dir.path()).unwrap().count() == 2);
-    csi.purge();
-    assert!(matches!(ask(&csi), Err(NotGiven::Denied(_))));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]
