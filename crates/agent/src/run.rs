@@ -111,7 +111,7 @@ async fn in_kubernetes(
     // Who stands by serves too, so that node agents need not look for the one that leads.
     let Surroundings { clock, metrics, .. } = &surroundings;
     let cache = Arc::new(Cache::new(clock.clone(), &arguments.cache, metrics.volumes.cache_failures.clone()));
-    let volumes = Volumes::start(&arguments, &kubernetes, &surroundings, standing.subscribe(), (cache.clone(), handover)).await?;
+    let volumes = Volumes::start(&arguments, &kubernetes, &surroundings, standing.subscribe(), cache.clone(), handover).await?;
     let csi = volumes.as_ref().map(|volumes| volumes.csi.clone());
     let ended = Box::pin(in_its_turn(arguments, surroundings, &kubernetes, (csi, cache), standing)).await;
     if let Some(volumes) = volumes {

@@ -93,7 +93,8 @@ impl Volumes {
         kubernetes: &Kubernetes,
         surroundings: &Surroundings,
         standing: watch::Receiver<Standing>,
-        (kept, handover): (Arc<Cache>, watch::Sender<Handover>),
+        kept: Arc<Cache>,
+        handover: watch::Sender<Handover>,
     ) -> Result<Option<Self>, AgentError> {
         let RunArguments { volumes: arguments, cache, .. } = all;
         let Some(address) = arguments.listen else { return Ok(None) };
