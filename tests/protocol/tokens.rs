@@ -15,6 +15,8 @@ use crate::setting::{changes, reconfigure, register, servers};
 const CALLERS: usize = 1_000;
 /// A connection takes four calls at a time.
 const CONNECTIONS: usize = 32;
+/// Many times what it takes on a machine with nothing else to do.
+const RACE_LIMIT: Duration = Duration::from_mins(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_keys_that_use_one_token_one_wins_and_may_ask_again_for_an_answer_that_was_lost() -> Result<()> {
@@ -38,8 +40,8 @@ async fn of_a_thousand_keys_that_use_one_token_one_wins_and_may_ask_again_for_an
                 match client.join(wish.clone()).await {
                     Ok(joined) => return Ok(Some((wish, joined.into_inner()))),
                     Err(status) if status.code() == Code::PermissionDenied => return Ok(None),
-                    // More at once than a replica takes: it says to come again.
-                    Err(status) if status.code() == Code::ResourceExhausted => {
+                    // More at once than a replica takes, or than the registry answers in time: as an agent does, it comes again.
+                    Err(status) if matches!(status.code(), Code::ResourceExhausted | Code::Unavailable) => {
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                     Err(status) => bail!("{status:?}"),
@@ -47,7 +49,8 @@ async fn of_a_thousand_keys_that_use_one_token_one_wins_and_may_ask_again_for_an
             }
         });
     }
-    let outcomes = racing.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+    let outcomes = tokio::time::timeout(RACE_LIMIT, racing.join_all()).await.context("the race has no end")?;
+    let outcomes = outcomes.into_iter().collect::<Result<Vec<_>>>()?;
     assert_eq!(outcomes.len(), CALLERS);
     let mut winners = outcomes.into_iter().flatten();
     let (wish, first) = winners.next().context("nobody won")?;
