@@ -22,8 +22,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 use lockstep_core::id::{BindingId, ClusterId};
 use lockstep_core::revision::Revision;
+use lockstep_proto::node::CacheEntry;
 use prometheus::IntCounter;
+use prost::Message as _;
 use thiserror::Error;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::clock::Clock;
 use crate::command::CacheArguments;
@@ -32,6 +35,13 @@ pub(crate) use age::Standing;
 pub(crate) use booked::Bookings;
 pub(crate) use files::{CacheError, CacheKeys, Cached, Files, Opened};
 pub(crate) use secret::KeptSecret;
+
+/// An entry as bytes, before it is sealed; the message that held its values is wiped.
+pub(crate) fn encode(mut entry: CacheEntry) -> Zeroizing<Vec<u8>> {
+    let bytes = Zeroizing::new(entry.encode_to_vec());
+    entry.keys.iter_mut().for_each(|key| key.value.zeroize());
+    bytes
+}
 
 /// The cache of this replica: its files, once they are open, and how old what is in them is.
 pub(crate) struct Cache {
@@ -147,7 +157,7 @@ impl Cache {
             }
         }
         // Whoever goes by it says if there is none.
-        if let Err(why) = files.confirmed().map_or(Ok(()), |at| files.exchange_confirmed(at)) {
+        if let Err(why) = files.confirmed().map_or(Ok(false), |_| files.exchange_confirmed()) {
             self.failures.inc();
             tracing::warn!(%why, "when a server was last there is still sealed with an older key: do not drop that key yet");
         }

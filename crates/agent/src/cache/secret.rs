@@ -10,7 +10,7 @@ use lockstep_proto::node::{CacheEntry, CacheKey};
 use prost::Message as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::Opened;
+use super::{Opened, encode};
 use crate::delivery::Put;
 
 /// What a delivery to a Secret target had.
@@ -34,17 +34,14 @@ impl KeptSecret {
             version: String::new(),
             value: value.expose().to_vec(),
         };
-        let mut message = CacheEntry {
+        encode(CacheEntry {
             digest_key: self.digest.key.as_str().to_owned(),
             digest: self.digest.hmac.to_vec(),
             keys: self.content.iter().map(key).collect(),
             secret: true,
             registered_us: self.registered.map_or(0, |at| at.timestamp_micros()),
             ..CacheEntry::default()
-        };
-        let bytes = Zeroizing::new(message.encode_to_vec());
-        message.keys.iter_mut().for_each(|key| key.value.zeroize());
-        bytes
+        })
     }
 
     /// `None`: it is none. No error says more, because it could quote what it saw.

@@ -11,7 +11,7 @@ use prost::Message as _;
 use std::collections::BTreeSet;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::cache::Opened;
+use crate::cache::{self, Opened};
 use crate::sink::Stamp;
 use crate::sink::csi::entry::Entry;
 
@@ -23,7 +23,7 @@ pub(super) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
         version: versions.get(name).cloned().unwrap_or_default(),
         value: value.expose().to_vec(),
     };
-    let mut message = CacheEntry {
+    cache::encode(CacheEntry {
         name: name.clone(),
         namespaces: target.namespaces.iter().map(ToString::to_string).collect(),
         service_accounts: accounts.into_iter().collect(),
@@ -32,10 +32,7 @@ pub(super) fn encode(entry: &Entry) -> Zeroizing<Vec<u8>> {
         digest: stamp.digest.hmac.to_vec(),
         keys: content.iter().map(key).collect(),
         ..CacheEntry::default()
-    };
-    let bytes = Zeroizing::new(message.encode_to_vec());
-    message.keys.iter_mut().for_each(|key| key.value.zeroize());
-    bytes
+    })
 }
 
 /// `None`: it is none. No error says more, because it could quote what it saw.
